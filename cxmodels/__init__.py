@@ -1,0 +1,52 @@
+"""Statistical models of customer experience.
+
+Public names load when first used, so that ``import cxmodels`` is quick:
+
+>>> import cxmodels as cx
+>>> sorted(cx.datasets.catalog().index)[:2]
+['cdnow', 'churn_mlc']
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "PLS": "cxmodels.pls",
+    "SatisfactionIndex": "cxmodels.acsi",
+    "Survey": "cxmodels.survey",
+    "read_survey": "cxmodels.survey",
+    "parse_model": "cxmodels.model",
+    "run_study": "cxmodels.study",
+}
+_MODULES = ("acsi", "datasets", "errors", "model", "pls", "report", "resampling", "study", "survey")
+
+__all__ = [*_HOME, *_MODULES, "__version__"]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from . import acsi, datasets, errors, model, pls, report, resampling, study, survey
+    from .acsi import SatisfactionIndex
+    from .model import parse_model
+    from .pls import PLS
+    from .study import run_study
+    from .survey import Survey, read_survey
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"cxmodels.{name}")
+    else:
+        from .errors import near
+
+        raise AttributeError(f"module 'cxmodels' has no attribute '{name}'.{near(name, __all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
