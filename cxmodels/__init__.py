@@ -3,7 +3,7 @@
 Public names load when first used, so that ``import cxmodels`` is quick:
 
 >>> import cxmodels as cx
->>> sorted(cx.datasets.catalog().index)[:2]
+>>> cx.datasets.catalog()["name"].tolist()[:2]
 ['cdnow', 'churn_mlc']
 """
 
