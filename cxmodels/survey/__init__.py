@@ -1,0 +1,6 @@
+"""Survey data: a frame together with what each of its columns means."""
+
+from .codebook import Codebook, Item
+from .survey import Survey, as_survey, check_weights
+
+__all__ = ["Codebook", "Item", "Survey", "as_survey", "check_weights"]

@@ -1,0 +1,520 @@
+"""`Survey`: a frame together with what each of its columns means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import DataError, listed, near
+from .codebook import Codebook, Item
+from .frames import to_pandas
+from .validation import Problem, array_problems, numbers_of, outside, raise_for, weight_problems
+
+__all__ = ["Survey", "as_survey", "check_weights"]
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Survey:
+    """Answers of respondents, one row each, and the codebook of their columns.
+
+    Parameters
+    ----------
+    data : DataFrame or dict of arrays
+        pandas, polars, pyarrow or any other frame narwhals supports. It is never changed; a pandas index stays.
+    codebook : Codebook, dict or path of a TOML file, optional
+        What the columns mean; see `Codebook`. Columns it does not name stay as they are.
+    weights : str or array-like (n,), optional
+        Case weights, by column name or by value. Default: the column the codebook names, else none.
+    wave : str, optional
+        Column of the year or wave. Default: as in the codebook.
+    hierarchy : sequence of str, optional
+        Columns of the levels above a respondent, finest first. Default: as in the codebook.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The data with missing codes blanked and reversed items turned round (``lo + hi - answer``), so that
+        a high number is always a good answer.
+    codebook : Codebook
+        The codebook given, with the roles above.
+    weight_name, wave : str or None
+        Columns with these roles; `weight_name` is None for weights given by value.
+    hierarchy : tuple of str
+        Columns of the levels, finest first.
+    notes : tuple of str
+        What reading the file decided, for example that two rows of a Qualtrics export became labels.
+
+    Raises
+    ------
+    DataError
+        If the data are no table, or a role names a column they do not have.
+    SpecError
+        If the codebook contradicts itself.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> data = pd.DataFrame({"q1": [1, 10, 99], "q2": [3, 4, 5]})
+    >>> s = Survey(data, {"items": {"q1": {"label": "Trust", "scale": [1, 10], "missing": [99]}}})
+    >>> s.frame["q1"].tolist(), s.scale("q1"), s.label("q1"), s.label("q2")
+    ([1.0, 10.0, nan], (1, 10), 'Trust', 'q2')
+    >>> s.raw_missing
+      column code  rows
+    0     q1   99     1
+    """
+
+    frame: pd.DataFrame
+    codebook: Codebook
+    weight_name: str | None
+    wave: str | None
+    hierarchy: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def __init__(
+        self,
+        data: Any,
+        codebook: Any = None,
+        *,
+        weights: Any = None,
+        wave: str | None = None,
+        hierarchy: str | Iterable[str] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
+        raw = to_pandas(data)
+        book = Codebook.of(codebook)
+        if isinstance(weights, str) or wave or hierarchy:
+            name = weights if isinstance(weights, str) else book.weights
+            book = Codebook(book, weights=name, wave=wave or book.wave, hierarchy=hierarchy or book.hierarchy)
+        given = None if isinstance(weights, str) else weights
+        for role, names in {
+            "weights": (book.weights,) if given is None and book.weights else (),
+            "wave": (book.wave,) if book.wave else (),
+            "hierarchy": book.hierarchy,
+        }.items():
+            for name in names:
+                _require_role(raw, name, role)
+        if given is not None:
+            _require_weights(given, raw)
+        vars(self).update(
+            frame=_recode(raw, book),
+            codebook=book,
+            weight_name=book.weights if given is None else None,
+            wave=book.wave,
+            hierarchy=book.hierarchy,
+            notes=tuple(notes),
+            _raw=raw,
+            _weights=given,
+        )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def weights(self) -> npt.NDArray[np.float64] | None:
+        """Case weights as floats (n,), or None.
+
+        Raises
+        ------
+        DataError
+            If a weight is negative, missing, infinite or no number, or all are zero.
+        """
+        return self.case_weights()
+
+    def case_weights(self, weights: Any = None) -> npt.NDArray[np.float64] | None:
+        """Return checked case weights: those given, else the survey's own.
+
+        Parameters
+        ----------
+        weights : str or array-like (n,), optional
+            A column name or values that take the place of the survey's own.
+
+        Returns
+        -------
+        ndarray (n,) or None
+            None where neither was given.
+
+        Raises
+        ------
+        DataError
+            As `check_weights`, or if the column does not exist.
+
+        Examples
+        --------
+        >>> as_survey({"q1": [1, 2], "w": [1, 3]}).case_weights("w")
+        array([1., 3.])
+        """
+        if weights is None:
+            weights = self.weight_name if self._given_weights is None else self._given_weights
+        if weights is None:
+            return None
+        if isinstance(weights, str):
+            _require_role(self.frame, weights, "weights")
+            return check_weights(self.frame[weights], len(self), name=weights)
+        _require_weights(weights, self.frame)
+        return check_weights(weights, len(self))
+
+    @property
+    def _given_weights(self) -> Any:
+        """Weights given by value, not by column."""
+        return vars(self)["_weights"]
+
+    @property
+    def _collected(self) -> pd.DataFrame:
+        """The data before recoding."""
+        return vars(self)["_raw"]
+
+    @property
+    def raw_missing(self) -> pd.DataFrame:
+        """How many answers of which item held which missing code: frame [column, code, rows].
+
+        Only codes that occur are listed; the cells that were blank from the start are not.
+        """
+        found = [
+            (name, code, int(rows))
+            for name, item in self.codebook.items()
+            if item.missing and (column := _one_column(self._collected, name)) is not None
+            for code, rows in column[_coded(column, item)].value_counts(sort=False).sort_index().items()
+        ]
+        return pd.DataFrame(found, columns=["column", "code", "rows"]).astype({"rows": int, "code": object})
+
+    def scale(self, item: str) -> tuple[float, float] | None:
+        """Return the ends of an item's answer scale.
+
+        Parameters
+        ----------
+        item : str
+            Name of a column.
+
+        Returns
+        -------
+        (lo, hi) or None
+            None where the codebook does not say.
+
+        Examples
+        --------
+        >>> as_survey({"q1": [1, 2]}).scale("q1") is None
+        True
+        """
+        entry = self.codebook.entries.get(item)
+        return entry.scale if entry else None
+
+    def label(self, item: str, lang: str | None = None) -> str:
+        """Return the wording of an item, or its name where it has none.
+
+        Parameters
+        ----------
+        item : str
+            Name of a column.
+        lang : str, optional
+            Language wanted. Falls back to English, then to any other.
+
+        Returns
+        -------
+        str
+            Text as in the codebook, not escaped.
+
+        Examples
+        --------
+        >>> as_survey({"q1": [1, 2]}).label("q1")
+        'q1'
+        """
+        entry = self.codebook.entries.get(item)
+        return entry.text(lang) if entry else str(item)
+
+    def numeric(
+        self, items: str | Iterable[str], allow_missing: bool = True, *, constant: bool = False
+    ) -> npt.NDArray[np.float64]:
+        """Return columns as one array of floats, or say what is wrong with them: the door for every model.
+
+        Parameters
+        ----------
+        items : str or sequence of str
+            Columns wanted, k of them.
+        allow_missing : bool, default True
+            Whether single answers may be missing (NaN). An item without any answer never passes.
+        constant : bool, default False
+            Whether to refuse items that have one value only, as models that need variances must.
+
+        Returns
+        -------
+        ndarray (n, k)
+            A fresh array; booleans are 0 and 1.
+
+        Raises
+        ------
+        DataError
+            One error that lists every unknown, repeated, text, infinite, empty or (where asked) constant
+            item, and every item with values outside the scale its codebook declares.
+
+        Examples
+        --------
+        >>> s = as_survey({"q1": [1, 2], "q2": [5, None]})
+        >>> s.numeric(["q1", "q2"])
+        array([[ 1.,  5.],
+               [ 2., nan]])
+        >>> s.numeric(["Q1"])
+        Traceback (most recent call last):
+        cxmodels.errors.DataError: Item 'Q1' is not in the data. Did you mean 'q1'? Columns are case-sensitive.
+        """
+        items = [items] if isinstance(items, str) else list(items)
+        if not len(self):
+            raise DataError("The data have no rows.")
+        values = self._quick(items)
+        if values is None:
+            values, problems, items = self._slow(items)
+        else:
+            problems = []
+        scales = [self.scale(name) for name in items] if self.codebook else ()
+        problems += array_problems(values, items, scales, allow_missing=allow_missing, constant=constant)
+        raise_for(problems)
+        return values
+
+    def _quick(self, items: list[str]) -> npt.NDArray[np.float64] | None:
+        """Columns at array speed where each exists once and is a plain number, else None."""
+        find = self.frame.columns.get_loc
+        try:
+            found = [find(name) for name in items]
+        except (KeyError, TypeError):
+            return None
+        places = [place for place in found if isinstance(place, int)]
+        if not places or len(places) < len(items):
+            return None
+        dtypes = self.frame.dtypes.tolist()
+        if dtypes.count(dtypes[0]) == len(dtypes):
+            values = self.frame.to_numpy()[:, places]
+        else:
+            values = self.frame.take(places, axis=1).to_numpy()
+        return values.astype(float) if values.dtype.kind in "iufb" else None
+
+    def _slow(self, items: list[str]) -> tuple[npt.NDArray[np.float64], list[Problem], list[str]]:
+        """Columns one by one: the values that can be had, the problems, and the names of the values."""
+        problems: list[Problem] = []
+        columns: dict[str, npt.NDArray[np.float64]] = {}
+        for name in items:
+            fault = _place_problem(self.frame, name)
+            if fault:
+                problems.append(fault)
+                continue
+            columns[name], faults = numbers_of(self.frame[name])
+            problems += faults
+        # A column of text is all NaN as numbers: one complaint is enough.
+        texts = {problem.column for problem in problems}
+        sound = [name for name in items if name in columns and name not in texts]
+        values = np.column_stack([columns[name] for name in sound]) if sound else np.empty((len(self), 0))
+        return values, problems, sound
+
+    def out_of_scale(self, items: Iterable[str] | None = None) -> pd.DataFrame:
+        """Count the values beyond the ends of the scales the codebook declares.
+
+        Parameters
+        ----------
+        items : sequence of str, optional
+            Columns to look at. Default: all with a scale.
+
+        Returns
+        -------
+        DataFrame
+            ``[column, rows, detail]``, one line for each item that has such values.
+
+        Examples
+        --------
+        >>> s = Survey({"q1": [1, 99]}, {"items": {"q1": {"scale": [1, 10]}}})
+        >>> s.out_of_scale()[["column", "rows"]].values.tolist()
+        [['q1', 1]]
+        """
+        names = list(self.codebook) if items is None else list(items)
+        found = [
+            (fault.column, fault.rows, fault.detail)
+            for name in names
+            if (scale := self.scale(name)) and (column := _one_column(self.frame, name)) is not None
+            for fault in outside(numbers_of(column)[0], name, scale)
+        ]
+        return pd.DataFrame(found, columns=["column", "rows", "detail"])
+
+    def subset(self, rows: Any) -> Survey:
+        """Return the survey of some of the respondents, with the same codebook and their weights.
+
+        Parameters
+        ----------
+        rows : array-like
+            A boolean mask (n,), or row positions (which may repeat, as in a resample).
+
+        Returns
+        -------
+        Survey
+            Its frame keeps the index labels of the rows taken.
+
+        Raises
+        ------
+        DataError
+            If a mask has another length than the data, or a position does not exist.
+
+        Examples
+        --------
+        >>> len(as_survey({"q1": [1, 2, 3]}).subset([True, False, True]))
+        2
+        """
+        places = np.asarray(rows)
+        if places.dtype.kind == "b":
+            if places.shape != (len(self),):
+                raise DataError(f"The mask has {places.size} entries for {len(self)} rows: give one for each row.")
+            places = np.flatnonzero(places)
+        elif places.size and (
+            places.dtype.kind not in "iu" or places.min() < -len(self) or places.max() >= len(self)
+        ):
+            raise DataError(f"Rows are taken by a boolean mask or by positions from 0 to {len(self) - 1}.")
+        places = places.astype(np.intp)
+        frame = self.frame.take(places)
+        new = object.__new__(Survey)
+        vars(new).update(vars(self))
+        vars(new).update(
+            frame=frame,
+            _raw=frame if self._collected is self.frame else self._collected.take(places),
+            _weights=None if self._given_weights is None else np.asarray(self._given_weights)[places],
+        )
+        return new
+
+
+def as_survey(data: Any) -> Survey:
+    """Return data as a survey; cheap, so that every model may call it.
+
+    Parameters
+    ----------
+    data : Survey, DataFrame or dict of arrays
+        A survey passes through. Any frame narwhals supports becomes pandas; a pandas index stays.
+
+    Returns
+    -------
+    Survey
+        Without a codebook, unless it was a survey.
+
+    Raises
+    ------
+    DataError
+        If the data are no table; the message says what is accepted.
+
+    Examples
+    --------
+    >>> as_survey({"q1": [1, 2, 3]}).frame["q1"].tolist()
+    [1, 2, 3]
+    """
+    return data if isinstance(data, Survey) else Survey(data)
+
+
+def check_weights(weights: Any, n: int, *, name: str = "weights") -> npt.NDArray[np.float64]:
+    """Return case weights as floats, or say what is wrong with them.
+
+    Parameters
+    ----------
+    weights : array-like (n,)
+        One number for each row; zero leaves a row out.
+    n : int
+        Number of rows.
+    name : str, default "weights"
+        Column name for messages.
+
+    Returns
+    -------
+    ndarray (n,)
+        The weights, not rescaled.
+
+    Raises
+    ------
+    DataError
+        If they are negative, missing, infinite, no numbers, all zero or not n.
+
+    Examples
+    --------
+    >>> check_weights([1, 2, 0], 3)
+    array([1., 2., 0.])
+    >>> check_weights([1, -2, 0], 3)
+    Traceback (most recent call last):
+    cxmodels.errors.DataError: The weights: 1 of 3 rows are negative; a weight is 0 or more.
+    """
+    values, problems = weight_problems(weights, n, name)
+    raise_for(problems)
+    return values
+
+
+def _require_role(frame: pd.DataFrame, name: str, role: str) -> None:
+    """Refuse a role for a column that is not there exactly once."""
+    count = int((frame.columns == name).sum())
+    if count == 1:
+        return
+    if count:
+        raise DataError(f"Column '{name}' ({role}) is in the data {count} times: keep one.")
+    hint = near(name, frame.columns) or f" Columns are {listed(frame.columns)}."
+    raise DataError(f"Column '{name}' ({role}) is not in the data.{hint}")
+
+
+def _require_weights(weights: Any, frame: pd.DataFrame) -> None:
+    """Refuse weights given by value that cannot belong to these rows."""
+    if np.ndim(weights) != 1 or len(weights) != len(frame):
+        shape = " x ".join(map(str, np.shape(weights))) or "a single value"
+        raise DataError(f"The weights must be one number for each of {len(frame)} rows, not {shape}.")
+    if isinstance(weights, pd.Series) and not weights.index.equals(frame.index):
+        raise DataError(
+            "The index of the weights differs from that of the data: align them, or give weights.to_numpy()."
+        )
+
+
+def _place_problem(frame: pd.DataFrame, name: str) -> Problem | None:
+    """Say why a column cannot be looked up."""
+    count = int((frame.columns == name).sum())
+    if count == 1:
+        return None
+    if count:
+        detail = f"Item '{name}' is in the data {count} times: keep one column of that name."
+        return Problem(name, "duplicated column", count, detail)
+    hint = near(str(name), frame.columns)
+    case = " Columns are case-sensitive." if hint else f" Columns are {listed(frame.columns)}."
+    return Problem(str(name), "not in the data", 0, f"Item '{name}' is not in the data.{hint}{case}")
+
+
+def _one_column(frame: pd.DataFrame, name: str) -> pd.Series | None:
+    """The column of a name, where there is exactly one."""
+    column = frame.get(name)
+    return column if isinstance(column, pd.Series) else None
+
+
+def _coded(column: pd.Series, item: Item) -> npt.NDArray[np.bool_]:
+    """Which cells of a column hold a missing code of its item."""
+    singles = [code for code in item.missing if not isinstance(code, tuple)]
+    hit = column.isin(singles).to_numpy(dtype=bool)
+    ranges = [code for code in item.missing if isinstance(code, tuple)]
+    if ranges:
+        values = numbers_of(column)[0]
+        for low, high in ranges:
+            hit |= (values >= low) & (values <= high)
+    return hit
+
+
+def _recode(raw: pd.DataFrame, book: Codebook) -> pd.DataFrame:
+    """Blank the missing codes and turn reversed items round; the same frame where there is nothing to do."""
+    changed: dict[str, pd.Series] = {}
+    for name, item in book.items():
+        column = _one_column(raw, name) if item.missing or item.reversed else None
+        if column is None:
+            continue
+        hit = _coded(column, item)
+        if hit.any():
+            column = _numbers_left(column.mask(hit))
+        if item.reversed and item.scale and pd.api.types.is_numeric_dtype(column.dtype):
+            column = sum(item.scale) - column
+        changed[name] = column
+    return raw.assign(**changed) if changed else raw
+
+
+def _numbers_left(column: pd.Series) -> pd.Series:
+    """Numbers where a column was text only because of the codes just blanked."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column
+    try:
+        return pd.to_numeric(column)
+    except (ValueError, TypeError):
+        return column
