@@ -4,7 +4,7 @@ Public names load when first used, so that ``import cxmodels`` is quick:
 
 >>> import cxmodels as cx
 >>> cx.datasets.catalog()["name"].tolist()[:2]
-['cdnow', 'churn_mlc']
+['cdnow', 'cdnow_summary']
 """
 
 from __future__ import annotations

