@@ -157,35 +157,38 @@ def card(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def survey(name: str) -> Survey:
-    """Return an example data set as a survey, with its codebook if it has one.
+def survey(name: str, *, path: str | os.PathLike[str] | None = None) -> Survey:
+    """Return an example data set as a survey: the data with labels, scale ends and roles.
 
     Parameters
     ----------
     name : str
         A name from `catalog`.
+    path : path-like, optional
+        Read this CSV file in place of the packaged one, as in `load`.
 
     Returns
     -------
     Survey
-        The data of `load` with the labels and scale ends of the questionnaire.
+        The data of `load` with the codebook of the questionnaire. Data that are no survey have labels only.
 
     Raises
     ------
     SpecError
         There is no data set of that name.
     DataError
-        The file is absent or damaged.
+        The file is absent, damaged or another table.
 
     Examples
     --------
-    >>> len(survey("holzinger"))
-    301
+    >>> survey("mobi").scale("CUSA1")
+    (1, 10)
     """
     from .survey import Survey
 
-    codebook = _codebook(_card(name))
-    return Survey(load(name), codebook=codebook if codebook.is_file() else None)
+    facts = _card(name)
+    codebook = _codebook(facts) or {"items": {c: {"label": meaning} for c, meaning in _fields(facts).items()}}
+    return Survey(load(name, path=path), codebook)
 
 
 def _cards() -> dict[str, dict[str, Any]]:
@@ -198,22 +201,21 @@ def _cards() -> dict[str, dict[str, Any]]:
 def _card(name: str) -> dict[str, Any]:
     cards = _cards()
     if name not in cards:
-        raise SpecError(
-            f"There is no data set '{name}'; there are {listed(cards, 20)}.{near(str(name), cards)}"
-        )
+        raise SpecError(f"There is no data set '{name}'; there are {listed(cards, 20)}.{near(str(name), cards)}")
     return cards[name]
 
 
-def _codebook(facts: dict[str, Any]) -> Path:
-    return facts["folder"] / "codebook.toml"
+def _codebook(facts: dict[str, Any]) -> dict[str, Any]:
+    """Read the questionnaire; empty where the data are no survey."""
+    file = facts["folder"] / "codebook.toml"
+    return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
 
 
 def _fields(facts: dict[str, Any]) -> dict[str, str]:
-    """Say what each column means: from the codebook where the data are a survey, else from the card."""
-    if "fields" in facts:
-        return facts["fields"]
-    items = tomllib.loads(_codebook(facts).read_text("utf-8"))["items"]
-    return {k: f"{item['label']['en']}, {item['scale'][0]}-{item['scale'][1]}" for k, item in items.items()}
+    """Say what each column means: the card describes plain columns, the codebook questions."""
+    items = _codebook(facts).get("items", {})
+    asked = {k: f"{item['label']['en']}, {item['scale'][0]} to {item['scale'][1]}" for k, item in items.items()}
+    return facts.get("fields", {}) | asked
 
 
 def _available(facts: dict[str, Any]) -> bool:
@@ -233,9 +235,7 @@ def _verified(facts: dict[str, Any]) -> bytes:
         )
     content = file.read_bytes()
     if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-        raise DataError(
-            f"The file {file} of data set '{name}' is damaged (its checksum differs): install it again."
-        )
+        raise DataError(f"The file {file} of data set '{name}' is damaged (its checksum differs): install it again.")
     return content
 
 
