@@ -1,0 +1,645 @@
+"""What a fitted PLS path model says, as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from .. import index as ix
+from ..errors import ImproperSolutionWarning, SpecError, listed, near
+from ..resampling import Interval, Replicates, Sampling, bootstrap, check_interval
+from ..results import Result
+from .kernel import Array, Estimate, estimate, total_effects
+from .layout import Layout
+
+if TYPE_CHECKING:
+    from ..moments import WeightedMoments
+    from ..survey import Survey
+    from .spec import PLS
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PLSResult(Result):
+    """A fitted PLS path model; made by :meth:`PLS.fit`.
+
+    Attributes
+    ----------
+    spec : PLS
+        What was fitted.
+    n_obs : int
+        Rows used.
+    excluded : DataFrame
+        Rows left out, [reason, rows].
+    converged : bool
+        Whether the weights settled.
+    iterations : int
+        Steps taken.
+    warnings : tuple of str
+        What was unusual, as also warned.
+    """
+
+    spec: PLS
+    survey: Survey
+    row_index: pd.Index
+    x: Array
+    case_weights: Array | None
+    moments: WeightedMoments
+    means: Array
+    raw_cov: Array
+    estimate: Estimate
+    layout: Layout
+    missing: str
+    excluded: pd.DataFrame
+    warnings: tuple[str, ...]
+
+    # --- the frames -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def paths(self) -> pd.DataFrame:
+        """Standardised path coefficients, [outcome, predictor, est]."""
+        return self._frame("paths")
+
+    @cached_property
+    def weights(self) -> pd.DataFrame:
+        """Outer weights that give unit-variance scores, [construct, item, est]."""
+        return self._frame("weights")
+
+    @cached_property
+    def loadings(self) -> pd.DataFrame:
+        """Correlations of items with their construct, disattenuated under PLSc, [construct, item, est]."""
+        return self._frame("loadings")
+
+    @cached_property
+    def r_squared(self) -> pd.DataFrame:
+        """Explained variance by endogenous construct, [r2, r2_adj]."""
+        return self._frame("r_squared")
+
+    @cached_property
+    def reliability(self) -> pd.DataFrame:
+        """Reliability and convergent validity by construct, [alpha, rho_a, rho_c, ave]; single items get 1.
+
+        alpha is standardised; rho_a is 1 for Mode B.
+        """
+        return self._frame("reliability")
+
+    @cached_property
+    def htmt(self) -> pd.DataFrame:
+        """Heterotrait-monotrait ratios of absolute correlations, constructs by constructs."""
+        return self._frame("htmt")
+
+    @cached_property
+    def fornell_larcker(self) -> pd.DataFrame:
+        """Correlations of the scores, square root of the AVE on the diagonal."""
+        return self._frame("fornell_larcker")
+
+    @cached_property
+    def cross_loadings(self) -> pd.DataFrame:
+        """Correlations of every item with every score, items by constructs."""
+        return self._frame("cross_loadings")
+
+    @cached_property
+    def vif(self) -> pd.DataFrame:
+        """Variance inflation of the predictors of each equation, [outcome, predictor, vif]; 1 for one alone."""
+        return self._frame("vif")
+
+    @cached_property
+    def item_vif(self) -> pd.DataFrame:
+        """Variance inflation of the items within their construct, [construct, item, vif]."""
+        return self._frame("item_vif")
+
+    @cached_property
+    def f_squared(self) -> pd.DataFrame:
+        """Effect sizes (R² with - R² without) / (1 - R² with), the other scores held fixed, [outcome, predictor, f2]."""
+        return self._frame("f_squared")
+
+    @cached_property
+    def effects(self) -> pd.DataFrame:
+        """Standardised effects along all directed paths, [outcome, predictor, direct, indirect, total]."""
+        return self._frame("effects")
+
+    @cached_property
+    def correlations(self) -> pd.DataFrame:
+        """Correlations of the constructs that the paths rest on, disattenuated under PLSc."""
+        names = list(self.layout.constructs)
+        return pd.DataFrame(self.estimate.cor[0], names, names)
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """Items as used, [mean, sd, missing], indexed by item; weighted where the fit is."""
+        return pd.DataFrame(
+            {"mean": self.means, "sd": self.estimate.sd[0], "missing": np.isnan(self.x).sum(axis=0)},
+            index=pd.Index(self.layout.items, name="item"),
+        )
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Construct scores of the rows used, unit variance, with the data's own index."""
+        return self._by_row((self._filled - self.means) @ self._raw_weights)
+
+    # --- the index ------------------------------------------------------------------------------------------
+
+    def index_scores(self, scale: ix.Scale = None) -> pd.DataFrame:
+        """Scores of the rows used on 0-100.
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            Ends of the answer scales; by default those of the survey's codebook.
+
+        Returns
+        -------
+        DataFrame
+            Rows by constructs. With normalised unstandardised weights v and scale ends lo, hi:
+            100 (sum v x - sum v lo) / (sum v hi - sum v lo) (Fornell et al. 1996).
+
+        Raises
+        ------
+        SpecError
+            If an item has no scale.
+        DataError
+            If answers lie outside it.
+        """
+        lo, hi = self._scale(scale)
+        return self._by_row(ix.index(self._filled, self._normalized(), lo, hi))
+
+    def index(self, scale: ix.Scale = None) -> pd.Series:
+        """Index of each construct on 0-100, the mean of :meth:`index_scores`.
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+
+        Returns
+        -------
+        Series
+            By construct.
+        """
+        lo, hi = self._scale(scale)
+        return self._by_construct(ix.index(self.means, self._normalized(), lo, hi), "index")
+
+    def index_se(self, scale: ix.Scale = None) -> pd.Series:
+        """Standard error of each index at fixed weights, sd / sqrt(n) or its weighted form.
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+
+        Returns
+        -------
+        Series
+            By construct.
+        """
+        lo, hi = self._scale(scale)
+        scores = ix.index(self._filled, self._normalized(), lo, hi)
+        case = np.ones(len(scores)) if self.case_weights is None else self.case_weights
+        return self._by_construct(ix.mean_se(scores, case), "se")
+
+    def unstandardized_effects(self, scale: ix.Scale = None) -> pd.DataFrame:
+        """Effects between 0-100 scores, [outcome, predictor, direct, indirect, total].
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+
+        Returns
+        -------
+        DataFrame
+            Points of the outcome's index per point of the predictor's.
+        """
+        direct, total = self._impacts(scale)
+        out = self.effects[["outcome", "predictor"]].copy()
+        place = {name: i for i, name in enumerate(self.layout.constructs)}
+        at = out["outcome"].map(place).to_numpy(), out["predictor"].map(place).to_numpy()
+        out["direct"], out["indirect"], out["total"] = direct[at], (total - direct)[at], total[at]
+        return out
+
+    def ipma(self, target: str, scale: ix.Scale = None, *, items: bool = False) -> pd.DataFrame:
+        """Importance and performance for one target (Ringle and Sarstedt 2016).
+
+        Parameters
+        ----------
+        target : str
+            Construct whose drivers are wanted.
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+        items : bool, default False
+            Give the items of the drivers in place of the drivers.
+
+        Returns
+        -------
+        DataFrame
+            Index construct (or construct and item), columns importance (unstandardised total effect on the
+            target's 0-100 score) and performance (0-100 index). Unstandardised weights average the items; some
+            programs use standardised ones and differ in the first decimal.
+
+        Raises
+        ------
+        SpecError
+            If the target is unknown or nothing leads to it.
+        """
+        names = self.layout.constructs
+        if target not in names:
+            raise SpecError(f"'{target}' is not a construct of the model.{near(target, names)}")
+        reach = total_effects(self.layout.design.arrows, self.layout.design.depth)[names.index(target)] > 0
+        if not reach.any():
+            raise SpecError(f"Nothing leads to '{target}'; choose a construct that has predictors.")
+        lo, hi = self._scale(scale)
+        _, total = self._impacts(scale)
+        importance = total[names.index(target)]
+        v = self._normalized()
+        if not items:
+            columns = {"importance": importance, "performance": ix.index(self.means, v, lo, hi)}
+            frame = pd.DataFrame(columns, index=pd.Index(names, name="construct"))
+            return frame[reach]
+        cells = [(names[j], i) for j in np.flatnonzero(reach) for i in self.layout.design.blocks[j]]
+        where = [(names.index(c), i) for c, i in cells]
+        share = v * (hi - lo)[:, None] / ((hi - lo) @ v)
+        return pd.DataFrame(
+            {
+                "importance": [share[i, j] * importance[j] for j, i in where],
+                "performance": [100 * (self.means[i] - lo[i]) / (hi[i] - lo[i]) for _, i in where],
+            },
+            index=pd.MultiIndex.from_tuples(
+                [(c, self.layout.items[i]) for c, i in cells], names=["construct", "item"]
+            ),
+        )
+
+    # --- inference ------------------------------------------------------------------------------------------
+
+    def bootstrap(
+        self,
+        n: int = 5000,
+        seed: int | None = None,
+        indices: ArrayLike | None = None,
+        *,
+        interval: Interval = "percentile",
+        level: float = 0.95,
+        strata: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
+        n_jobs: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> PLSBootstrap:
+        """Resample respondents and estimate the model anew each time.
+
+        Parameters
+        ----------
+        n : int, default 5000
+            Replicates; enough for stable 95 % limits.
+        seed : int, optional
+            Same seed, same numbers, whatever `n_jobs`.
+        indices : array-like of shape (n, m), optional
+            Given resamples: positions (from 0) among the rows used.
+        interval : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
+            Kind of interval.
+        level : float, default 0.95
+            Confidence level.
+        strata, clusters : str or array-like of shape (n_obs,), optional
+            Columns of the data, or labels of the rows used: rows are drawn within strata, and in whole clusters.
+        n_jobs : int, default 1
+            Workers, through joblib.
+        progress : callable, optional
+            ``progress(done, total)``.
+
+        Returns
+        -------
+        PLSBootstrap
+            The same frames, long, with se, t, pvalue, ci_lower, ci_upper.
+
+        Raises
+        ------
+        EstimationError
+            If every replicate fails.
+        """
+        check_interval(interval)
+        if not 0 < level < 1:
+            raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+        sampling = Sampling(self.n_obs, self._labels(strata), self._labels(clusters))
+        reps = bootstrap(
+            self.statistic(),
+            sampling,
+            n,
+            seed=seed,
+            indices=indices,
+            interval=interval,
+            n_jobs=n_jobs,
+            progress=progress,
+        )
+        return PLSBootstrap(self, reps, interval, level)
+
+    def statistic(self) -> PLSStatistic:
+        """Return the estimator as a function of row weightings, for the resampling engine.
+
+        Returns
+        -------
+        PLSStatistic
+        """
+        s = self.spec
+        toward = self.estimate.weights[0]
+        return PLSStatistic(self.moments, self.layout, self.case_weights, toward, s.tolerance, s.max_iter)
+
+    # --- what it is -----------------------------------------------------------------------------------------
+
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return len(self.x)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the weights settled."""
+        return bool(self.estimate.converged[0])
+
+    @property
+    def iterations(self) -> int:
+        """Steps of the algorithm."""
+        return int(self.estimate.iterations[0])
+
+    @property
+    def model(self) -> Any:
+        """The model fitted."""
+        return self.spec.model
+
+    def headline(self) -> list[tuple[str, str]]:
+        """Model, options, rows and convergence.
+
+        Returns
+        -------
+        list of (label, value)
+        """
+        s, d = self.spec, self.layout.design
+        name = "Consistent PLS (PLSc)" if s.consistent else "PLS path model"
+        mode_b = [c for c, b in zip(self.layout.constructs, d.mode_b, strict=True) if b]
+        options = [
+            f"{s.scheme} scheme",
+            f"Mode B: {', '.join(mode_b)}" if mode_b else "Mode A",
+            "standardised items" if s.standardize else "items in their own metric",
+        ]
+        blanks = int(np.isnan(self.x).sum())
+        rows = f"{self.n_obs} used, {int(self.excluded['rows'].sum())} excluded"
+        if len(self.excluded):
+            rows += " (" + ", ".join(f"{r.rows} {r.reason}" for r in self.excluded.itertuples()) + ")"
+        if blanks:
+            rows += f"; {blanks} missing answers treated by {self.missing}"
+        if self.case_weights is not None:
+            rows += "; weighted"
+        size = f"{len(self.layout.constructs)} constructs, {len(self.layout.items)} items, {len(self.layout.edges)} paths"
+        return [
+            (name, size),
+            ("Options", ", ".join(options)),
+            ("Rows", rows),
+            (
+                "Converged",
+                f"yes, {self.iterations} iterations" if self.converged else f"NO, stopped at {self.iterations}",
+            ),
+        ]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Frames of the summary, by title.
+
+        Returns
+        -------
+        dict of DataFrame
+        """
+        return {
+            "Paths": self.paths.merge(self.f_squared).merge(self.vif),
+            "Explained variance": self.r_squared,
+            "Reliability and convergent validity": self.reliability,
+            "Weights and loadings": self.weights.rename(columns={"est": "weight"}).assign(
+                loading=self.loadings["est"], vif=self.item_vif["vif"]
+            ),
+            "Heterotrait-monotrait ratios": self.htmt,
+            "Effects": self.effects,
+        }
+
+    # --- internals ------------------------------------------------------------------------------------------
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        return self.layout.frame(name, self.estimate)
+
+    @cached_property
+    def _filled(self) -> Array:
+        """Items with blanks at their means."""
+        return np.where(np.isnan(self.x), self.means, self.x)
+
+    @cached_property
+    def _raw_weights(self) -> Array:
+        """Weights of raw items that give unit-variance scores."""
+        w = self.estimate.weights[0]
+        return w / self.estimate.sd[0][:, None] if self.spec.standardize else w
+
+    def _normalized(self) -> Array:
+        if (negative := np.argwhere(self._raw_weights < 0)).size:
+            import warnings
+
+            cells = [f"'{self.layout.items[i]}' of '{self.layout.constructs[j]}'" for i, j in negative]
+            warnings.warn(
+                f"Negative outer weight: {', '.join(cells[:8])}; the index subtracts what these items measure.",
+                ImproperSolutionWarning,
+                stacklevel=3,
+            )
+        return ix.normalized_weights(self._raw_weights)
+
+    def _scale(self, scale: ix.Scale) -> tuple[Array, Array]:
+        lo, hi = ix.scale_ends(self.layout.items, scale, self.survey.scale)
+        ix.check_inside(self.x, self.layout.items, lo, hi)
+        return lo, hi
+
+    def _impacts(self, scale: ix.Scale) -> tuple[Array, Array]:
+        """Direct and total unstandardised effects, [outcome, predictor]."""
+        lo, hi = self._scale(scale)
+        sd = ix.index_sd(self.raw_cov, ix.normalized_weights(self._raw_weights), lo, hi)
+        direct = ix.unstandardized_paths(self.estimate.paths[0], sd)
+        return direct, total_effects(direct, self.layout.design.depth)
+
+    def _by_row(self, values: Array) -> pd.DataFrame:
+        return pd.DataFrame(values, self.row_index, list(self.layout.constructs))
+
+    def _by_construct(self, values: Array, name: str) -> pd.Series:
+        return pd.Series(values, pd.Index(self.layout.constructs, name="construct"), name=name)
+
+    def _labels(self, labels: ArrayLike | str | None) -> ArrayLike | None:
+        """Labels of the rows used, from a column or as given."""
+        if not isinstance(labels, str):
+            return labels
+        if labels not in self.survey.frame.columns:
+            known = map(str, self.survey.frame.columns)
+            raise SpecError(f"Column '{labels}' is not in the data.{near(labels, known)}")
+        return self.survey.frame.loc[self.row_index, labels].to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class PLSStatistic:
+    """The estimator as a picklable function of row weightings, for the resampling engine."""
+
+    moments: WeightedMoments
+    layout: Layout
+    case_weights: Array | None
+    toward: Array
+    tolerance: float
+    max_iter: int
+
+    def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
+        """Estimate under each weighting; a line that fails or does not converge holds NaN.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (b, n)
+
+        Returns
+        -------
+        values : ndarray of shape (b, k)
+        notes : dict of ndarray of shape (b,)
+        """
+        g = counts if self.case_weights is None else counts * self.case_weights
+        _, cov = self.moments(g)
+        d = self.layout.design
+        est = estimate(cov, d, tolerance=self.tolerance, max_iter=self.max_iter, toward=self.toward)
+        values = self.layout.flatten(est)
+        finite = np.isfinite(est.paths).all(axis=(1, 2)) & np.isfinite(est.weights).all(axis=(1, 2))
+        values[~(finite & est.converged)] = np.nan
+        improper = d.corrected & ~((est.rho_a > 0) & (est.rho_a <= 1))
+        notes = {
+            "no variance or singular": ~np.isfinite(est.weights).all(axis=(1, 2)),
+            "not converged": np.isfinite(est.weights).all(axis=(1, 2)) & ~est.converged,
+            "improper": improper.any(axis=1) | (np.abs(est.cor) > 1 + 1e-12).any(axis=(1, 2)),
+            "sign aligned": est.flipped,
+        }
+        return values, notes
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PLSBootstrap(Result):
+    """Bootstrap of a PLS path model; made by :meth:`PLSResult.bootstrap`.
+
+    Every frame is long, [keys, est, se, t, pvalue, ci_lower, ci_upper]; square and wide frames of the point
+    estimate become [row, column, ...], and effects [outcome, predictor, effect, ...] with effect direct,
+    indirect or total.
+
+    Attributes
+    ----------
+    point : PLSResult
+        The point estimate.
+    replicates : Replicates
+        Every replicate of every number.
+    interval, level : str, float
+        Kind and level of the intervals.
+    """
+
+    point: PLSResult
+    replicates: Replicates
+    interval: Interval
+    level: float
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self.point.layout.keys:
+            raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
+        frame = self._table(name)
+        object.__setattr__(self, name, frame)
+        return frame
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.point.layout.keys})
+
+    def draws(self, name: str) -> pd.DataFrame:
+        """Return the replicates behind one frame.
+
+        Parameters
+        ----------
+        name : str
+            Name of the frame, such as ``"paths"``.
+
+        Returns
+        -------
+        DataFrame
+            One line per usable replicate, one column per row of the frame.
+        """
+        slices = self.point.layout.slices()
+        if name not in slices:
+            raise SpecError(f"No frame '{name}'; choose from {listed(slices)}.{near(name, slices)}")
+        values = self.replicates.values[self.replicates.ok][:, slices[name]]
+        keys = [k.astype(str) for k in self.point.layout.keys[name].values()]
+        return pd.DataFrame(values, columns=pd.MultiIndex.from_arrays(keys, names=list(self.point.layout.keys[name])))
+
+    @property
+    def failed(self) -> int:
+        """Replicates that gave no estimate and are left out."""
+        return self.replicates.failed
+
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return self.point.n_obs
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """Rows left out, [reason, rows]."""
+        return self.point.excluded
+
+    @property
+    def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What was unusual about the point estimate and the replicates."""
+        return self.point.warnings + self._events()
+
+    def headline(self) -> list[tuple[str, str]]:
+        """Model, rows, replicates and intervals.
+
+        Returns
+        -------
+        list of (label, value)
+        """
+        r = self.replicates
+        kind = {"bca": "BCa"}.get(self.interval, self.interval)
+        return [
+            *self.point.headline(),
+            (
+                "Bootstrap",
+                f"{r.n} replicates, {r.failed} failed, seed {r.seed if r.seed is not None else 'none (given rows)'}",
+            ),
+            ("Intervals", f"{kind}, {self.level:.0%}"),
+        ]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Frames of the summary, by title.
+
+        Returns
+        -------
+        dict of DataFrame
+        """
+        total = self.effects[self.effects["effect"] == "total"].drop(columns="effect")
+        r2 = (
+            self.r_squared[self.r_squared["column"] == "r2"]
+            .drop(columns="column")
+            .rename(columns={"row": "construct"})
+        )
+        return {
+            "Paths": self.paths,
+            "Total effects": total.reset_index(drop=True),
+            "Explained variance": r2.reset_index(drop=True),
+            "Loadings": self.loadings,
+            "Weights": self.weights,
+            "Heterotrait-monotrait ratios": self.htmt[self.htmt["row"] > self.htmt["column"]].reset_index(drop=True),
+        }
+
+    def _table(self, name: str) -> pd.DataFrame:
+        layout = self.point.layout
+        table = self.replicates.table(layout.slices()[name], self.interval, self.level)
+        return pd.concat([pd.DataFrame(layout.keys[name]), table], axis=1)
+
+    def _events(self) -> tuple[str, ...]:
+        n, notes = self.replicates.n, self.replicates.notes
+        said = {
+            "no variance or singular": "gave no estimate (an item without variance, or a singular block) and are left out",
+            "not converged": "did not converge and are left out",
+            "improper": "are improper (a reliability or correlation out of range) and are kept",
+            "sign aligned": "had a construct's sign turned to match the point estimate",
+        }
+        return tuple(f"{notes[k]} of {n} replicates {text}." for k, text in said.items() if notes.get(k))

@@ -1,0 +1,392 @@
+"""`PLS`: what to estimate. Fitting it to data gives a `PLSResult`."""
+
+from __future__ import annotations
+
+import warnings as _warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ..errors import (
+    ConvergenceWarning,
+    CxWarning,
+    DataError,
+    DataWarning,
+    ImproperSolutionWarning,
+    SpecError,
+    SpecWarning,
+    listed,
+    near,
+)
+from ..model import Model, parse_model
+from ..moments import WeightedMoments
+from ..survey import as_survey
+from . import kernel
+from .assessment import loadings
+from .layout import Layout
+from .result import PLSResult
+
+if TYPE_CHECKING:
+    pass
+
+SCHEMES = ("path", "factorial", "centroid")
+MISSING = ("mean", "listwise", "pairwise", "error")
+
+
+@dataclass(frozen=True)
+class PLS:
+    """Partial least squares path model.
+
+    Parameters
+    ----------
+    model : str or Model
+        Constructs and paths in the model language: ``Quality =~ q1 + q2`` and ``Satisfaction ~ Quality``.
+    scheme : {"path", "factorial", "centroid"}, default "path"
+        Inner weighting. Path weighting knows the direction of the arrows and gives the highest R²; the ECSI
+        literature used the centroid scheme. The choice rarely matters beyond the second decimal.
+    modes : mapping of construct to {"A", "B"}, optional
+        Mode A (correlation weights) for constructs not named; Mode B takes regression weights.
+    consistent : bool, default False
+        Correct constructs measured by ``=~`` with two items or more for attenuation (PLSc), so that paths and
+        loadings estimate those of a common factor model.
+    standardize : bool, default True
+        Bring items to unit variance first. False keeps their metric, as the ECSI literature did: then items
+        should share one scale, and weights refer to raw items.
+    tolerance : float, default 1e-10
+        Stop when the weights change by less than this in total.
+    max_iter : int, default 300
+        Iterations before a ConvergenceWarning.
+
+    Raises
+    ------
+    SpecError
+        For a model without paths, a construct without items or without a path, a cycle (named), an unknown
+        scheme, mode or construct.
+
+    Notes
+    -----
+    Case weights enter through the moments only (weighted PLS): weighted means, variances and covariances, the
+    same algorithm. Whole-number weights give the estimates of the table with rows repeated. Every construct is
+    signed so that its loadings have a positive sum; scores have unit variance.
+
+    Sources: Wold (1982); Lohmöller (1989); Dijkstra and Henseler (2015) for PLSc; Becker and Ismail (2016),
+    European Management Journal 34(6), for weights.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> model = '''
+    ... Image =~ IMAG1 + IMAG2 + IMAG3
+    ... Satisfaction =~ CUSA1 + CUSA2 + CUSA3
+    ... Loyalty =~ CUSL1 + CUSL3
+    ... Satisfaction ~ Image
+    ... Loyalty ~ Image + Satisfaction
+    ... '''
+    >>> res = cx.PLS(model).fit(cx.datasets.load("mobi"))
+    >>> res.paths.round(3)
+            outcome     predictor    est
+    0  Satisfaction         Image  0.595
+    1       Loyalty         Image  0.258
+    2       Loyalty  Satisfaction  0.498
+    """
+
+    model: Model | str
+    scheme: Literal["path", "factorial", "centroid"] = "path"
+    modes: Mapping[str, str] | None = None
+    consistent: bool = False
+    standardize: bool = True
+    tolerance: float = field(default=1e-10, kw_only=True)
+    max_iter: int = field(default=300, kw_only=True)
+
+    def __post_init__(self) -> None:
+        model = parse_model(self.model)
+        object.__setattr__(self, "model", model)
+        if self.scheme not in SCHEMES:
+            raise SpecError(
+                f"Unknown scheme '{self.scheme}'; choose from {listed(SCHEMES)}.{near(self.scheme, SCHEMES)}"
+            )
+        if not self.tolerance > 0 or self.max_iter < 1:
+            raise SpecError("tolerance must be positive and max_iter at least 1.")
+        names = tuple(c.name for c in model.constructs)
+        modes = dict(self.modes or {})
+        for name, mode in modes.items():
+            if name not in names:
+                raise SpecError(f"modes names '{name}', which is not a construct of the model.{near(name, names)}")
+            if mode not in ("A", "B"):
+                raise SpecError(f"The mode of '{name}' is {mode!r}; choose 'A' or 'B'.")
+        object.__setattr__(self, "modes", modes)
+        for message in _check_structure(model):
+            _warnings.warn(message, SpecWarning, stacklevel=3)
+        object.__setattr__(self, "_design", _design(self, model, names, modes))
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        weights: Any = None,
+        missing: Literal["mean", "listwise", "pairwise", "error"] = "mean",
+    ) -> PLSResult:
+        """Estimate the model.
+
+        Parameters
+        ----------
+        data : Survey or DataFrame
+            One row per respondent; any frame that narwhals supports.
+        weights : str or array-like of shape (n,), optional
+            Case weights, by column or by value; by default those of the survey. Any positive scale; rows with
+            weight zero are left out.
+        missing : {"mean", "listwise", "pairwise", "error"}, default "mean"
+            ``"mean"`` replaces an answer by the item's weighted mean, as SmartPLS and seminr do by default: no
+            respondent is lost, correlations shrink a little. ``"listwise"`` leaves incomplete rows out.
+            ``"pairwise"`` takes each covariance from the rows that have both items; scores then use the mean
+            for what is missing. ``"error"`` refuses.
+
+        Returns
+        -------
+        PLSResult
+
+        Raises
+        ------
+        DataError
+            For unknown, text, constant, empty or infinite items, bad weights, fewer rows than parameters, or
+            items of a Mode B construct that determine one another.
+        """
+        if missing not in MISSING:
+            raise SpecError(
+                f"Unknown missing='{missing}'; choose from {listed(MISSING)}.{near(str(missing), MISSING)}"
+            )
+        survey = as_survey(data)
+        items = self._model.items
+        x = survey.numeric(items)
+        case = survey.case_weights(weights)
+        blank = np.isnan(x)
+        x, case, keep, excluded = _rows_used(x, blank, case, missing, items)
+        self._check_rows(len(x))
+        moments = WeightedMoments(x, _treatment(x, missing))
+        means, cov = moments(None if case is None else case[None])
+        self._check_moments(cov[0], items)
+        design = self.design
+        est = kernel.estimate(cov, design, tolerance=self.tolerance, max_iter=self.max_iter)
+        layout = Layout(self.constructs, items, self._edges, design, len(x))
+        events = _diagnose(est, design, layout, missing)
+        for category, message in events:
+            _warnings.warn(message, category, stacklevel=2)
+        return PLSResult(
+            spec=self,
+            survey=survey,
+            row_index=survey.frame.index if keep is None else survey.frame.index[keep],
+            x=x,
+            case_weights=case,
+            moments=moments,
+            means=means[0],
+            raw_cov=cov[0],
+            estimate=est,
+            layout=layout,
+            missing=missing,
+            excluded=excluded,
+            warnings=tuple(message for _, message in events),
+        )
+
+    @property
+    def design(self) -> kernel.Design:
+        """The model as arrays."""
+        return self._design  # type: ignore[attr-defined]
+
+    @property
+    def constructs(self) -> tuple[str, ...]:
+        """Names of the constructs, in the order of all arrays."""
+        return tuple(c.name for c in self._model.constructs)
+
+    @property
+    def _model(self) -> Model:
+        return self.model  # type: ignore[return-value]
+
+    @property
+    def _edges(self) -> np.ndarray:
+        """[outcome, predictor] of each path, as numbers."""
+        place = {name: i for i, name in enumerate(self.constructs)}
+        return np.array([(place[y], place[x]) for y, x in self._model.paths])
+
+    def _check_rows(self, n: int) -> None:
+        """Refuse fewer rows than outer weights and paths together."""
+        needed = int(self.design.mask.sum() + self.design.arrows.sum())
+        if n < needed:
+            raise DataError(
+                f"{n} rows are too few: the model has {needed} parameters "
+                f"({int(self.design.mask.sum())} weights and {len(self._model.paths)} paths)."
+            )
+
+    def _check_moments(self, cov: np.ndarray, items: tuple[str, ...]) -> None:
+        """Refuse constant items, item pairs never answered together, and collinear Mode B items."""
+        if np.isnan(cov).any():
+            i, j = np.argwhere(np.isnan(cov))[0]
+            raise DataError(
+                f"No respondent answered both '{items[i]}' and '{items[j]}', so their covariance is unknown; "
+                "use missing='mean' or drop one of them."
+            )
+        variance = np.diagonal(cov)
+        scale = np.maximum(np.abs(cov).max(), 1e-300)
+        if constant := [items[i] for i in np.flatnonzero(variance <= 1e-14 * scale)]:
+            raise DataError(f"{listed(constant)} has the same answer in all rows used; drop it from the model.")
+        sd = np.sqrt(variance)
+        for j in np.flatnonzero(self.design.mode_b):
+            block = self.design.blocks[j]
+            r = (cov / np.outer(sd, sd))[np.ix_(block, block)]
+            values, vectors = np.linalg.eigh(r)
+            if len(block) > 1 and values[0] < 1e-9:
+                involved = [items[i] for i in block[np.abs(vectors[:, 0]) > 1e-4]]
+                raise DataError(
+                    f"The items {listed(involved)} of Mode B construct '{self.constructs[j]}' determine one "
+                    "another exactly, so they have no regression weights; drop one, or use Mode A."
+                )
+
+
+def _design(spec: PLS, model: Model, names: tuple[str, ...], modes: dict[str, str]) -> kernel.Design:
+    """Turn the model into arrays."""
+    place = {item: i for i, item in enumerate(model.items)}
+    mask = np.zeros((len(place), len(names)))
+    for j, construct in enumerate(model.constructs):
+        mask[[place[i] for i in construct.items], j] = 1.0
+    arrows = np.zeros((len(names), len(names)))
+    for outcome, predictor in model.paths:
+        arrows[names.index(outcome), names.index(predictor)] = 1.0
+    kinds = np.array([c.kind == "factor" and len(c.items) > 1 for c in model.constructs])
+    return kernel.Design(
+        mask=mask,
+        arrows=arrows,
+        mode_b=np.array([modes.get(name) == "B" for name in names]),
+        scheme=spec.scheme,
+        standardize=spec.standardize,
+        corrected=kinds & spec.consistent,
+    )
+
+
+def _check_structure(model: Model) -> list[str]:
+    """Refuse models that no path model can be; return what is merely unusual."""
+    names = [c.name for c in model.constructs]
+    if not names:
+        raise SpecError("The model has no constructs; write for example 'Quality =~ q1 + q2'.")
+    if not model.paths:
+        raise SpecError("The model has no paths; write for example 'Satisfaction ~ Quality'.")
+    for outcome, predictor in model.paths:
+        for name in (outcome, predictor):
+            if ":" in name:
+                raise SpecError(f"PLS does not estimate the interaction '{name}'; leave it out of the paths.")
+            if name not in names:
+                raise SpecError(
+                    f"Construct '{name}' has paths but no items.{near(name, names)} "
+                    f"Write '{name} =~ item1 + item2', or name one column as its only item."
+                )
+    linked = {name for path in model.paths for name in path}
+    if alone := [n for n in names if n not in linked]:
+        raise SpecError(f"Construct {listed(alone)} has no path to or from another; add one or leave it out.")
+    if nested := [c.name for c in model.constructs if any(i in names for i in c.items)]:
+        raise SpecError(
+            f"PLS does not estimate the higher-order construct {listed(nested)}; give it items of its own."
+        )
+    model.check_acyclic()
+    homes: dict[str, list[str]] = {}
+    for construct in model.constructs:
+        for item in construct.items:
+            homes.setdefault(item, []).append(construct.name)
+    return [
+        f"Item '{item}' measures more than one construct ({listed(where)}); their correlation is inflated."
+        for item, where in homes.items()
+        if len(where) > 1
+    ]
+
+
+def _rows_used(
+    x: np.ndarray, blank: np.ndarray, case: np.ndarray | None, missing: str, items: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, pd.DataFrame]:
+    """Leave out rows as asked, and count them by reason."""
+    if missing == "error" and blank.any():
+        with_blanks = [f"'{items[i]}' ({n})" for i, n in enumerate(blank.sum(axis=0)) if n]
+        raise DataError(
+            f"Answers are missing in {', '.join(with_blanks[:8])}; choose missing='mean', 'listwise' or 'pairwise'."
+        )
+    reasons = []
+    keep = np.ones(len(x), dtype=bool)
+    if case is not None and (zero := case == 0).any():
+        reasons.append(("weight of zero", int(zero.sum())))
+        keep &= ~zero
+    if missing == "listwise" and (incomplete := blank.any(axis=1) & keep).any():
+        reasons.append(("incomplete answers", int(incomplete.sum())))
+        keep &= ~incomplete
+    excluded = pd.DataFrame(reasons, columns=["reason", "rows"]).astype({"rows": int})
+    if keep.all():
+        return x, case, None, excluded
+    x, case = x[keep], None if case is None else case[keep]
+    if len(x) and (empty := np.isnan(x).all(axis=0)).any():
+        raise DataError(
+            f"{listed(items[i] for i in np.flatnonzero(empty))} has no answers in the {len(x)} rows used."
+        )
+    return x, case, keep, excluded
+
+
+def _treatment(x: np.ndarray, missing: str) -> Literal["complete", "mean", "pairwise"]:
+    """How the moments treat blanks; complete data take the short way."""
+    if not np.isnan(x).any():
+        return "complete"
+    return "pairwise" if missing == "pairwise" else "mean"
+
+
+def _diagnose(
+    est: kernel.Estimate, design: kernel.Design, layout: Layout, missing: str
+) -> list[tuple[type[CxWarning], str]]:
+    """Name what is unusual about a point estimate."""
+    events: list[tuple[type[CxWarning], str]] = []
+    items, constructs = layout.items, layout.constructs
+    if not est.converged[0]:
+        events.append(
+            (
+                ConvergenceWarning,
+                f"The weights had not settled after {est.iterations[0]} iterations; read nothing into them.",
+            )
+        )
+    sd = np.sqrt(np.diagonal(est.cov[0]))
+    r = est.cov[0] / np.outer(sd, sd)
+    for j, block in enumerate(design.blocks):
+        if design.mode_b[j]:
+            continue
+        for a in range(len(block)):
+            for b in block[a + 1 :]:
+                if abs(r[block[a], b]) > 1 - 1e-9:
+                    events.append(
+                        (
+                            DataWarning,
+                            f"Items '{items[block[a]]}' and '{items[b]}' of '{constructs[j]}' are collinear.",
+                        )
+                    )
+        for i in block:
+            if est.item_construct[0, i, j] < 0:
+                events.append(
+                    (
+                        DataWarning,
+                        f"Item '{items[i]}' loads negatively ({est.item_construct[0, i, j]:.2f}) on '{constructs[j]}'; "
+                        "if its scale is reversed, say so in the codebook.",
+                    )
+                )
+    if missing == "pairwise" and np.linalg.eigvalsh(r)[0] < -1e-10:
+        events.append((ImproperSolutionWarning, "The pairwise correlations of the items are not positive definite."))
+    if design.corrected.any():
+        events += [(ImproperSolutionWarning, m) for m in _improper(est, design, constructs)]
+    return events
+
+
+def _improper(est: kernel.Estimate, design: kernel.Design, constructs: tuple[str, ...]) -> list[str]:
+    """What consistent PLS must not give: reliabilities, correlations, loadings or R² out of range."""
+    out = []
+    for j in np.flatnonzero(design.corrected & ~((est.rho_a[0] > 0) & (est.rho_a[0] <= 1))):
+        out.append(f"The reliability rho_A of '{constructs[j]}' is {est.rho_a[0, j]:.3f}, outside 0-1.")
+    if (high := np.argwhere(np.triu(np.abs(est.cor[0]) > 1 + 1e-12, 1))).size:
+        a, b = high[0]
+        out.append(f"The corrected correlation of '{constructs[a]}' and '{constructs[b]}' is {est.cor[0, a, b]:.3f}.")
+    if (over := np.flatnonzero(est.r2[0] > 1)).size:
+        out.append(f"The corrected R² of '{constructs[over[0]]}' is {est.r2[0, over[0]]:.3f}, above 1.")
+    if (np.abs(loadings(est, design)[0]) > 1 + 1e-12).any():
+        out.append("A corrected loading exceeds 1.")
+    return out

@@ -1,0 +1,502 @@
+"""The one resampling engine: bootstrap and jackknife for every model of the package.
+
+A resample is a vector of row counts, so a statistic is a function from weightings of the rows to numbers, many
+weightings at a time. Replicate i draws from child i of the seed and replicates are computed in chunks whose
+size depends on the data alone: one worker or a hundred give the same numbers to the last bit.
+
+Sources: Efron and Tibshirani (1993), *An Introduction to the Bootstrap*, ch. 11-14; Davison and Hinkley (1997),
+*Bootstrap Methods and their Application*, ch. 5; Rao and Wu (1988) for resampling clusters within strata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import DataError, EstimationError, SpecError, listed, near
+
+Array = NDArray[np.float64]
+Interval = Literal["percentile", "basic", "normal", "bca", "studentized"]
+Statistic = Callable[[Array], tuple[Array, Mapping[str, NDArray[np.bool_]]]]
+
+INTERVALS = ("percentile", "basic", "normal", "bca", "studentized")
+_CHUNK_CELLS = 4_000_000  # counts held at a time: replicates × rows
+_NESTED = 50  # inner resamples behind each studentised replicate (Efron and Tibshirani 1993, sec. 12.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """How rows are drawn: singly, as whole clusters, and separately in each stratum.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    strata : array of shape (n,), optional
+        Drawn separately; the number drawn from each stays as observed.
+    clusters : array of shape (n,), optional
+        Drawn as a whole. A cluster lies in one stratum.
+
+    Raises
+    ------
+    DataError
+        If labels are missing or of the wrong length, a cluster crosses strata, or a stratum holds one unit.
+    """
+
+    n: int
+    strata: ArrayLike | None = None
+    clusters: ArrayLike | None = None
+    unit: NDArray[np.intp] = field(init=False, repr=False)  # unit of each row, units sorted by stratum
+    start: Array = field(init=False, repr=False)  # first unit of the stratum of each unit
+    size: Array = field(init=False, repr=False)  # number of units in the stratum of each unit
+
+    def __post_init__(self) -> None:
+        cluster = _labels(self.clusters, self.n, "clusters")
+        stratum = _labels(self.strata, self.n, "strata")
+        if cluster is None:
+            cluster = np.arange(self.n)
+        if stratum is None:
+            stratum = np.zeros(self.n, dtype=np.intp)
+        units, first, unit = np.unique(cluster, return_index=True, return_inverse=True)
+        of_unit = stratum[first]
+        if crossing := int((of_unit[unit] != stratum).sum()):
+            raise DataError(
+                f"{crossing} rows lie in another stratum than the rest of their cluster; "
+                "clusters must be nested in strata."
+            )
+        order = np.argsort(of_unit, kind="stable")
+        place = np.empty(len(units), dtype=np.intp)
+        place[order] = np.arange(len(units))
+        _, begin, counts = np.unique(of_unit[order], return_index=True, return_counts=True)
+        if (counts < 2).any():
+            raise DataError(
+                f"{int((counts < 2).sum())} of {len(counts)} strata hold a single "
+                f"{'cluster' if self.clusters is not None else 'row'}, which cannot be resampled; merge them."
+                if len(counts) > 1
+                else "Resampling needs at least two rows or clusters."
+            )
+        object.__setattr__(self, "unit", place[unit])
+        object.__setattr__(self, "start", np.repeat(begin, counts).astype(float))
+        object.__setattr__(self, "size", np.repeat(counts, counts).astype(float))
+
+    @property
+    def units(self) -> int:
+        """Number of units drawn: clusters, or rows."""
+        return len(self.size)
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Return the units of one resample, as many as there are, stratum by stratum."""
+        u = rng.random(self.units)
+        return (self.start + np.minimum(np.floor(u * self.size), self.size - 1)).astype(np.intp)
+
+    def counts(self, drawn: NDArray[np.intp]) -> Array:
+        """Return how often each row occurs among the drawn units."""
+        return np.bincount(drawn, minlength=self.units)[self.unit].astype(float)
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """Bootstrap replicates of a vector of statistics.
+
+    Attributes
+    ----------
+    estimate : ndarray of shape (k,)
+        The statistics of the data themselves.
+    values : ndarray of shape (n, k)
+        One replicate per line, in the order of the seeds; NaN lines failed.
+    ok : ndarray of shape (n,)
+        Which lines are usable.
+    notes : dict
+        Events the statistic reported, by name: in how many replicates they happened.
+    seed : int or None
+        Entropy of the seed sequence, to reproduce the run; None when resamples were given.
+    """
+
+    estimate: Array
+    values: Array
+    ok: NDArray[np.bool_]
+    notes: dict[str, int]
+    seed: int | None
+    jack: Array | None = None
+    se_values: Array | None = None
+
+    @property
+    def n(self) -> int:
+        """Replicates asked for."""
+        return len(self.ok)
+
+    @property
+    def failed(self) -> int:
+        """Replicates without usable numbers, left out of everything below."""
+        return int((~self.ok).sum())
+
+    def table(self, part: slice, interval: Interval = "percentile", level: float = 0.95) -> pd.DataFrame:
+        """Summarise some of the statistics.
+
+        Parameters
+        ----------
+        part : slice
+            Which statistics.
+        interval : {"percentile", "basic", "normal", "bca", "studentized"}
+            Percentile is the default because it respects bounds and needs nothing else; BCa corrects for bias
+            and skewness at the price of a jackknife; studentised is second-order exact at the price of a
+            nested bootstrap.
+        level : float, default 0.95
+            Confidence level.
+
+        Returns
+        -------
+        DataFrame
+            Columns est, se, t, pvalue, ci_lower, ci_upper. The p-value is two-sided from t = est / se
+            against the normal distribution.
+        """
+        from scipy.special import ndtr
+
+        est, reps = self.estimate[part], self.values[self.ok][:, part]
+        se = standard_error(reps)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            t = np.where(se > _noise(est), est / se, np.nan)
+        lower, upper = intervals(
+            est,
+            reps,
+            interval,
+            level,
+            jack=None if self.jack is None else self.jack[:, part],
+            se_reps=None if self.se_values is None else self.se_values[self.ok][:, part],
+        )
+        columns = {"est": est, "se": se, "t": t, "pvalue": 2 * ndtr(-np.abs(t))}
+        return pd.DataFrame(columns | {"ci_lower": lower, "ci_upper": upper})
+
+
+def bootstrap(
+    statistic: Statistic,
+    sampling: Sampling,
+    n: int = 1000,
+    *,
+    seed: int | None = None,
+    indices: ArrayLike | None = None,
+    interval: Interval = "percentile",
+    n_jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Replicates:
+    """Draw resamples and evaluate a statistic on each.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes weightings of the rows (b, rows) and returns the statistics (b, k), with NaN lines where there is
+        no usable number, and a dict of named events (b,) to be counted. Picklable if `n_jobs` is not 1.
+    sampling : Sampling
+        Rows, strata and clusters.
+    n : int, default 1000
+        Replicates.
+    seed : int, optional
+        Same seed, same numbers, whatever `n_jobs`. Without it a fresh one is drawn and kept in the result.
+    indices : array-like of shape (n, m), optional
+        Row numbers (from 0) of given resamples; replaces `n` and `seed`.
+    interval : str, default "percentile"
+        The kind of interval to prepare for: ``"bca"`` adds a jackknife, ``"studentized"`` a nested bootstrap.
+    n_jobs : int, default 1
+        Workers, by joblib and whichever backend the caller has configured. 1 runs in this process.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after every chunk.
+
+    Returns
+    -------
+    Replicates
+
+    Raises
+    ------
+    SpecError
+        For an unknown interval or a number of replicates below 2.
+    EstimationError
+        If every replicate fails.
+
+    Examples
+    --------
+    The standard error of a mean:
+
+    >>> import numpy as np
+    >>> x = np.arange(100.0)
+    >>> mean = lambda g: ((g @ x / g.sum(axis=1))[:, None], {})
+    >>> r = bootstrap(mean, Sampling(100), 2000, seed=1)
+    >>> bool(abs(r.table(slice(None)).se[0] - x.std() / 10) < 0.1)
+    True
+    """
+    check_interval(interval)
+    given = None if indices is None else _given(indices, sampling.n)
+    total = int(n) if given is None else len(given)
+    if total < 2:
+        raise SpecError(f"A bootstrap needs at least 2 replicates, not {total}.")
+    if given is not None and interval == "studentized":
+        raise SpecError("Studentised intervals draw their own resamples; leave out indices.")
+    entropy = None
+    if given is None:
+        sequence = np.random.SeedSequence(seed)
+        entropy = sequence.entropy if isinstance(sequence.entropy, int) else None
+    size = _chunk(sampling.n)
+    tasks = [
+        (statistic, sampling, range(i, min(i + size, total)), entropy, given, interval == "studentized")
+        for i in range(0, total, size)
+    ]
+    parts = _run(_replicate_chunk, tasks, n_jobs, progress, total)
+    with _one_blas_thread():
+        estimate = statistic(np.ones((1, sampling.n)))[0][0]
+    values = np.concatenate([p[0] for p in parts])
+    notes = {k: int(sum(p[1][k] for p in parts)) for k in parts[0][1]}
+    se_values = np.concatenate([p[2] for p in parts]) if interval == "studentized" else None
+    ok = ~np.isnan(values).all(axis=1) if values.shape[1] else np.ones(total, dtype=bool)
+    if not ok.any():
+        raise EstimationError(f"All {total} bootstrap replicates failed; the data are too few or too alike.")
+    jack = jackknife(statistic, sampling, n_jobs=n_jobs) if interval == "bca" else None
+    return Replicates(estimate, values, ok, notes, entropy, jack, se_values)
+
+
+def jackknife(statistic: Statistic, sampling: Sampling, *, n_jobs: int = 1) -> Array:
+    """Evaluate a statistic with each unit (row, or cluster) left out in turn.
+
+    Parameters
+    ----------
+    statistic : callable
+        As for :func:`bootstrap`.
+    sampling : Sampling
+        Rows and clusters; strata do not matter here.
+    n_jobs : int, default 1
+        Workers.
+
+    Returns
+    -------
+    ndarray of shape (units, k)
+
+    Examples
+    --------
+    The jackknife standard error of a mean is s / sqrt(n):
+
+    >>> import numpy as np
+    >>> x = np.arange(10.0)
+    >>> mean = lambda g: ((g @ x / g.sum(axis=1))[:, None], {})
+    >>> values = jackknife(mean, Sampling(10))
+    >>> bool(np.isclose(jackknife_se(values)[0], x.std(ddof=1) / 10**0.5))
+    True
+    """
+    size = _chunk(sampling.n)
+    tasks = [(statistic, sampling, range(i, min(i + size, sampling.units))) for i in range(0, sampling.units, size)]
+    return np.concatenate(_run(_jackknife_chunk, tasks, n_jobs, None, sampling.units))
+
+
+def jackknife_se(values: Array) -> Array:
+    """Jackknife standard errors from leave-one-out values, sqrt((n - 1) / n · sum of squared deviations).
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, k)
+        From :func:`jackknife`.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    """
+    values = values[~np.isnan(values).all(axis=1)]
+    n = len(values)
+    return np.sqrt((n - 1) / n * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
+
+
+def standard_error(reps: Array) -> Array:
+    """Standard deviation of replicates with divisor n - 1; NaN where any usable replicate lacks a number."""
+    return reps.std(axis=0, ddof=1) if len(reps) > 1 else np.full(reps.shape[1], np.nan)
+
+
+def intervals(
+    est: Array,
+    reps: Array,
+    kind: Interval,
+    level: float = 0.95,
+    *,
+    jack: Array | None = None,
+    se_reps: Array | None = None,
+) -> tuple[Array, Array]:
+    """Confidence intervals from replicates (Davison and Hinkley 1997, ch. 5; quantiles of type 7).
+
+    Parameters
+    ----------
+    est : ndarray of shape (k,)
+    reps : ndarray of shape (n, k)
+        Usable replicates.
+    kind : {"percentile", "basic", "normal", "bca", "studentized"}
+    level : float, default 0.95
+    jack : ndarray of shape (m, k), optional
+        Leave-one-out values, for ``"bca"``.
+    se_reps : ndarray of shape (n, k), optional
+        Standard error of every replicate, for ``"studentized"``.
+
+    Returns
+    -------
+    lower, upper : ndarray of shape (k,)
+        A statistic that does not vary gets its own value at both ends.
+
+    Raises
+    ------
+    SpecError
+        For an unknown kind, a level outside (0, 1), or when what the kind needs was not computed.
+    """
+    from scipy.special import ndtri
+
+    check_interval(kind)
+    if not 0 < level < 1:
+        raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+    tail = (1 - level) / 2
+    se = standard_error(reps)
+    if kind == "normal":
+        lower, upper = est + ndtri(tail) * se, est - ndtri(tail) * se
+    elif kind == "bca":
+        lower, upper = _bca(est, reps, tail, jack)
+    elif kind == "studentized":
+        if se_reps is None:
+            raise SpecError('Ask for bootstrap(interval="studentized"): its nested replicates are needed.')
+        with np.errstate(invalid="ignore", divide="ignore"):
+            t = (reps - est) / se_reps
+        t = np.where(np.isfinite(t), t, 0.0)
+        high, low = np.quantile(t, [1 - tail, tail], axis=0)
+        lower, upper = est - high * se, est - low * se
+    else:
+        low, high = np.quantile(reps, [tail, 1 - tail], axis=0)
+        lower, upper = (low, high) if kind == "percentile" else (2 * est - high, 2 * est - low)
+    fixed = se <= _noise(est)
+    return np.where(fixed, est, lower), np.where(fixed, est, upper)
+
+
+def check_interval(kind: str) -> None:
+    """Raise a SpecError if there is no interval of that name."""
+    if kind not in INTERVALS:
+        raise SpecError(f"Unknown interval '{kind}'; choose from {listed(INTERVALS)}.{near(str(kind), INTERVALS)}")
+
+
+def _bca(est: Array, reps: Array, tail: float, jack: Array | None) -> tuple[Array, Array]:
+    """Bias-corrected and accelerated limits (Efron and Tibshirani 1993, eqs. 14.9-14.15)."""
+    from scipy.special import ndtr, ndtri
+
+    if jack is None:
+        raise SpecError('Ask for bootstrap(interval="bca"): its jackknife values are needed.')
+    n = len(reps)
+    share = np.clip((reps < est).mean(axis=0), 0.5 / n, 1 - 0.5 / n)
+    z0 = ndtri(share)
+    u = np.nanmean(jack, axis=0) - jack
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a = np.nansum(u**3, axis=0) / (6 * np.nansum(u**2, axis=0) ** 1.5)
+    a = np.where(np.isfinite(a), a, 0.0)
+    ends = []
+    ordered = np.sort(reps, axis=0)
+    for z in (ndtri(tail), ndtri(1 - tail)):
+        q = ndtr(z0 + (z0 + z) / (1 - a * (z0 + z)))
+        at = q * (n - 1)
+        low = np.clip(np.floor(at).astype(np.intp), 0, n - 1)
+        high = np.minimum(low + 1, n - 1)
+        column = np.arange(len(est))
+        ends.append(ordered[low, column] + (at - low) * (ordered[high, column] - ordered[low, column]))
+    return ends[0], ends[1]
+
+
+def _replicate_chunk(
+    statistic: Statistic,
+    sampling: Sampling,
+    which: range,
+    entropy: int | None,
+    given: NDArray[np.intp] | None,
+    nested: bool,
+) -> tuple[Array, dict[str, int], Array]:
+    """Values, counts of events and, if nested, standard errors of some replicates."""
+    with _one_blas_thread():
+        if given is not None:
+            counts = np.stack([np.bincount(given[i], minlength=sampling.n) for i in which]).astype(float)
+            values, notes = statistic(counts)
+            return values, {k: int(v.sum()) for k, v in notes.items()}, values[:0]
+        counts = np.empty((len(which), sampling.n))
+        inner = []
+        for line, i in enumerate(which):
+            rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(i,)))
+            drawn = sampling.draw(rng)
+            counts[line] = sampling.counts(drawn)
+            if nested:
+                again = np.stack([sampling.counts(drawn[sampling.draw(rng)]) for _ in range(_NESTED)])
+                inner.append(standard_error(_usable(statistic(again)[0])))
+        values, notes = statistic(counts)
+        return values, {k: int(v.sum()) for k, v in notes.items()}, np.array(inner)
+
+
+def _jackknife_chunk(statistic: Statistic, sampling: Sampling, which: range) -> Array:
+    """Values with each of some units left out."""
+    with _one_blas_thread():
+        return statistic((sampling.unit[None, :] != np.asarray(which)[:, None]).astype(float))[0]
+
+
+def _run(
+    function: Callable[..., Any],
+    tasks: list[tuple[Any, ...]],
+    n_jobs: int,
+    progress: Callable[[int, int], None] | None,
+    total: int,
+) -> list[Any]:
+    """Call the function on each task, here or through joblib, telling how far it is."""
+    if n_jobs == 1:
+        stream = (function(*task) for task in tasks)
+    else:
+        from joblib import Parallel, delayed
+
+        stream = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(function)(*task) for task in tasks)
+    out, done = [], 0
+    for task, result in zip(tasks, stream, strict=True):
+        out.append(result)
+        done += len(task[2])
+        if progress is not None:
+            progress(done, total)
+    return out
+
+
+def _chunk(rows: int) -> int:
+    """Replicates evaluated together: a function of the data's size only, so that results never depend on workers."""
+    return max(8, min(250, _CHUNK_CELLS // max(rows, 1)))
+
+
+def _one_blas_thread() -> Any:
+    """Cap BLAS at one thread: on stacks of small matrices threads cost far more than they give."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
+
+
+def _usable(values: Array) -> Array:
+    """Lines that hold numbers."""
+    return values[~np.isnan(values).all(axis=1)]
+
+
+def _noise(est: Array) -> Array:
+    """Spread below which replicates differ only by rounding."""
+    return 1e-12 * np.maximum(np.abs(est), 1.0)
+
+
+def _given(indices: ArrayLike, rows: int) -> NDArray[np.intp]:
+    """Check resamples given as row numbers."""
+    array = np.asarray(indices)
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
+        raise DataError("indices must be a table of whole numbers, one resample per line.")
+    if array.size and (array.min() < 0 or array.max() >= rows):
+        bad = int(((array < 0) | (array >= rows)).sum())
+        raise DataError(f"{bad} of the resample indices are not row numbers between 0 and {rows - 1}.")
+    return array.astype(np.intp)
+
+
+def _labels(labels: ArrayLike | None, n: int, name: str) -> NDArray[np.intp] | None:
+    """Turn strata or cluster labels into whole numbers."""
+    if labels is None:
+        return None
+    codes, _ = pd.factorize(np.asarray(labels))
+    if len(codes) != n:
+        raise DataError(f"{name} has {len(codes)} values for {n} rows used.")
+    if missing := int((codes < 0).sum()):
+        raise DataError(f"{name} is missing in {missing} rows; fill or drop them.")
+    return codes

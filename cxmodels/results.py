@@ -1,0 +1,123 @@
+"""How every result shows itself: the same numbers as text in a terminal and as a table in a notebook."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STYLE = (
+    "border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.4em 0 1em",
+    "padding:.15em .7em;border-bottom:1px solid #ddd;text-align:",
+)
+
+
+class Result:
+    """Base of all results: a headline, warnings, tables, and their display.
+
+    Subclasses give :meth:`headline` and :meth:`tables`; nothing is computed anew for display.
+    """
+
+    warnings: tuple[str, ...] = ()
+
+    def headline(self) -> list[tuple[str, str]]:
+        """Return what must be read first: model, rows used and excluded, convergence.
+
+        Returns
+        -------
+        list of (label, value)
+        """
+        return []
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the frames that the summary shows, by title.
+
+        Returns
+        -------
+        dict of DataFrame
+        """
+        return {}
+
+    def summary(self, digits: int = 3) -> str:
+        """Return the whole result as text.
+
+        Parameters
+        ----------
+        digits : int, default 3
+            Decimals shown.
+
+        Returns
+        -------
+        str
+        """
+        parts = [repr(self)]
+        for title, frame in self.tables().items():
+            shown = frame.to_string(index=_named(frame), na_rep="", float_format=lambda v: f"{v:.{digits}f}")
+            parts.append(f"{title}\n{shown}")
+        return "\n\n".join(parts)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        rows = self.headline()
+        width = max((len(k) for k, _ in rows), default=0)
+        lines = [f"{k:<{width}}  {v}" for k, v in rows]
+        return "\n".join(lines + [f"Warning: {w}" for w in self.warnings])
+
+    def _repr_html_(self) -> str:
+        esc = html.escape
+        head = "".join(
+            f'<tr><th style="text-align:left;padding-right:1em">{esc(k)}</th><td style="text-align:left">{esc(v)}</td></tr>'
+            for k, v in self.headline()
+        )
+        out = [f'<table style="{STYLE[0]}">{head}</table>']
+        out += [f'<p style="color:#a33;margin:.3em 0"><strong>Warning.</strong> {esc(w)}</p>' for w in self.warnings]
+        out += [f"<h4 style='margin:.6em 0 0'>{esc(t)}</h4>{frame_html(f)}" for t, f in self.tables().items()]
+        return f"<div>{''.join(out)}</div>"
+
+
+def frame_html(frame: pd.DataFrame, digits: int = 3) -> str:
+    """Render a frame as a plain, escaped HTML table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    digits : int, default 3
+        Decimals of floating-point numbers.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> "&lt;b&gt;" in frame_html(pd.DataFrame({"item": ["<b>"], "est": [0.5]}))
+    True
+    """
+    shown = frame.reset_index() if _named(frame) else frame
+
+    def cell(value: object, tag: str) -> str:
+        number = isinstance(value, float | int) and not isinstance(value, bool)
+        text = (
+            ""
+            if value != value or value is None
+            else f"{value:.{digits}f}"
+            if isinstance(value, float)
+            else str(value)
+        )
+        return f'<{tag} style="{STYLE[1]}{"right" if number else "left"}">{html.escape(text)}</{tag}>'
+
+    head = "".join(cell(str(c), "th") for c in shown.columns)
+    body = "".join(
+        "<tr>" + "".join(cell(v, "td") for v in row) + "</tr>" for row in shown.itertuples(index=False, name=None)
+    )
+    return f'<table style="{STYLE[0]}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _named(frame: pd.DataFrame) -> bool:
+    """Whether the index says something, and is not just row numbers."""
+    return frame.index.dtype.kind not in "iu"
