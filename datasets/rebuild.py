@@ -122,9 +122,7 @@ def rebuild(name: str, archive: Path, check: bool) -> str:
         raise ValueError(f"{name}: {card['member']} in {card['package']} is not the file that the card names")
     content = RECIPES[name](raw)
     if sha256(content) != card["sha256"]:
-        raise ValueError(
-            f"{name}: the rebuilt table has sha256 {sha256(content)}, the card says {card['sha256']}"
-        )
+        raise ValueError(f"{name}: the rebuilt table has sha256 {sha256(content)}, the card says {card['sha256']}")
     path = HERE / name / card["file"]
     same = path.is_file() and path.read_bytes() == content
     if check and not same:

@@ -136,6 +136,31 @@ def test_cards_say_source_licence_and_every_column(name):
         assert f"| {column} | " in text
 
 
+def test_survey_knows_the_questionnaire():
+    mobi = cx.datasets.survey("mobi")
+    assert len(mobi) == 250
+    assert set(mobi.codebook) == set(mobi.frame.columns)
+    assert {mobi.scale(item) for item in mobi.codebook} == {(1, 10)}
+    assert len({mobi.label(item) for item in mobi.codebook}) == 24
+    assert mobi.out_of_scale().empty
+
+    pupils = cx.datasets.survey("holzinger")
+    assert pupils.label("x1") == "visual perception, score"
+    assert pupils.scale("x1") is None
+    pd.testing.assert_frame_equal(pupils.frame, cx.datasets.load("holzinger"))
+
+
+def test_simulated_study_is_a_survey_with_roles_that_can_be_loaded():
+    assert cx.datasets.simulate_study is importlib.import_module("cxmodels.acsi.population").simulate_study
+    study = cx.datasets.survey("simulated_study")
+    assert study.codebook.hierarchy == ("company", "industry", "sector")
+    assert (study.codebook.weights, study.codebook.wave) == ("weight", "year")
+    assert study.out_of_scale().empty
+    pd.testing.assert_frame_equal(study.frame, cx.datasets.simulate_study()[0])
+    with pytest.raises(SpecError, match="'simulated_study' is simulated, not read from a file"):
+        cx.datasets.load("simulated_study", path="x.csv")
+
+
 def test_unknown_name_gives_the_near_one_and_the_list():
     with pytest.raises(SpecError, match=r"no data set 'moby'; there are 'cdnow', .* Did you mean 'mobi'\?"):
         cx.datasets.load("moby")
@@ -158,6 +183,7 @@ def test_without_the_checkout_mobi_says_how_to_get_it(bare):
     )
     given = cx.datasets.load("mobi", path=ROOT / "datasets/mobi/mobi.csv")
     assert given.shape == (250, 24)
+    assert len(cx.datasets.survey("mobi", path=ROOT / "datasets/mobi/mobi.csv")) == 250
 
 
 def test_damaged_or_missing_files_are_refused(bare):
