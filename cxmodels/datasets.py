@@ -47,7 +47,7 @@ def load(name: str, *, path: str | os.PathLike[str] | None = None) -> pd.DataFra
     Parameters
     ----------
     name : str
-        A name from `catalog`, such as ``"mobi"``.
+        A name from `catalog`, such as ``"mobi"``; ``"simulated_study"`` is `simulate_study` with its defaults.
     path : path-like, optional
         Read this CSV file in place of the packaged one. Meant for data that may not be handed on with the
         package (``"mobi"``); the file must have the rows and columns of the data set.
@@ -138,13 +138,9 @@ def card(name: str) -> str:
     """
     facts = _card(name)
     lines = [
-        f"# {facts['title']}",
-        "",
-        f'`load("{name}")`: {facts["rows"]} rows, {facts["columns"]} columns, ',
-    ]
-    lines[-1] += f"{facts['kind']} data."
-    lines += ["", facts["description"].strip(), ""]
-    lines += [
+        f"# {facts['title']}\n",
+        f'`load("{name}")`: {facts["rows"]} rows, {facts["columns"]} columns, {facts["kind"]} data.\n',
+        facts["description"],
         f"- Source: {facts['source']}",
         f"- Citation: {facts['citation']}",
         f"- Licence: {facts['licence']}",
@@ -200,7 +196,7 @@ def _cards() -> dict[str, dict[str, Any]]:
 
 def _card(name: str) -> dict[str, Any]:
     cards = _cards()
-    if name not in cards:
+    if not isinstance(name, str) or name not in cards:
         raise SpecError(f"There is no data set '{name}'; there are {listed(cards, 20)}.{near(str(name), cards)}")
     return cards[name]
 

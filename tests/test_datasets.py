@@ -164,6 +164,8 @@ def test_simulated_study_is_a_survey_with_roles_that_can_be_loaded():
 def test_unknown_name_gives_the_near_one_and_the_list():
     with pytest.raises(SpecError, match=r"no data set 'moby'; there are 'cdnow', .* Did you mean 'mobi'\?"):
         cx.datasets.load("moby")
+    with pytest.raises(SpecError, match=r"no data set '\['mobi'\]'"):
+        cx.datasets.load(["mobi"])
     for function in (cx.datasets.card, cx.datasets.survey):
         with pytest.raises(SpecError, match=r"no data set '../mobi'"):
             function("../mobi")
