@@ -10,7 +10,7 @@ Sources: Efron and Tibshirani (1993), *An Introduction to the Bootstrap*, ch. 11
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -121,7 +121,7 @@ class Replicates:
     values: Array
     ok: NDArray[np.bool_]
     notes: dict[str, int]
-    seed: int | None
+    seed: Any
     jack: Array | None = None
     se_values: Array | None = None
 
@@ -178,7 +178,7 @@ def bootstrap(
     sampling: Sampling,
     n: int = 1000,
     *,
-    seed: int | None = None,
+    seed: int | Sequence[int] | None = None,
     indices: ArrayLike | None = None,
     interval: Interval = "percentile",
     n_jobs: int = 1,
@@ -195,7 +195,7 @@ def bootstrap(
         Rows, strata and clusters.
     n : int, default 1000
         Replicates.
-    seed : int, optional
+    seed : int or sequence of int, optional
         Same seed, same numbers, whatever `n_jobs`. Without it a fresh one is drawn and kept in the result.
     indices : array-like of shape (n, m), optional
         Row numbers (from 0) of given resamples; replaces `n` and `seed`.
@@ -235,10 +235,7 @@ def bootstrap(
         raise SpecError(f"A bootstrap needs at least 2 replicates, not {total}.")
     if given is not None and interval == "studentized":
         raise SpecError("Studentised intervals draw their own resamples; leave out indices.")
-    entropy = None
-    if given is None:
-        sequence = np.random.SeedSequence(seed)
-        entropy = sequence.entropy if isinstance(sequence.entropy, int) else None
+    entropy = np.random.SeedSequence(seed).entropy if given is None else None
     size = _chunk(sampling.n)
     tasks = [
         (statistic, sampling, range(i, min(i + size, total)), entropy, given, interval == "studentized")
@@ -405,7 +402,7 @@ def _replicate_chunk(
     statistic: Statistic,
     sampling: Sampling,
     which: range,
-    entropy: int | None,
+    entropy: Any,
     given: NDArray[np.intp] | None,
     nested: bool,
 ) -> tuple[Array, dict[str, int], Array]:

@@ -1,1 +1,10 @@
-"""."""
+"""The satisfaction index of the ACSI and ECSI kind: models, index, impacts, aggregation and change.
+
+Not affiliated with or endorsed by the owner of the registered name ACSI; the method is that of the public literature.
+"""
+
+from .models import ACSI, ECSI, IndexModel, price_tolerance
+from .result import IndexResult
+from .satisfaction import SatisfactionIndex
+
+__all__ = ["ACSI", "ECSI", "IndexModel", "IndexResult", "SatisfactionIndex", "price_tolerance"]

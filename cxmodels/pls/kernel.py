@@ -351,7 +351,8 @@ def solve(a: Array, b: Array) -> Array:
 def _solve_each(a: Array, b: Array) -> Array:
     """Solve by LAPACK."""
     try:
-        return np.linalg.solve(a, b)
+        out: Array = np.linalg.solve(a, b)
+        return out
     except np.linalg.LinAlgError:
         if a.ndim == 2:
             return np.full(b.shape, np.nan)

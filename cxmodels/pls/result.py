@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings as _warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -140,7 +141,7 @@ class PLSResult(Result):
     @cached_property
     def scores(self) -> pd.DataFrame:
         """Construct scores of the rows used, unit variance, with the data's own index."""
-        return self._by_row((self._filled - self.means) @ self._raw_weights)
+        return self._by_row((self.filled - self.means) @ self.raw_weights)
 
     # --- the index ------------------------------------------------------------------------------------------
 
@@ -166,7 +167,7 @@ class PLSResult(Result):
             If answers lie outside it.
         """
         lo, hi = self._scale(scale)
-        return self._by_row(ix.index(self._filled, self._normalized(), lo, hi))
+        return self._by_row(ix.index(self.filled, self._normalized(), lo, hi))
 
     def index(self, scale: ix.Scale = None) -> pd.Series:
         """Index of each construct on 0-100, the mean of :meth:`index_scores`.
@@ -198,7 +199,7 @@ class PLSResult(Result):
             By construct.
         """
         lo, hi = self._scale(scale)
-        scores = ix.index(self._filled, self._normalized(), lo, hi)
+        scores = ix.index(self.filled, self._normalized(), lo, hi)
         case = np.ones(len(scores)) if self.case_weights is None else self.case_weights
         return self._by_construct(ix.mean_se(scores, case), "se")
 
@@ -426,27 +427,34 @@ class PLSResult(Result):
         return self.layout.frame(name, self.estimate)
 
     @cached_property
-    def _filled(self) -> Array:
+    def filled(self) -> Array:
         """Items with blanks at their means."""
         return np.where(np.isnan(self.x), self.means, self.x)
 
     @cached_property
-    def _raw_weights(self) -> Array:
+    def raw_weights(self) -> Array:
         """Weights of raw items that give unit-variance scores."""
         w = self.estimate.weights[0]
         return w / self.estimate.sd[0][:, None] if self.spec.standardize else w
 
-    def _normalized(self) -> Array:
-        if (negative := np.argwhere(self._raw_weights < 0)).size:
-            import warnings
+    def negative_weights(self) -> tuple[str, ...]:
+        """Say which items have a negative outer weight, so that an index subtracts them.
 
-            cells = [f"'{self.layout.items[i]}' of '{self.layout.constructs[j]}'" for i, j in negative]
-            warnings.warn(
-                f"Negative outer weight: {', '.join(cells[:8])}; the index subtracts what these items measure.",
-                ImproperSolutionWarning,
-                stacklevel=3,
-            )
-        return ix.normalized_weights(self._raw_weights)
+        Returns
+        -------
+        tuple of str
+            One sentence, or nothing.
+        """
+        cells = [
+            f"'{self.layout.items[i]}' of '{self.layout.constructs[j]}'" for i, j in np.argwhere(self.raw_weights < 0)
+        ]
+        text = f"Negative outer weight: {', '.join(cells[:8])}; the index subtracts what these items measure."
+        return (text,) if cells else ()
+
+    def _normalized(self) -> Array:
+        for text in self.negative_weights():
+            _warnings.warn(text, ImproperSolutionWarning, stacklevel=3)
+        return ix.normalized_weights(self.raw_weights)
 
     def _scale(self, scale: ix.Scale) -> tuple[Array, Array]:
         lo, hi = ix.scale_ends(self.layout.items, scale, self.survey.scale)
@@ -456,7 +464,7 @@ class PLSResult(Result):
     def _impacts(self, scale: ix.Scale) -> tuple[Array, Array]:
         """Direct and total unstandardised effects, [outcome, predictor]."""
         lo, hi = self._scale(scale)
-        sd = ix.index_sd(self.raw_cov, ix.normalized_weights(self._raw_weights), lo, hi)
+        sd = ix.index_sd(self.raw_cov, ix.normalized_weights(self.raw_weights), lo, hi)
         direct = ix.unstandardized_paths(self.estimate.paths[0], sd)
         return direct, total_effects(direct, self.layout.design.depth)
 
@@ -499,21 +507,34 @@ class PLSStatistic:
         values : ndarray of shape (b, k)
         notes : dict of ndarray of shape (b,)
         """
-        g = counts if self.case_weights is None else counts * self.case_weights
-        _, cov = self.moments(g)
-        d = self.layout.design
-        est = estimate(cov, d, tolerance=self.tolerance, max_iter=self.max_iter, toward=self.toward)
+        _, _, est, bad, notes = self.estimates(counts)
         values = self.layout.flatten(est)
-        finite = np.isfinite(est.paths).all(axis=(1, 2)) & np.isfinite(est.weights).all(axis=(1, 2))
-        values[~(finite & est.converged)] = np.nan
+        values[bad] = np.nan
+        return values, notes
+
+    def estimates(self, counts: Array) -> tuple[Array, Array, Estimate, np.ndarray, dict[str, Any]]:
+        """Return means, covariances and estimates under each weighting, which lines are unusable, and events.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (b, n)
+
+        Returns
+        -------
+        means, cov, estimate, bad, notes
+        """
+        d = self.layout.design
+        means, cov = self.moments(counts if self.case_weights is None else counts * self.case_weights)
+        est = estimate(cov, d, tolerance=self.tolerance, max_iter=self.max_iter, toward=self.toward)
+        finite = np.isfinite(est.weights).all(axis=(1, 2)) & np.isfinite(est.paths).all(axis=(1, 2))
         improper = d.corrected & ~((est.rho_a > 0) & (est.rho_a <= 1))
         notes = {
-            "no variance or singular": ~np.isfinite(est.weights).all(axis=(1, 2)),
-            "not converged": np.isfinite(est.weights).all(axis=(1, 2)) & ~est.converged,
+            "no estimate": ~finite,
+            "not converged": finite & ~est.converged,
             "improper": improper.any(axis=1) | (np.abs(est.cor) > 1 + 1e-12).any(axis=(1, 2)),
             "sign aligned": est.flipped,
         }
-        return values, notes
+        return means, cov, est, ~(finite & est.converged), notes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -637,7 +658,7 @@ class PLSBootstrap(Result):
     def _events(self) -> tuple[str, ...]:
         n, notes = self.replicates.n, self.replicates.notes
         said = {
-            "no variance or singular": "gave no estimate (an item without variance, or a singular block) and are left out",
+            "no estimate": "gave no estimate (an item without variance, or a singular block) and are left out",
             "not converged": "did not converge and are left out",
             "improper": "are improper (a reliability or correlation out of range) and are kept",
             "sign aligned": "had a construct's sign turned to match the point estimate",

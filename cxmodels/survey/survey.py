@@ -379,6 +379,29 @@ class Survey:
         )
         return new
 
+    def assign(self, **columns: Any) -> Survey:
+        """Return the survey with columns added or replaced, after missing codes and directions are settled.
+
+        Parameters
+        ----------
+        **columns : array-like (n,)
+            New columns by name.
+
+        Returns
+        -------
+        Survey
+
+        Examples
+        --------
+        >>> s = as_survey({"up": [10.0, 0.0]}).assign(price=[7.3, 5.5])
+        >>> s.numeric(["price"]).ravel()
+        array([7.3, 5.5])
+        """
+        new = object.__new__(Survey)
+        vars(new).update(vars(self))
+        vars(new).update(frame=self.frame.assign(**columns), _raw=self._collected.assign(**columns))
+        return new
+
 
 def as_survey(data: Any) -> Survey:
     """Return data as a survey; cheap, so that every model may call it.

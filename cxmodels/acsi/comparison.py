@@ -1,0 +1,152 @@
+"""Indices of many units together: rates, aggregates over levels, and changes between waves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError, SpecError, listed, near
+from ..pls import PLSResult
+from ..pls.kernel import Array
+
+if TYPE_CHECKING:
+    from .result import IndexResult
+
+ADJUSTMENTS = ("holm", "bh", "none")
+
+
+def rate(fit: PLSResult, measure: str, item: str, level: float) -> dict[str, Any]:
+    """Weighted share of ones in a 0/1 item, with Wilson's interval at the effective sample size."""
+    from scipy.special import ndtri
+
+    x = fit.x[:, fit.layout.items.index(item)]
+    g = np.ones(len(x)) if fit.case_weights is None else fit.case_weights
+    x, g = x[~np.isnan(x)], g[~np.isnan(x)]
+    if len(x) < 2 or not np.isin(x, (0, 1)).all():
+        raise DataError(f"The {measure} needs '{item}' to hold 0 and 1 in at least two rows.")
+    p = float(np.average(x, weights=g))
+    n = g.sum() ** 2 / (g**2).sum()
+    z2 = ndtri((1 - level) / 2) ** 2
+    middle, half = (
+        (p + z2 / (2 * n)) / (1 + z2 / n),
+        np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n),
+    )
+    se = np.sqrt(len(x) / (len(x) - 1) * ((g * (x - p)) ** 2).sum()) / g.sum()
+    bounds = {"ci_lower": [middle - half], "ci_upper": [middle + half], "n": [len(x)]}
+    return {"measure": [measure], "value": [p], "se": [se], **bounds}
+
+
+def aggregate(result: IndexResult, levels: list[str], weights: str | None) -> pd.DataFrame:
+    """Weighted means of unit indices by level; see :meth:`IndexResult.aggregate`."""
+    from scipy.special import ndtri
+
+    if not result.keys:
+        raise SpecError("There is one unit only, so nothing to aggregate; fit with by= first.")
+    frame, keys = result.survey.frame, list(result.keys)
+    wanted = [c for c in [*levels, weights] if c]
+    for column in wanted:
+        if column not in frame.columns:
+            raise SpecError(f"Column '{column}' is not in the data.{near(column, map(str, frame.columns))}")
+    facts = _facts(frame, keys, [c for c in wanted if c not in keys])
+    table = result.scores.merge(facts, on=keys)
+    table["_weight"] = 1.0 if weights is None else table[weights].astype(float)
+    if (bad := table.loc[~(table["_weight"] >= 0), keys].drop_duplicates()).size:
+        raise DataError(f"The weight '{weights}' is negative or missing for {_names(bad)}.")
+    z = -ndtri((1 - result.level) / 2)
+    parts = []
+    for name in levels:
+        others = [k for k in keys[1:] if k != name]
+        part = table.assign(_wx=table["_weight"] * table["index"], _wse=(table["_weight"] * table["se"]) ** 2)
+        sums = part.groupby([name, *others, "construct"], sort=False, observed=True).agg(
+            total=("_weight", "sum"), wx=("_wx", "sum"), wse=("_wse", "sum"), units=("n", "size"), n=("n", "sum")
+        )
+        if not (sums["total"] > 0).all():
+            empty = sums.index[~(sums["total"] > 0)].get_level_values(0).unique()
+            raise DataError(f"All weights of {name} {listed(empty)} are zero.")
+        sums["index"], sums["se"] = sums["wx"] / sums["total"], np.sqrt(sums["wse"]) / sums["total"]
+        sums["ci_lower"] = np.maximum(sums["index"] - z * sums["se"], 0)
+        sums["ci_upper"] = np.minimum(sums["index"] + z * sums["se"], 100)
+        flat = sums.reset_index().rename(columns={name: "name"})
+        flat.insert(0, "level", name)
+        keep = ["level", "name", *others, "construct", "index", "se", "ci_lower", "ci_upper", "units", "n"]
+        parts.append(flat[keep])
+    return pd.concat(parts, ignore_index=True)
+
+
+def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFrame:
+    """Differences of indices between two independent waves; see :meth:`IndexResult.change`."""
+    from scipy.special import ndtr
+
+    if adjust not in ADJUSTMENTS:
+        raise SpecError(
+            f"Unknown adjust='{adjust}'; choose from {listed(ADJUSTMENTS)}.{near(str(adjust), ADJUSTMENTS)}"
+        )
+    if result.keys != previous.keys:
+        raise SpecError(f"The waves have different units: {listed(result.keys)} against {listed(previous.keys)}.")
+    keys = [*result.keys, "construct"]
+    both = result.scores.merge(previous.scores, on=keys, suffixes=("", "_before"))
+    if both.empty:
+        raise SpecError("The two waves have no unit in common.")
+    out = both[keys].copy()
+    out["previous"], out["index"] = both["index_before"], both["index"]
+    out["change"] = both["index"] - both["index_before"]
+    out["se"] = np.hypot(both["se"], both["se_before"])
+    out["z"] = out["change"] / out["se"]
+    out["pvalue"] = 2 * ndtr(-out["z"].abs())
+    adjusted = out.groupby("construct")["pvalue"].transform(lambda p: adjusted_pvalues(p.to_numpy(float), adjust))
+    out["pvalue_adjusted"] = adjusted
+    return out
+
+
+def adjusted_pvalues(p: Array, method: str = "holm") -> Array:
+    """Adjust p-values for many tests.
+
+    Parameters
+    ----------
+    p : ndarray of shape (m,)
+        NaN stays NaN and does not count.
+    method : {"holm", "bh", "none"}, default "holm"
+        Holm (1979) controls the family-wise error, Benjamini and Hochberg (1995) the false discovery rate.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> adjusted_pvalues(np.array([0.01, 0.02, 0.03])).round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    out = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    m, order = len(known), known[np.argsort(p[known], kind="stable")]
+    rank = np.arange(1, m + 1)
+    if method == "holm":
+        out[order] = np.minimum(np.maximum.accumulate(p[order] * (m - rank + 1)), 1)
+    elif method == "bh":
+        out[order] = np.minimum(np.minimum.accumulate((p[order] * m / rank)[::-1])[::-1], 1)
+    else:
+        out[order] = p[order]
+    return out
+
+
+def _facts(frame: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:
+    """One row per unit with the columns that describe it, each constant within the unit."""
+    groups = frame.groupby(keys, observed=True)[columns] if columns else None
+    if groups is None:
+        return frame[keys].drop_duplicates()
+    distinct, blanks = groups.nunique(), frame[columns].isna().groupby([frame[k] for k in keys], observed=True).any()
+    for column in columns:
+        if (varying := distinct.index[distinct[column] > 1]).size:
+            raise DataError(f"'{column}' varies within {_names(varying.to_frame())}; it must be constant in a unit.")
+        if (empty := blanks.index[blanks[column]]).size:
+            raise DataError(f"'{column}' is missing in {_names(empty.to_frame())}.")
+    return groups.first().reset_index()
+
+
+def _names(units: pd.DataFrame) -> str:
+    """Units as text for a message."""
+    return listed(", ".join(map(str, row)) for row in units.itertuples(index=False, name=None))

@@ -1,0 +1,364 @@
+"""What a fitted satisfaction index says: scores, impacts, rates, and how they combine and change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .. import index as ix
+from ..errors import SpecError, listed
+from ..pls import PLSResult
+from ..pls.kernel import Array, total_effects
+from ..resampling import Replicates, intervals, standard_error
+from ..results import Result
+from . import comparison
+
+if TYPE_CHECKING:
+    from ..survey import Survey
+    from .satisfaction import SatisfactionIndex
+
+Unit = tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IndexResult(Result):
+    """Satisfaction indices of one or many units; made by :meth:`SatisfactionIndex.fit`.
+
+    Frames begin with the columns that name the unit (none if all rows were one unit).
+
+    Attributes
+    ----------
+    spec : SatisfactionIndex
+        What was fitted.
+    keys : tuple of str
+        Columns that name a unit.
+    fits : dict of tuple to PLSResult
+        The path model of each unit; ``()`` is the only key without `by`.
+    replicates : dict of tuple to Replicates
+        Bootstrap replicates of indices and impacts; empty if there was no bootstrap.
+    skipped : DataFrame
+        Units that could not be estimated, [unit..., rows, reason].
+    level : float
+        Confidence level of all intervals.
+    """
+
+    spec: SatisfactionIndex
+    survey: Survey
+    keys: tuple[str, ...]
+    fits: dict[Unit, PLSResult]
+    replicates: dict[Unit, Replicates]
+    skipped: pd.DataFrame
+    unnamed: int
+    level: float
+    seed: int | None
+    messages: tuple[str, ...]
+
+    # --- the frames -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Indices, [unit..., construct, index, se, ci_lower, ci_upper, se_bootstrap, n].
+
+        ``se`` holds the weights of the index fixed, as national studies report it; the interval is normal,
+        cut at 0 and 100. ``se_bootstrap`` lets the weights vary with the sample (NaN without a bootstrap).
+        """
+        from scipy.special import ndtri
+
+        z = -ndtri((1 - self.level) / 2)
+        parts = []
+        for unit, fit in self.fits.items():
+            lo, hi, v = self._measure(fit)
+            value = ix.index(fit.means, v, lo, hi)
+            case = np.ones(fit.n_obs) if fit.case_weights is None else fit.case_weights
+            se = ix.mean_se(ix.index(fit.filled, v, lo, hi), case)
+            boot = self._spread(unit, slice(0, len(value)))
+            columns: dict[str, Any] = {"construct": fit.layout.constructs, "index": value, "se": se}
+            columns |= {"ci_lower": np.maximum(value - z * se, 0), "ci_upper": np.minimum(value + z * se, 100)}
+            parts.append(self._labelled(unit, columns | {"se_bootstrap": boot, "n": fit.n_obs}))
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def impacts(self) -> pd.DataFrame:
+        """Effects between indices, [unit..., driver, target, impact, se, ci_lower, ci_upper].
+
+        Points by which the target's index moves per point of the driver's: the total effect of unstandardised
+        paths (Fornell et al. 1996). Percentile intervals from the bootstrap, NaN without one. An impact on a
+        0/1 construct such as Complaints is in percentage points. Association, not proof of cause.
+        """
+        parts = []
+        for unit, fit in self.fits.items():
+            j = len(fit.layout.constructs)
+            _, total = self._effects(fit)
+            reach = np.nonzero(total_effects(fit.layout.design.arrows, fit.layout.design.depth))
+            at = j + reach[0] * j + reach[1]
+            names = np.array(fit.layout.constructs, dtype=object)
+            columns = {"driver": names[reach[1]], "target": names[reach[0]], "impact": total[reach]}
+            lower, upper = np.full((2, len(at)), np.nan)
+            if unit in self.replicates:
+                r = self.replicates[unit]
+                lower, upper = intervals(r.estimate[at], r.values[r.ok][:, at], "percentile", self.level)
+            columns |= {"se": self._spread(unit, at), "ci_lower": lower, "ci_upper": upper}
+            parts.append(self._labelled(unit, columns))
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def rates(self) -> pd.DataFrame:
+        """Shares of the model's yes/no questions, [unit..., measure, value, se, ci_lower, ci_upper, n].
+
+        A complaint rate is reported raw, on 0-1, with Wilson's interval at the effective sample size
+        (sum g)² / sum g², not as an index.
+        """
+        parts = [
+            self._labelled(unit, comparison.rate(fit, measure, item, self.level))
+            for unit, fit in self.fits.items()
+            for measure, item in self.spec.model.rates.items()
+        ]
+        columns = [*self.keys, "measure", "value", "se", "ci_lower", "ci_upper", "n"]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+    @cached_property
+    def weights(self) -> pd.DataFrame:
+        """Share of each item in its index, [unit..., construct, item, weight]; sums to one per construct."""
+        parts = []
+        for unit, fit in self.fits.items():
+            v = ix.normalized_weights(fit.raw_weights)
+            frame = fit.weights[["construct", "item"]]
+            place = frame["item"].map(fit.layout.items.index), frame["construct"].map(fit.layout.constructs.index)
+            columns = {"construct": frame["construct"], "item": frame["item"], "weight": v[place[0], place[1]]}
+            parts.append(self._labelled(unit, columns))
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def paths(self) -> pd.DataFrame:
+        """Paths of each unit, [unit..., outcome, predictor, est, est_unstd]: standardised, and on 0-100 scores."""
+        parts = []
+        for unit, fit in self.fits.items():
+            direct, _ = self._effects(fit)
+            y, x = fit.layout.edges.T
+            parts.append(self._labelled(unit, {**fit.paths, "est_unstd": direct[y, x]}))
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def quality(self) -> pd.DataFrame:
+        """Measurement quality, [unit..., construct, alpha, rho_a, rho_c, ave, r2, converged]."""
+        parts = []
+        for unit, fit in self.fits.items():
+            frame = fit.reliability.join(fit.r_squared[["r2"]]).reset_index()
+            parts.append(self._labelled(unit, {**frame, "converged": fit.converged}))
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def respondents(self) -> pd.DataFrame:
+        """Scores of every respondent used on 0-100, with the data's own index: [unit..., construct...]."""
+        parts = []
+        for unit, fit in self.fits.items():
+            lo, hi, v = self._measure(fit)
+            values = ix.index(fit.filled, v, lo, hi)
+            frame = pd.DataFrame(values, fit.row_index, list(fit.layout.constructs))
+            for at, (key, value) in enumerate(zip(self.keys, unit, strict=True)):
+                frame.insert(at, key, value)
+            parts.append(frame)
+        return pd.concat(parts)
+
+    # --- units together -------------------------------------------------------------------------------------
+
+    def fit_of(self, *unit: Any) -> PLSResult:
+        """Return the path model of one unit.
+
+        Parameters
+        ----------
+        *unit : object
+            Values of the keys; none if all rows were one unit.
+
+        Returns
+        -------
+        PLSResult
+
+        Raises
+        ------
+        SpecError
+            If there is no such unit, or it was skipped.
+        """
+        if unit in self.fits:
+            return self.fits[unit]
+        if not unit and len(self.fits) == 1:
+            return next(iter(self.fits.values()))
+        known = listed(", ".join(map(str, u)) for u in self.fits)
+        asked = ", ".join(map(str, unit)) or "(no unit named)"
+        raise SpecError(f"No unit '{asked}' was estimated; there are {known}.")
+
+    def aggregate(self, levels: str | Sequence[str], weights: str | None = None) -> pd.DataFrame:
+        """Combine the indices of units into those of industries, sectors, or any other level.
+
+        Parameters
+        ----------
+        levels : str or sequence of str
+            Columns of the data that name the level of every unit, each constant within a unit.
+        weights : str, optional
+            Column with the weight of a unit, such as its revenue, constant within a unit. Without it units
+            count alike.
+
+        Returns
+        -------
+        DataFrame
+            [level, name, (further keys such as year), construct, index, se, ci_lower, ci_upper, units, n].
+            The index is the weighted mean of the units', se = sqrt(sum p² se²) with p the shares of weight:
+            samples of different units are independent.
+
+        Raises
+        ------
+        SpecError
+            If there is one unit only, or a column does not exist.
+        DataError
+            If a level or weight is missing, varies within a unit, or is negative.
+        """
+        return comparison.aggregate(self, [levels] if isinstance(levels, str) else list(levels), weights)
+
+    def change(self, previous: IndexResult, *, adjust: str = "holm") -> pd.DataFrame:
+        """Compare the indices with those of an earlier, independent sample, unit by unit.
+
+        Parameters
+        ----------
+        previous : IndexResult
+            The earlier wave, with the same keys.
+        adjust : {"holm", "bh", "none"}, default "holm"
+            Adjustment of the p-values for many units, within each construct: Holm keeps the chance of any
+            false alarm, Benjamini and Hochberg ("bh") the share of false alarms.
+
+        Returns
+        -------
+        DataFrame
+            [unit..., construct, previous, index, change, se, z, pvalue, pvalue_adjusted], for units in both;
+            z = (I_t - I_{t-1}) / sqrt(se_t² + se_{t-1}²).
+
+        Raises
+        ------
+        SpecError
+            If keys differ, no unit is in both, or `adjust` is unknown.
+        """
+        return comparison.change(self, previous, adjust)
+
+    # --- what it is -----------------------------------------------------------------------------------------
+
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return sum(f.n_obs for f in self.fits.values())
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """Rows left out, [reason, rows]."""
+        parts = [f.excluded for f in self.fits.values()]
+        if self.unnamed:
+            parts.append(pd.DataFrame({"reason": ["no unit named"], "rows": [self.unnamed]}))
+        if len(self.skipped):
+            parts.append(pd.DataFrame({"reason": ["unit skipped"], "rows": [int(self.skipped["rows"].sum())]}))
+        return pd.concat(parts).groupby("reason", sort=False)[["rows"]].sum().reset_index()
+
+    @property
+    def converged(self) -> bool:
+        """Whether every unit's model settled."""
+        return all(f.converged for f in self.fits.values())
+
+    @property
+    def target(self) -> str:
+        """Headline construct."""
+        return str(self.spec.model.target)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What was unusual, over all units."""
+        own = [
+            (f"{', '.join(map(str, unit))}: " if unit else "") + text
+            for unit, fit in self.fits.items()
+            for text in fit.warnings
+        ]
+        failed = [
+            f"{r.failed} of {r.n} bootstrap replicates failed"
+            + (f" for {', '.join(map(str, unit))}." if unit else " and are left out.")
+            for unit, r in self.replicates.items()
+            if r.failed
+        ]
+        return (*self.messages, *own, *failed)
+
+    def headline(self) -> list[tuple[str, str]]:
+        """Model, units, rows, convergence, index.
+
+        Returns
+        -------
+        list of (label, value)
+        """
+        model = self.spec.model
+        out = self.excluded
+        reasons = ", ".join(f"{r.rows} {r.reason}" for r in out.itertuples())
+        rows = f"{self.n_obs} used, {int(out['rows'].sum())} excluded" + (f" ({reasons})" if reasons else "")
+        lines = [
+            (
+                f"{model.name} satisfaction index",
+                f"{len(model.measures)} constructs, {len(model.items)} items, {len(model.paths)} paths, PLS",
+            ),
+            ("Rows", rows),
+            (
+                "Converged",
+                "yes"
+                if self.converged
+                else "NO: " + str(sum(not f.converged for f in self.fits.values())) + " units",
+            ),
+        ]
+        if self.keys:
+            lines.insert(1, ("Units", f"{len(self.fits)} by {', '.join(self.keys)}, {len(self.skipped)} skipped"))
+        else:
+            row = self.scores.set_index("construct").loc[self.target]
+            text = f"{row['index']:.1f} on 0-100, se {row['se']:.2f}, {self.level:.0%} interval {row['ci_lower']:.1f} to {row['ci_upper']:.1f}"
+            lines.insert(0, (f"Index of {self.target}", text))
+        return lines
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Frames of the summary, by title.
+
+        Returns
+        -------
+        dict of DataFrame
+        """
+        headline = self.scores if not self.keys else self.scores[self.scores["construct"] == self.target]
+        impacts = self.impacts[self.impacts["target"] == self.target]
+        tables = {
+            "Indices (0-100)" if not self.keys else f"Index of {self.target} (0-100)": headline,
+            f"Impacts on {self.target}, points per point": impacts,
+        }
+        if len(self.rates):
+            tables["Rates (0-1)"] = self.rates
+        if len(self.skipped):
+            tables["Units skipped"] = self.skipped
+        return {title: frame.reset_index(drop=True) for title, frame in tables.items()}
+
+    # --- internals ------------------------------------------------------------------------------------------
+
+    def _measure(self, fit: PLSResult) -> tuple[Array, Array, Array]:
+        lo, hi = self.spec.ends(fit)
+        return lo, hi, ix.normalized_weights(fit.raw_weights)
+
+    def _effects(self, fit: PLSResult) -> tuple[Array, Array]:
+        """Direct and total unstandardised effects, [outcome, predictor]."""
+        lo, hi, v = self._measure(fit)
+        direct = ix.unstandardized_paths(fit.estimate.paths[0], ix.index_sd(fit.raw_cov, v, lo, hi))
+        return direct, total_effects(direct, fit.layout.design.depth)
+
+    def _spread(self, unit: Unit, at: Any) -> Array | float:
+        """Bootstrap standard errors of some of a unit's statistics."""
+        if unit not in self.replicates:
+            return np.nan
+        r = self.replicates[unit]
+        return standard_error(r.values[r.ok][:, at])
+
+    def _labelled(self, unit: Unit, columns: dict[str, Any]) -> pd.DataFrame:
+        """A frame of one unit, its name in front."""
+        frame = pd.DataFrame(columns)
+        for at, (key, value) in enumerate(zip(self.keys, unit, strict=True)):
+            frame.insert(at, key, value)
+        return frame

@@ -1,0 +1,261 @@
+"""`SatisfactionIndex`: from a survey to indices on 0-100 and the impacts of their drivers, unit by unit."""
+
+from __future__ import annotations
+
+import warnings as _warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from .. import index as ix
+from ..errors import CxError, DataError, DataWarning, SpecError, listed, near
+from ..pls import PLS, PLSResult
+from ..pls.kernel import Array, total_effects
+from ..pls.result import PLSStatistic
+from ..resampling import Replicates, Sampling
+from ..resampling import bootstrap as resample
+from ..survey import as_survey
+from .models import ACSI, IndexModel, with_price_tolerance
+from .result import IndexResult
+
+ENGINES = ("pls",)
+
+
+@dataclass(frozen=True)
+class SatisfactionIndex:
+    """Satisfaction index of one or many units (companies, branches, countries), from the same model in each.
+
+    Parameters
+    ----------
+    model : IndexModel, Model or str, default cx.acsi.ACSI
+        The structural model; ``cx.acsi.ECSI`` or a text in the model language as well.
+    engine : {"pls"}, default "pls"
+        How the model is estimated.
+    target : str, optional
+        Headline construct; by default the model's own, Satisfaction.
+    items : mapping of item to column, optional
+        Where the survey's columns are named otherwise than the model's items.
+    scale : (lo, hi), or mapping of column to (lo, hi), optional
+        Ends of the answer scales. By default those of the survey's codebook, else of the model.
+    scheme, modes, standardize
+        As for :class:`cxmodels.PLS`.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> study = cx.SatisfactionIndex(cx.acsi.ECSI).fit(cx.datasets.load("mobi"), bootstrap=200, seed=1)
+    >>> study.scores.set_index("construct").loc["Satisfaction", ["index", "se"]].round(2).to_dict()
+    {'index': 72.45, 'se': 0.91}
+    """
+
+    model: Any = ACSI
+    engine: Literal["pls"] = "pls"
+    target: str | None = None
+    items: Mapping[str, str] | None = None
+    scale: ix.Scale = None
+    scheme: Literal["path", "factorial", "centroid"] = field(default="path", kw_only=True)
+    modes: Mapping[str, str] | None = field(default=None, kw_only=True)
+    standardize: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise SpecError(
+                f"Unknown engine '{self.engine}'; choose from {listed(ENGINES)}.{near(self.engine, ENGINES)}"
+            )
+        model = IndexModel.of(self.model, self.target)
+        model = model.with_items(self.items)
+        pls = PLS(model.syntax, scheme=self.scheme, modes=self.modes, standardize=self.standardize)
+        object.__setattr__(self, "model", model)
+        object.__setattr__(self, "_pls", pls)
+
+    def fit(
+        self,
+        data: Any,
+        by: str | Sequence[str] | None = None,
+        *,
+        weights: Any = None,
+        missing: Literal["mean", "listwise", "pairwise", "error"] = "mean",
+        bootstrap: int = 500,
+        seed: int | None = None,
+        level: float = 0.95,
+        n_jobs: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> IndexResult:
+        """Estimate the model in every unit.
+
+        Parameters
+        ----------
+        data : Survey or DataFrame
+            One row per respondent. An ACSI-style survey with the columns tolerance_up and tolerance_down gets
+            the combined item price_tolerance by itself.
+        by : str or sequence of str, optional
+            Columns that name the unit, finest first, such as ``"company"`` or ``["company", "year"]``. Without
+            it all rows are one unit.
+        weights : str or array-like of shape (n,), optional
+            Case weights; by default those of the survey.
+        missing : {"mean", "listwise", "pairwise", "error"}, default "mean"
+            As for :meth:`cxmodels.PLS.fit`.
+        bootstrap : int, default 500
+            Replicates behind the intervals of impacts and ``se_bootstrap``; 0 leaves them out.
+        seed : int, optional
+            Same seed, same numbers, whatever `n_jobs`.
+        level : float, default 0.95
+            Confidence level.
+        n_jobs : int, default 1
+            Workers for the bootstrap.
+        progress : callable, optional
+            ``progress(units done, units)``, or replicates if there is one unit.
+
+        Returns
+        -------
+        IndexResult
+
+        Raises
+        ------
+        DataError
+            If a column is missing or no unit can be estimated. A unit that cannot be estimated while others can
+            is listed in ``skipped`` with the reason, and warned about.
+        """
+        if bootstrap < 0 or bootstrap == 1:
+            raise SpecError(f"bootstrap is the number of replicates, 0 or at least 2, not {bootstrap}.")
+        if not 0 < level < 1:
+            raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+        survey = with_price_tolerance(as_survey(data), self.model.items)
+        case = survey.case_weights(weights)
+        keys, units, place, unnamed = _units(survey.frame, by)
+        survey.numeric(self.model.items)  # one complaint about the whole table, before any unit
+        root: Any = np.random.SeedSequence(seed).entropy
+        fits: dict[tuple[Any, ...], PLSResult] = {}
+        reps: dict[tuple[Any, ...], Replicates] = {}
+        skipped = []
+        for u, unit in enumerate(units):
+            rows = np.flatnonzero(place == u)
+            try:
+                part = survey.subset(rows) if keys else survey
+                fit = self.pls.fit(part, weights=None if case is None else case[rows], missing=missing)
+                statistic = IndexStatistic.of(fit, *self.ends(fit))
+                if bootstrap:
+                    child = [*np.atleast_1d(root).tolist(), u] if keys else root
+                    tell = None if keys else progress
+                    sampling = Sampling(fit.n_obs)
+                    reps[unit] = resample(statistic, sampling, bootstrap, seed=child, n_jobs=n_jobs, progress=tell)
+                fits[unit] = fit
+            except CxError as error:
+                if not keys:
+                    raise
+                skipped.append((*unit, len(rows), str(error)))
+            if progress is not None and keys:
+                progress(u + 1, len(units))
+        if not fits:
+            raise DataError(f"None of the {len(units)} units can be estimated; the first: {skipped[0][-1]}")
+        messages = []
+        if skipped:
+            messages.append(f"{len(skipped)} of {len(units)} units could not be estimated; see skipped.")
+        if unnamed:
+            messages.append(f"{unnamed} rows without {listed(keys)} are left out.")
+        messages += [
+            (f"{', '.join(map(str, unit))}: " if unit else "") + text
+            for unit, fit in fits.items()
+            for text in fit.negative_weights()
+        ]
+        for message in messages:
+            _warnings.warn(message, DataWarning, stacklevel=2)
+        return IndexResult(
+            spec=self,
+            survey=survey,
+            keys=tuple(keys),
+            fits=fits,
+            replicates=reps,
+            skipped=pd.DataFrame(skipped, columns=[*keys, "rows", "reason"]),
+            unnamed=unnamed,
+            level=level,
+            seed=seed,
+            messages=tuple(messages),
+        )
+
+    @property
+    def pls(self) -> PLS:
+        """The path model behind the index."""
+        return self._pls  # type: ignore[attr-defined]
+
+    def ends(self, fit: PLSResult) -> tuple[Array, Array]:
+        """Return the ends of each item's scale, after a check that all answers lie inside.
+
+        Parameters
+        ----------
+        fit : PLSResult
+            The fit of one unit.
+
+        Returns
+        -------
+        lo, hi : ndarray of shape (items,)
+        """
+
+        def known(item: str) -> tuple[float, float] | None:
+            return fit.survey.scale(item) or self.model.scales.get(item)
+
+        lo, hi = ix.scale_ends(fit.layout.items, self.scale, known)
+        ix.check_inside(fit.x, fit.layout.items, lo, hi)
+        return lo, hi
+
+
+@dataclass(frozen=True, eq=False)
+class IndexStatistic:
+    """Indices and impacts as a picklable function of row weightings, for the resampling engine.
+
+    Parameters
+    ----------
+    inner : PLSStatistic
+        The path model.
+    lo, hi : ndarray of shape (items,)
+        Ends of the answer scales.
+    """
+
+    inner: PLSStatistic
+    lo: Array
+    hi: Array
+
+    @classmethod
+    def of(cls, fit: PLSResult, lo: Array, hi: Array) -> IndexStatistic:
+        """Make the statistic of one unit's fit."""
+        return cls(fit.statistic(), lo, hi)
+
+    def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
+        """Return indices (j) and total effects between them (j × j) under each weighting.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (b, n)
+
+        Returns
+        -------
+        values : ndarray of shape (b, j + j * j)
+        notes : dict of ndarray of shape (b,)
+        """
+        means, cov, est, bad, notes = self.inner.estimates(counts)
+        d = self.inner.layout.design
+        v = ix.normalized_weights(est.weights / est.sd[:, :, None] if d.standardize else est.weights)
+        score = ix.index(means, v, self.lo, self.hi)
+        total = total_effects(ix.unstandardized_paths(est.paths, ix.index_sd(cov, v, self.lo, self.hi)), d.depth)
+        values = np.concatenate([score, total.reshape(len(total), -1)], axis=1)
+        values[bad] = np.nan
+        return values, notes
+
+
+def _units(
+    frame: pd.DataFrame, by: str | Sequence[str] | None
+) -> tuple[list[str], list[tuple[Any, ...]], np.ndarray, int]:
+    """Units in sorted order, the unit of each row (-1 for none), and how many rows name none."""
+    keys = [] if by is None else [by] if isinstance(by, str) else list(by)
+    for key in keys:
+        if key not in frame.columns:
+            raise SpecError(f"by names '{key}', which is not a column.{near(key, map(str, frame.columns))}")
+    if not keys:
+        return keys, [()], np.zeros(len(frame), dtype=np.intp), 0
+    groups = frame.groupby(keys, sort=True, observed=True, dropna=True)
+    units = [k if isinstance(k, tuple) else (k,) for k in groups.groups]
+    place = groups.ngroup().to_numpy()
+    return keys, units, place, int((place < 0).sum())
