@@ -235,9 +235,8 @@ class _Reader:
 
     def call(self, token: Token, depth: int) -> None:
         if token.text not in FUNCTIONS:
-            known = ", ".join(FUNCTIONS)
-            message = f"unknown function '{token.text}' (known: {known}).{near(token.text, FUNCTIONS)}"
-            raise error_at(self.source, token.pos, message)
+            hint = near(token.text, FUNCTIONS) or f" Known are {', '.join(FUNCTIONS)}."
+            raise error_at(self.source, token.pos, f"unknown function '{token.text}'.{hint}")
         self.take(token.text)
         opened = self.take("(")
         count = 0

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..errors import SpecError
 
-__all__ = ["OPERATORS", "Token", "error_at", "quote_label", "quote_name", "tokenize"]
-
-OPERATORS = ("=~", "<~", "~*~", "~~", "~", "==", ":=", "<", ">", "|")
+__all__ = ["Token", "error_at", "is_call", "normalise", "quote_label", "quote_name", "sentence", "split", "tokenize"]
 
 # Vowel signs and accents that stand behind a letter: `\w` leaves them out, names in many scripts need them.
 _MARKS = (
@@ -25,11 +24,11 @@ _TOKEN = re.compile(
     | (?P<symbol>\*\*|[+*(),?/^]|:(?!=)|-(?!>))
     | (?P<op>=~|<~|~\*~|~~|==|:=|~(?!=)|<(?!=|->)|>(?!=)|\|)
     | (?P<end>[\n;])
-    | (?P<number>{_NUMBER})
+    | (?P<number>{_NUMBER}(?![\w.]))
     | (?P<comment>[#!][^\n]*)
     | (?P<string>"[^"\n]*"|'[^'\n]*'|`[^`\n]*`)
     | (?P<badop><->|->|=>|~=|<=|>=|=)
-    | (?P<bad>.)
+    | (?P<bad>[0-9][\w.]*|.)
     | (?P<eof>\Z)
     )""",
     re.VERBOSE,
@@ -73,7 +72,56 @@ def tokenize(text: str) -> list[Token]:
 def _unexpected(char: str) -> str:
     if char in "\"'`":
         return f"the quote {char} is never closed on its line"
+    if len(char) > 1:
+        return f"'{char}' is not a number; put a name that starts with a digit in backticks: `{char}`"
     return f"unexpected character {char!r}; put names with unusual characters in backticks, such as `my item`"
+
+
+def split(tokens: Sequence[Token], signs: str, source: str) -> Iterator[tuple[Sequence[Token], str]]:
+    """Parts of `tokens` between `signs` outside parentheses, each with the sign after it ("" after the last).
+
+    Parentheses must be balanced; an empty part is an error.
+    """
+    depth = start = 0
+    for i, (kind, text, pos) in enumerate(tokens):
+        if kind != "symbol":
+            continue
+        if text == "(":
+            depth += 1
+        elif text == ")":
+            depth -= 1
+        elif not depth and text in signs:
+            if i == start:
+                what = "a name" if text == "+" else "a value" if text == "," else "a modifier"
+                after = f" after '{tokens[i - 1].text}'" if i else f" before '{text}'"
+                raise error_at(source, pos, f"expected {what}{after}" + (f", found '{text}'" if i else ""))
+            yield tokens[start:i], text
+            start = i + 1
+    if start == len(tokens):
+        what = "a value" if tokens[-1].text == "," else "a name"
+        raise error_at(source, tokens[-1].pos, f"expected {what} after '{tokens[-1].text}'")
+    yield tokens[start:], ""
+
+
+def is_call(part: Sequence[Token]) -> bool:
+    """Whether the tokens are a name, a parenthesis and what is in it."""
+    return len(part) > 2 and part[0].kind == "name" and part[1][:2] == ("symbol", "(") and _closes(part)
+
+
+def _closes(part: Sequence[Token]) -> bool:
+    """Whether the parenthesis at index 1 closes at the end."""
+    depth = 0
+    for i, (kind, text, _) in enumerate(part):
+        if kind == "symbol":
+            depth += (text == "(") - (text == ")")
+            if i > 1 and not depth:
+                return i == len(part) - 1
+    return False
+
+
+def sentence(message: str) -> str:
+    """End a message with a full stop unless it ends as a sentence does."""
+    return message if message[-1] in ".?" else f"{message}."
 
 
 def error_at(text: str, pos: int, message: str) -> SpecError:
@@ -88,7 +136,7 @@ def error_at(text: str, pos: int, message: str) -> SpecError:
         cut = max(0, column - 50)
         shown, at = line[cut : cut + 100], column - cut
     pad = "".join(c if c == "\t" else " " for c in shown[:at])
-    return SpecError(f"Line {number}, column {column + 1}: {message}\n    {shown}\n    {pad}^")
+    return SpecError(f"Line {number}, column {column + 1}: {sentence(message)}\n    {shown}\n    {pad}^")
 
 
 def quote_name(name: str) -> str:

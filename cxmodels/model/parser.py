@@ -1,27 +1,26 @@
-"""Model text to a :class:`Model`: statements, terms, modifiers."""
+"""Model text to a :class:`Model`: statements, equations, terms."""
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from dataclasses import replace
 
 from ..errors import SpecError, SpecWarning, near
-from .expression import FUNCTIONS, read_expression
-from .lexer import OPERATORS, Token, error_at, normalise, quote_name, tokenize
-from .rules import check_rows
+from .expression import read_expression
+from .lexer import Token, error_at, is_call, normalise, split, tokenize
+from .modifiers import FIELDS, Modifiers, merge, read_modifier, read_start
+from .rules import check_rows, plain_error
 from .table import Model, Row
 
 __all__ = ["extend", "parse_model"]
 
 _HEADERS = ("group", "level", "block", "class")
-_MODIFIERS = ("c", "start", "fixed", "lower", "upper", "label", "equal")
+_OPERATORS = "an operator (=~, <~, ~, ~~ ...)"
+_RELATIONS = (":=", "==", "<", ">")
 _MEANT = {"=": "=~", "~=": "=~", "->": "~", "<->": "~~", "=>": ">", "<=": "<", ">=": ">"}
-_PARAMETER = re.compile(r"(.+?)(=~|<~|~\*~|~~|~1(?=$)|~|\|)(.*)")
-_WRITTEN_ONLY = ("=~", "<~", "~")  # parameters with these operators exist only if the text has them
+_PARAMETER = re.compile(r"(.+?)(=~|<~|~\*~|~~|~|\|)(.*)")
 
 Key = tuple[int, str, str, str]
 
@@ -111,69 +110,39 @@ def extend(model: Model, text: str) -> Model:
     return _Parser(text, model).model()
 
 
-@dataclass(slots=True)
-class _Modifiers:
-    """Modifiers of one term, as in Row."""
-
-    labels: tuple[str, ...] = ()
-    fixes: tuple[float | None, ...] = ()
-    frees: tuple[bool, ...] = ()
-    starts: tuple[float | None, ...] = ()
-    lowers: tuple[float | None, ...] = ()
-    uppers: tuple[float | None, ...] = ()
-    equal: str = ""
-
-
 class _Parser:
     """Statements in, rows out; `model` holds what was there before."""
 
     def __init__(self, text: str, model: Model):
         self.text = normalise(text)
         self.rows: dict[Key, Row] = {(r.block, r.lhs, r.op, r.rhs): r for r in model.rows}
-        self.blocks = list(model.blocks)
+        self.where: dict[Key, int] = {}  # where the text says it; rows that were there before have none
+        self.blocks = {names: i + 1 for i, names in enumerate(model.blocks)}
+        self.block = 0 if model.blocks else 1  # 0: a header must come first
         self.header: dict[str, str] = {}
-        self.block = 0 if model.blocks else 1
         self.opened: Token | None = None  # a header that no equation has followed yet
-        self.where: dict[Key, int] = {}
         self.interactions = {frozenset(parts): name for name, parts in model.interactions}
-        self.equals: list[tuple[Key, str, int]] = []
+        self.equals: list[tuple[Key, str]] = []
 
     def model(self) -> Model:
         for statement in _statements(tokenize(self.text)):
             self.statement(statement)
         if self.opened is not None:
-            self.fail(self.opened, "this block header has no equations after it")
-        if not self.rows:
-            raise SpecError("The model is empty; write one equation per line, such as 'Loyalty ~ Satisfaction'.")
-        for key, target, pos in self.equals:
-            self.equate(key, target, pos)
+            raise self.error(self.opened, "this block header has no equations after it")
+        if not any(key[0] for key in self.rows):
+            raise SpecError("The model has no equations; write one per line, such as 'Loyalty ~ Satisfaction'.")
+        self.equate()
         rows = tuple(self.rows.values())
-        check_rows(rows, self.fail_row)
-        model = Model(rows, tuple(self.blocks))
-        self.warn_product(model)
-        return model
+        check_rows(rows, self.error_row)
+        _warn_products(rows)
+        return Model(rows, tuple(self.blocks))
 
-    # -- errors --
+    def error(self, at: Token | int, message: str) -> SpecError:
+        return error_at(self.text, at if isinstance(at, int) else at.pos, message)
 
-    def fail(self, at: Token | int, message: str) -> NoReturn:
-        raise error_at(self.text, at if isinstance(at, int) else at.pos, message)
-
-    def fail_row(self, row: Row, message: str) -> SpecError:
+    def error_row(self, row: Row, message: str) -> SpecError:
         pos = self.where.get((row.block, row.lhs, row.op, row.rhs))
-        if pos is None:  # it was there before this text
-            return SpecError(f"{message[0].upper()}{message[1:]}{'' if message[-1] in '.?' else '.'}")
-        return error_at(self.text, pos, message)
-
-    def warn_product(self, model: Model) -> None:
-        constructs = {c.name for c in model.constructs}
-        for row in model.rows:
-            for label in constructs.intersection(row.labels) if row.labels else ():
-                if row.op == "~":
-                    message = (
-                        f"'{label}*{row.rhs}' in the equation of '{row.lhs}' gives the path of '{row.rhs}' the "
-                        f"label '{label}', which is a construct; if you mean the interaction, write {label}:{row.rhs}."
-                    )
-                    warnings.warn(SpecWarning(message), stacklevel=4)
+        return plain_error(row, message) if pos is None else self.error(pos, message)
 
     # -- statements --
 
@@ -184,395 +153,281 @@ class _Parser:
             return
         left, op, right = tokens[:at], tokens[at], tokens[at + 1 :]
         if not left:
-            self.fail(op, f"expected a name before '{op.text}'")
+            raise self.error(op, f"expected a name before '{op.text}'")
         if not right:
-            self.fail(op, f"expected something after '{op.text}'")
-        if op.text in (":=", "==", "<", ">"):
-            self.constraint(left, op, right)
+            what = "an expression" if op.text in _RELATIONS else "a name"
+            raise self.error(op, f"expected {what} after '{op.text}'")
+        if op.text in _RELATIONS:
+            self.relation(left, op.text, right)
         else:
             self.equation(left, op.text, right)
 
     def operator(self, tokens: list[Token]) -> int:
-        """Index of the statement's operator, or -1 for a block header."""
+        """Index of the statement's operator, or -1 for a block header; parentheses balance on both sides."""
         found, depth, opened = -1, 0, tokens[0]
         for i, token in enumerate(tokens):
-            kind, text, pos = token
+            kind, text, _ = token
             if kind == "symbol":
                 if text == "(":
-                    if not depth:
-                        opened = token
+                    opened = opened if depth else token
                     depth += 1
                 elif text == ")":
                     depth -= 1
                     if depth < 0:
-                        self.fail(token, "this ')' was never opened")
+                        raise self.error(token, "this ')' was never opened")
             elif kind == "op":
                 if depth:
-                    self.fail(opened, "this '(' is never closed")
+                    raise self.error(opened, "this '(' is never closed")
                 if found >= 0:
-                    self.second_operator(tokens, found, i)
+                    raise self.second_operator(tokens, found, i)
                 found = i
             elif kind == "badop":
-                before = f" after '{tokens[i - 1].text}'" if i else ""
-                known = "=~, <~, ~, ~~ ..."
-                self.fail(
-                    pos, f"expected an operator ({known}){before}, found '{text}'. Did you mean '{_MEANT[text]}'?"
+                after = f" after '{tokens[i - 1].text}'" if i else ""
+                raise self.error(
+                    token, f"expected {_OPERATORS}{after}, found '{text}'. Did you mean '{_MEANT[text]}'?"
                 )
-        if depth > 0:
-            self.fail(opened, "this '(' is never closed")
+        if depth:
+            raise self.error(opened, "this '(' is never closed")
         if found < 0 and not (len(tokens) > 1 and tokens[1][:2] == ("symbol", ":")):
-            last = tokens[-1]
-            after = tokens[1] if len(tokens) > 1 else None
-            if after is not None and tokens[0].kind in ("name", "string"):
-                self.fail(
-                    after, f"expected an operator (=~, <~, ~, ~~ ...) after '{tokens[0].text}', found '{after.text}'"
-                )
-            self.fail(last.pos + len(last.text) - 1, f"expected an operator (=~, <~, ~, ~~ ...) after '{last.text}'")
+            raise self.no_operator(tokens)
         return found
 
-    def second_operator(self, tokens: list[Token], first: int, second: int) -> NoReturn:
+    def no_operator(self, tokens: list[Token]) -> SpecError:
+        odd = next((i for i, token in enumerate(tokens) if (token.text == "+") != bool(i % 2)), 0)
+        if odd:
+            message = f"expected {_OPERATORS} after '{tokens[odd - 1].text}', found '{tokens[odd].text}'"
+            return self.error(tokens[odd], message)
+        last = tokens[-1]
+        starts_line = self.text[: tokens[0].pos].rstrip(" \t").endswith("\n")
+        hint = "; to go on with the line above, end that with '+'" if starts_line and self.where else ""
+        return self.error(last.pos + max(len(last.text) - 1, 0), f"expected {_OPERATORS} after '{last.text}'{hint}")
+
+    def second_operator(self, tokens: list[Token], first: int, second: int) -> SpecError:
         """Two operators: most often a line that ends in + before the next equation."""
         for i in range(second - 1, first, -1):
             before = tokens[i]
             if before.kind == "symbol" and "\n" in self.text[before.pos : tokens[i + 1].pos]:
-                self.fail(before, f"expected a name after '{before.text}', but the next line starts a new equation")
+                return self.error(
+                    before, f"expected a name after '{before.text}', but the next line is a new equation"
+                )
         a, b = tokens[first].text, tokens[second].text
-        self.fail(tokens[second], f"expected one operator in an equation, found '{b}' after '{a}'; start a new line")
+        return self.error(
+            tokens[second], f"expected one operator in an equation, found '{b}' after '{a}'; write two lines"
+        )
 
     def read_header(self, tokens: list[Token]) -> None:
         kind = tokens[0].text.lower()
         if tokens[0].kind != "name" or kind not in _HEADERS:
-            message = f"expected an operator or a block header such as 'group: A', found '{tokens[0].text}:'"
-            self.fail(tokens[0], f"{message}.{near(kind, _HEADERS)}")
-        if len(tokens) != 3 or tokens[2].kind not in ("name", "number", "string") or not tokens[2].text:
-            at = tokens[2] if len(tokens) > 2 else tokens[1]
-            self.fail(at, f"expected one name or number after '{kind}:', such as '{kind}: 1'")
+            message = f"expected {_OPERATORS} or a block header such as 'group: A', found '{tokens[0].text}:'"
+            raise self.error(tokens[0], f"{message}.{near(kind, _HEADERS)}")
+        if len(tokens) != 3 or tokens[2].kind not in ("name", "number", "string") or not tokens[2].text.strip():
+            at = tokens[min(len(tokens) - 1, 3)]
+            raise self.error(at, f"expected one name or number after '{kind}:', such as '{kind}: 1'")
         if self.opened is not None and (kind != "level" or self.opened.text.lower() == "level"):
-            self.fail(self.opened, "this block header has no equations after it")
-        if kind != "level":
-            self.header = {}
-        elif self.opened is None:
+            raise self.error(self.opened, "this block header has no equations after it")
+        if kind == "level":
             self.header = {k: v for k, v in self.header.items() if k != "level"}
-        self.header[kind] = tokens[2].text
-        self.opened = tokens[0]
-        self.block = 0
-
-    def current_block(self, at: Token) -> int:
-        """Number of the block that the header opened."""
-        if self.block:
-            return self.block
-        if not self.header:
-            self.fail(at, "this model has blocks: write a header such as 'group: A' before its equations")
-        if any(r.block for r in self.rows.values()) and not self.blocks:
-            self.fail(self.opened or at, "equations stand before the first block header; give them a header too")
-        names = tuple(self.header.items())
-        if self.blocks and [k for k, _ in names] != [k for k, _ in self.blocks[0]]:
-            kinds = " and ".join(k for k, _ in self.blocks[0])
-            self.fail(
-                self.opened or at, f"the first block has a header for {kinds}; give every block the same headers"
-            )
-        if names not in self.blocks:
-            self.blocks.append(names)
-        self.block = self.blocks.index(names) + 1
-        self.opened = None
-        return self.block
-
-    def constraint(self, left: list[Token], op: Token, right: list[Token]) -> None:
-        if op.text == ":=":
-            if len(left) != 1 or left[0].kind not in ("name", "string") or left[0].text in ("", "NA"):
-                self.fail(left[0], "expected one name before ':='")
-            lhs = left[0].text
         else:
+            self.header = {}
+        self.header[kind] = tokens[2].text
+        self.opened, self.block = tokens[0], 0
+
+    def open_block(self, at: Token) -> int:
+        """Number of the block that the header names; a header that comes again goes on with its block."""
+        if not self.header:
+            raise self.error(at, "this model has blocks; write a header such as 'group: A' before its equations")
+        if not self.blocks and any(key[0] for key in self.rows):
+            raise self.error(
+                self.opened or at, "equations stand before the first block header; give them a header too"
+            )
+        kinds = next(([kind for kind, _ in names] for names in self.blocks), list(self.header))
+        if list(self.header) != kinds:
+            message = f"the first block has headers for {' and '.join(kinds)}; give every block the same headers"
+            raise self.error(self.opened or at, message)
+        self.opened = None
+        return self.blocks.setdefault(tuple(self.header.items()), len(self.blocks) + 1)
+
+    def relation(self, left: list[Token], op: str, right: list[Token]) -> None:
+        """A ``:=`` line or a constraint."""
+        pos = left[0].pos
+        if op != ":=":
             lhs = read_expression(left, self.text).text
-        row = Row(lhs, op.text, read_expression(right, self.text).text, block=0)
-        key = (0, row.lhs, row.op, row.rhs)
-        if op.text == ":=" and any(k[1] == lhs and k[2] == ":=" for k in self.rows if not k[0]):
-            self.fail(left[0], f"'{lhs}' is defined twice by ':='")
-        self.rows.setdefault(key, row)
-        self.where[key] = left[0].pos
+        elif len(left) > 1 or left[0].kind not in ("name", "string") or left[0].text.strip() in ("", "NA"):
+            raise self.error(pos, "expected one name before ':='")
+        else:
+            lhs = left[0].text
+        row = Row(lhs, op, read_expression(right, self.text).text, 0)
+        key = (0, lhs, op, row.rhs)
+        if op == ":=" and key in self.rows:
+            raise self.error(pos, f"'{lhs}' is defined twice by ':='")
+        self.rows[key] = row
+        self.where[key] = pos
 
     def equation(self, left: list[Token], op: str, right: list[Token]) -> None:
-        block = self.block or self.current_block(left[0])
-        lefts = [self.left_name(part, op) for part, _ in self.split(left, "+")]
-        if op == "~*~" and len(lefts) > 1:
-            self.fail(left[1], "expected one name before '~*~'")
-        terms = [self.term(part, op) for part, _ in self.split(right, "+")]
-        if len(terms) > 1 and any(op == "=~" and not rhs for rhs, _, _, _ in terms):
-            self.fail(right[0], "'0' after '=~' means that there are no items; write it alone")
-        for lhs in lefts:
-            for rhs, row_op, modifiers, pos in terms:
+        self.block = self.block or self.open_block(left[0])
+        names = [self.left_name(part, op) for part, _ in split(left, "+", self.text)]
+        if op == "~*~" and len(names) > 1:
+            raise self.error(left[1], "expected one name before '~*~'")
+        terms = [self.term(part, op) for part, _ in split(right, "+", self.text)]
+        if op == "=~" and len(terms) > 1 and not all(rhs for rhs, *_ in terms):
+            raise self.error(right[0], "'0' after '=~' means no items, so it must stand alone")
+        for lhs in names:
+            for rhs, row_op, modifiers, equal, pos in terms:
                 self.check_pair(lhs, row_op, rhs, pos)
-                self.put((block, lhs, row_op, rhs), modifiers, pos)
+                key = self.put((self.block, lhs, row_op, rhs), modifiers, pos)
+                if equal:
+                    self.equals.append((key, equal))
 
     def left_name(self, part: Sequence[Token], op: str) -> str:
-        token = part[0]
         if len(part) > 1:
-            after = part[1]
+            token, after = part[:2]
             if after.text == ":":
-                self.fail(token, "an interaction cannot stand on the left; put it on the right of '~'")
+                raise self.error(token, "an interaction cannot stand on the left; it can on the right of '~'")
             if after.text in ("*", "?", "("):
-                self.fail(token, f"a modifier stands on the right of '{op}', before the name it changes")
-            self.fail(after, f"expected '{op}' or '+' after '{token.text}', found '{after.text}'")
-        return self.name(token)
-
-    def name(self, token: Token) -> str:
-        kind, text, _ = token
-        if kind == "name" and text != "NA":
-            return text
-        if kind == "string" and text.strip() and ":" not in text:
-            return text
-        if kind == "string":
-            self.fail(token, "a name in quotes must not be empty or hold ':'; rename the column")
-        what = "number" if kind == "number" else "text"
-        self.fail(token, f"expected a name, found the {what} '{text}'; put an unusual name in backticks: `{text}`")
+                raise self.error(token, f"a modifier stands on the right of '{op}', before the name that it changes")
+            raise self.error(after, f"expected '{op}' or '+' after '{token.text}', found '{after.text}'")
+        return self.name(part[0])
 
     def check_pair(self, lhs: str, op: str, rhs: str, pos: int) -> None:
         if lhs == rhs and op in ("=~", "<~"):
-            self.fail(pos, f"'{lhs}' cannot measure itself")
+            raise self.error(pos, f"'{lhs}' cannot measure itself")
         if op == "~" and lhs in rhs.split(":"):
-            self.fail(pos, f"'{lhs}' cannot predict itself")
+            raise self.error(pos, f"'{lhs}' cannot predict itself")
         if op == "~*~" and lhs != rhs:
-            self.fail(pos, f"expected '{lhs}' on both sides of '~*~', found '{rhs}'")
+            raise self.error(pos, f"expected '{lhs}' on both sides of '~*~', found '{rhs}'")
 
-    # -- terms and modifiers --
+    def put(self, key: Key, modifiers: Modifiers, pos: int) -> Key:
+        """Add a row, or modifiers to the row that is there; return its key."""
+        block, lhs, op, rhs = key
+        if op == "~~" and (block, rhs, op, lhs) in self.rows:
+            key = (block, rhs, op, lhs)
+        old = self.rows.get(key)
+        if old is None:
+            self.rows[key] = Row(lhs, op, rhs, block, **modifiers)
+        elif modifiers:
+            before = {field: getattr(old, field) for field in FIELDS}
+            both = merge(before, modifiers, lambda reason: self.error(pos, reason))
+            self.rows[key] = Row(old.lhs, old.op, old.rhs, block, **both)
+        self.where.setdefault(key, pos)
+        return key
 
-    def split(self, tokens: Sequence[Token], signs: str) -> Iterator[tuple[Sequence[Token], Token | None]]:
-        """Parts between top-level signs, each with the sign after it; parentheses are balanced already."""
-        depth = start = 0
-        before: Token | None = None
-        for i, token in enumerate(tokens):
-            if token.kind != "symbol":
-                continue
-            if token.text == "(":
-                depth += 1
-            elif token.text == ")":
-                depth -= 1
-            elif not depth and token.text in signs and token.text != "**":
-                if i == start:
-                    self.empty_part(token, before)
-                yield tokens[start:i], token
-                start, before = i + 1, token
-        if start == len(tokens):
-            self.empty_part(None, before)
-        yield tokens[start:], None
+    # -- terms --
 
-    def empty_part(self, token: Token | None, before: Token | None) -> NoReturn:
-        if token is None:
-            assert before is not None
-            self.fail(before, f"expected a name after '{before.text}'")
-        what = "a name" if token.text == "+" else "a modifier or a name"
-        after = f" after '{before.text}'" if before else ""
-        self.fail(token, f"expected {what}{after}, found '{token.text}'")
-
-    def term(self, tokens: Sequence[Token], op: str) -> tuple[str, str, _Modifiers, int]:
-        """One right-hand term: its name, the operator of its row, its modifiers and where it stands."""
-        modifiers = _Modifiers()
-        if len(tokens) == 1:
-            rhs, row_op = self.variable(tokens, op, modifiers)
-            return rhs, row_op, modifiers, tokens[0].pos
-        *parts, (last, _) = self.split(tokens, "*?")
+    def term(self, tokens: Sequence[Token], op: str) -> tuple[str, str, Modifiers, str, int]:
+        """One right-hand term: name, operator of its row, modifiers, what ``equal()`` names, and where it is."""
+        modifiers: Modifiers = {}
+        equal = ""
+        *parts, (last, _) = split(tokens, "*?", self.text) if len(tokens) > 1 else [(tokens, "")]
         for part, sign in parts:
-            if sign is not None and sign.text == "?":
-                self.set(modifiers, "starts", self.numbers(part), part[0])
-            else:
-                self.modifier(modifiers, part)
-        rhs, row_op = self.variable(last, op, modifiers)
-        return rhs, row_op, modifiers, last[0].pos
-
-    def variable(self, tokens: Sequence[Token], op: str, modifiers: _Modifiers) -> tuple[str, str]:
-        token = tokens[0]
-        if len(tokens) == 1 and token.kind == "number":
-            if op == "~" and token.text == "1":
-                return "", "~1"
+            if is_call(part) and part[0].text == "equal":
+                equal = self.read_equal(part)
+                continue
+            new = read_start(part, self.text) if sign == "?" else read_modifier(part, self.text)
+            modifiers = merge(modifiers, new, lambda reason, at=part[0]: self.error(at, reason))  # type: ignore[misc]
+        token = last[0]
+        if len(last) == 1 and token.kind == "number":
             if op == "~" and token.text == "0":
-                self.set(modifiers, "fixes", [0.0], token)
-                return "", "~1"
-            if op == "=~" and token.text == "0":
-                return "", op
-        name = self.name(token)
+                modifiers = merge(
+                    modifiers, {"fixes": (0.0,), "frees": (False,)}, lambda reason: self.error(token, reason)
+                )
+            if (op == "~" and token.text in ("0", "1")) or (op == "=~" and token.text == "0" and not parts):
+                return "", "~1" if op == "~" else op, modifiers, equal, token.pos
+        return self.variable(last, op), op, modifiers, equal, token.pos
+
+    def read_equal(self, part: Sequence[Token]) -> str:
+        argument = part[2]
+        if len(part) != 4 or argument.kind not in ("name", "string") or not argument.text.strip():
+            raise self.error(part[0], 'equal() takes one parameter in quotes, such as "f=~x1", or one label')
+        return argument.text
+
+    def variable(self, tokens: Sequence[Token], op: str) -> str:
+        """A name, a threshold or an interaction."""
+        name = self.name(tokens[0])
         if len(tokens) == 1:
-            if op == "|" and not re.fullmatch(r"t[1-9][0-9]*", name):
-                self.fail(token, f"expected a threshold t1, t2 ... after '|', found '{name}'")
-            return name, op
-        if tokens[1].kind == "symbol" and tokens[1].text == ":":
-            return self.interaction(tokens, op), op
-        if tokens[1].kind == "symbol" and tokens[1].text == "(":
-            self.fail(token, f"expected '*' and a name after '{name}(...)'")
-        found = tokens[1].text
-        if tokens[1].kind == "symbol":
-            self.fail(tokens[1], f"expected '+' between terms, found '{found}'")
-        self.fail(tokens[1], f"expected '+' between '{name}' and '{found}'")
+            if op == "|" and not re.fullmatch("t[1-9][0-9]*", name):
+                raise self.error(tokens[0], f"expected a threshold t1, t2 ... after '|', found '{name}'")
+            return name
+        after = tokens[1]
+        if after.kind == "symbol" and after.text == ":":
+            return self.interaction(tokens, op)
+        if is_call(tokens):
+            raise self.error(tokens[0], f"expected '*' and a name after '{name}(...)'")
+        raise self.error(after, f"expected '+' after '{name}', found '{after.text}'")
 
     def interaction(self, tokens: Sequence[Token], op: str) -> str:
         if op not in ("~", "~~"):
-            self.fail(tokens[1], "an interaction can stand only on the right of '~' or '~~'")
+            raise self.error(tokens[1], "an interaction can stand only on the right of '~' or '~~'")
         if len(tokens) < 3:
-            self.fail(tokens[1], "expected a name after ':'")
+            raise self.error(tokens[1], "expected a name after ':'")
         a, b = self.name(tokens[0]), self.name(tokens[2])
+        if len(tokens) > 3 and tokens[3].text == ":":
+            raise self.error(tokens[3], "an interaction has two parts; for more, multiply the columns in the data")
         if len(tokens) > 3:
-            if tokens[3].text == ":":
-                self.fail(tokens[3], "an interaction has two parts; multiply the columns in the data for more")
-            self.fail(tokens[3], f"expected '+' after '{a}:{b}', found '{tokens[3].text}'")
+            raise self.error(tokens[3], f"expected '+' after '{a}:{b}', found '{tokens[3].text}'")
         return self.interactions.setdefault(frozenset((a, b)), f"{a}:{b}")
 
-    def modifier(self, modifiers: _Modifiers, part: Sequence[Token]) -> None:
-        token = part[0]
-        if len(part) == 1 or not self.is_call(part) or token.text in ("c", "fixed") or token.text in FUNCTIONS:
-            self.set_values(modifiers, part)
-            return
-        arguments = self.arguments(part)
-        if token.text in ("start", "lower", "upper"):
-            values = [v for a in arguments for v in self.numbers(a, token.text != "start")]
-            self.set(modifiers, f"{token.text}s", values, token)
-        elif token.text == "label":
-            labels = [v for a in arguments for v in self.entries(a)]
-            if not all(isinstance(v, str) for v in labels):
-                self.fail(token, "label() takes names or quoted text")
-            self.set(modifiers, "labels", labels, token)
-        elif token.text == "equal":
-            if len(arguments) != 1 or len(arguments[0]) != 1 or arguments[0][0].kind not in ("string", "name"):
-                self.fail(token, 'equal() takes one quoted parameter such as "f=~x1" or one label')
-            modifiers.equal = "".join(arguments[0][0].text.split())
-        else:
-            options = [*_MODIFIERS, *FUNCTIONS]
-            known = ", ".join(f"{m}()" for m in _MODIFIERS)
-            self.fail(token, f"unknown modifier '{token.text}()' (known: {known}).{near(token.text, options)}")
+    def name(self, token: Token) -> str:
+        kind, text, _ = token
+        if (kind == "name" and text != "NA") or (kind == "string" and text.strip() and ":" not in text):
+            return text
+        if kind == "string":
+            raise self.error(token, "a name in quotes must not be empty or hold ':'; rename the column")
+        if kind == "symbol":
+            raise self.error(token, f"expected a name, found '{text}'")
+        raise self.error(token, f"expected a name, found '{text}'; if this is a name, put it in backticks: `{text}`")
 
-    def set_values(self, modifiers: _Modifiers, part: Sequence[Token]) -> None:
-        """Split the entries of ``c(...)`` into labels, fixed values and freed ones."""
-        values = self.entries(part)
-        numbers = [v if isinstance(v, float) and not math.isnan(v) else None for v in values]
-        frees = [isinstance(v, float) and math.isnan(v) for v in values]
-        labels = [v if isinstance(v, str) else "" for v in values]
-        if not any(labels) and not any(frees) and all(n is None for n in numbers):
-            self.fail(part[0], "this modifier says nothing; write a number, NA or a label")
-        if any(frees) or any(n is not None for n in numbers):
-            both = [math.nan if free else n for n, free in zip(numbers, frees, strict=True)]
-            self.set(modifiers, "fixes", both, part[0])
-        if any(labels):
-            self.set(modifiers, "labels", labels, part[0])
+    # -- equal() --
 
-    def is_call(self, part: Sequence[Token]) -> bool:
-        return (
-            len(part) > 2
-            and part[0].kind == "name"
-            and part[1][:2] == ("symbol", "(")
-            and part[-1][:2] == ("symbol", ")")
-        )
+    def equate(self) -> None:
+        """Give each row with ``equal()`` and the parameter that it names the same label."""
+        labels = {label for row in self.rows.values() for label in row.labels} if self.equals else set()
+        for key, text in self.equals:
+            row = self.rows[key]
+            target = None if text in labels else self.parameter(key, text)
+            new: tuple[str, ...] = (text,)
+            if target is not None:
+                new = target.labels or row.labels or (target.lhs + target.op + target.rhs,)
+            if row.labels and row.labels != new:
+                message = f"this term has the label '{row.labels[0]}' and equal() gives it '{new[0]}'; keep one"
+                raise self.error(self.where[key], message)
+            for same in (row, target):
+                if same is not None and (place := (same.block, same.lhs, same.op, same.rhs)) in self.rows:
+                    self.rows[place] = replace(same, labels=new)
+            labels.update(new)
 
-    def arguments(self, part: Sequence[Token]) -> list[Sequence[Token]]:
-        if len(part) == 3:
-            self.fail(part[0], f"{part[0].text}() is empty; write a value between the parentheses")
-        return [a for a, _ in self.split(part[2:-1], ",")]
-
-    def entries(self, part: Sequence[Token]) -> list[Any]:
-        """Entries of ``c(...)`` or of one value: floats (NaN for NA) and labels ("" says nothing)."""
-        if self.is_call(part) and part[0].text in ("c", "fixed"):
-            return [v for a in self.arguments(part) for v in self.entries(a)]
-        kind, text, _ = part[0]
-        if len(part) == 1:
-            if kind == "number":
-                return [self.constant(part)]
-            if kind == "name":
-                return [math.nan if text == "NA" else text]
-            if kind == "string":
-                return [text]
-        return [self.constant(part)]
-
-    def numbers(self, part: Sequence[Token], infinite: bool = False) -> list[float | None]:
-        """Entries that must be numbers, None for NA."""
-        signs = [t.text for t in part]
-        if infinite and signs in (["Inf"], ["-", "Inf"], ["+", "Inf"]):
-            return [-math.inf if signs[0] == "-" else math.inf]
-        if self.is_call(part) and part[0].text == "c":
-            return [v for a in self.arguments(part) for v in self.numbers(a, infinite)]
-        values = self.entries(part)
-        if any(isinstance(v, str) for v in values):
-            self.fail(part[0], f"expected a number or NA, found '{part[0].text}'")
-        return [None if math.isnan(v) else v for v in values]
-
-    def constant(self, part: Sequence[Token]) -> float:
-        """Value of arithmetic without labels, such as ``sqrt(10)`` or ``-1/3``."""
-        expression = read_expression(part, self.text)
-        if expression.names:
-            message = f"expected a number, NA or a label before '*', found '{expression.text}'"
-            self.fail(part[0], message)
-        value = float(expression.evaluate({}))
-        if not math.isfinite(value):
-            self.fail(part[0], f"'{expression.text}' has no finite value")
-        return value
-
-    def set(self, modifiers: _Modifiers, name: str, values: list[Any], at: Token) -> None:
-        """Merge a modifier into those of the term."""
-        if name == "fixes":
-            new = {
-                "fixes": tuple(None if v is None or math.isnan(v) else v for v in values),
-                "frees": tuple(v is not None and math.isnan(v) for v in values),
-            }
-        else:
-            new = {name: tuple(values)}
-        self.merge(modifiers, new, at.pos)
-
-    def merge(self, into: Any, new: dict[str, tuple], pos: int) -> None:
-        for name, values in new.items():
-            old = getattr(into, name)
-            merged = _fill(old, values, {"labels": "", "frees": False}.get(name))
-            if merged is None:
-                what = {"fixes": "a value", "frees": "NA or a value", "labels": "a label"}.get(name, f"{name[:-1]}()")
-                self.fail(pos, f"this term has {what} twice, and they differ; keep one")
-            setattr(into, name, merged)
-        if any(free and fix is not None for fix, free in zip(into.fixes, into.frees, strict=False)):
-            self.fail(pos, "this term is both fixed at a number and freed by NA; keep one")
-
-    def put(self, key: Key, modifiers: _Modifiers, pos: int) -> None:
-        """Add a row, or modifiers to the row that is there."""
-        block, lhs, op, rhs = key
-        if op == "~~" and key not in self.rows and (block, rhs, op, lhs) in self.rows:
-            key = (block, rhs, op, lhs)
-        self.where.setdefault(key, pos)
-        if modifiers.equal:
-            self.equals.append((key, modifiers.equal, pos))
-        vectors = {n: getattr(modifiers, n) for n in ("labels", "fixes", "frees", "starts", "lowers", "uppers")}
-        old = self.rows.get(key)
-        if old is None:
-            self.rows[key] = Row(key[1], op, key[3], block, **vectors)
-            return
-        merged = _Modifiers(old.labels, old.fixes, old.frees, old.starts, old.lowers, old.uppers)
-        self.merge(merged, {n: v for n, v in vectors.items() if v}, pos)
-        self.rows[key] = replace(old, **{n: getattr(merged, n) for n in vectors})
-
-    def equate(self, key: Key, text: str, pos: int) -> None:
-        """Give the row and the parameter that ``equal()`` names the same label."""
-        labelled = {label for r in self.rows.values() for label in r.labels}
+    def parameter(self, key: Key, text: str) -> Row:
+        """Row of the parameter that `text`, such as ``f=~x1``, names; a new one if the estimator is to add it."""
         match = _PARAMETER.fullmatch(text)
-        row, target = self.rows[key], None
-        if match and text not in labelled:
-            lhs, op, rhs = match.groups()
-            options = [(key[0], lhs, op, rhs), *([(key[0], rhs, op, lhs)] if op == "~~" else [])]
-            target = next((k for k in options if k in self.rows), None)
-        if target is None and text not in labelled and not (match and match[2] not in _WRITTEN_ONLY):
-            known = [*labelled, *(f"{r.lhs}{r.op}{r.rhs}" for r in self.rows.values() if r.block)]
-            self.fail(pos, f"equal() names '{text}', which is neither a label nor a parameter.{near(text, known)}")
-        if target == key:
-            self.fail(pos, "equal() names the parameter itself")
-        there = self.rows[target].labels if target else ()
-        labels = there or row.labels or (text,)
-        if (row.labels or labels) != labels:
-            self.fail(pos, f"this term has the label '{row.labels[0]}' and equal() gives it '{labels[0]}'; keep one")
-        self.rows[key] = replace(row, labels=labels)
-        if target:
-            self.rows[target] = replace(self.rows[target], labels=labels)
+        lhs, op, rhs = (part.strip() for part in match.groups()) if match else ("", "", "")
+        if op == "~" and rhs == "1":
+            op, rhs = "~1", ""
+        named, turned = (key[0], lhs, op, rhs), (key[0], rhs, op, lhs)
+        found = turned if op == "~~" and turned in self.rows else named
+        if found == key:
+            raise self.error(self.where[key], f"equal() names the parameter '{text}' itself; name another one")
+        if found in self.rows:
+            return self.rows[found]
+        names = {name for row in self.rows.values() if row.block for name in (row.lhs, row.rhs)}
+        if op in ("~~", "~1", "|", "~*~") and lhs in names and (op != "~~" or rhs in names):
+            return Row(lhs, op, rhs, key[0])
+        known = [row.lhs + row.op + row.rhs for row in self.rows.values() if row.block]
+        message = f"equal() names '{text}', which is neither a parameter of the model nor a label"
+        raise self.error(self.where[key], f"{message}.{near(text, known)}")
 
 
-def _fill(old: tuple, new: tuple, nothing: object) -> tuple | None:
-    """Two vectors of modifiers in one, or None where they disagree."""
-    if not old:
-        return new
-    if len(old) != len(new):
-        return None
-    if any(a not in (nothing, b) and b != nothing for a, b in zip(old, new, strict=True)):
-        return None
-    return tuple(b if a == nothing else a for a, b in zip(old, new, strict=True))
+def _warn_products(rows: Sequence[Row]) -> None:
+    """Warn of ``y ~ A*B`` where the label A is also a variable: R's habit, but not the interaction here."""
+    labelled = [row for row in rows if row.op == "~" and row.labels]
+    if not labelled:
+        return
+    names = {name for row in rows if row.block for name in (row.lhs, row.rhs)}
+    for row in labelled:
+        for label in sorted(names.intersection(row.labels) - {""}):
+            message = (
+                f"'{row.lhs} ~ {label}*{row.rhs}' labels the path from '{row.rhs}' with '{label}', which is also a "
+                f"variable; if you mean the interaction, write {label}:{row.rhs}."
+            )
+            warnings.warn(SpecWarning(message), stacklevel=4)
 
 
 def _statements(tokens: Sequence[Token]) -> Iterator[list[Token]]:
@@ -603,11 +458,11 @@ def _statements(tokens: Sequence[Token]) -> Iterator[list[Token]]:
 
 def _goes_on(token: Token) -> bool:
     """Whether a line that ends in `token` goes on in the next."""
-    return token.kind in ("op", "badop") or (token.kind == "symbol" and token.text != ")")
+    return token.kind in ("op", "badop") or (token.kind == "symbol" and token.text not in (")", ":"))
 
 
 def _continues(token: Token, has_operator: bool) -> bool:
     """Whether a line that starts with `token` belongs to the one before."""
     if token.kind == "op":
         return not has_operator
-    return token.kind == "symbol" and token.text in ("+", "*", "/", "^", "**", "?", ",", ")", ":")
+    return token.kind == "symbol" and token.text in ("+", "*", "/", "^", "**", "?", ",", ")")

@@ -6,18 +6,21 @@ from collections.abc import Callable, Sequence
 
 from ..errors import SpecError, near
 from .expression import parse_expression
+from .lexer import sentence
 from .table import Row, find_cycle
 
-__all__ = ["check_rows"]
+__all__ = ["check_rows", "plain_error"]
 
 Fail = Callable[[Row, str], SpecError]
 
 
-def _plain(row: Row, message: str) -> SpecError:
-    return SpecError(f"{message[0].upper()}{message[1:]}.")
+def plain_error(row: Row, message: str) -> SpecError:
+    """Return the error for a row whose place in the text is not known."""
+    name = f"{row.lhs} {row.op} {row.rhs}".rstrip()
+    return SpecError(f"In '{name}': {sentence(message)}")
 
 
-def check_rows(rows: Sequence[Row], fail: Fail = _plain) -> None:
+def check_rows(rows: Sequence[Row], fail: Fail = plain_error) -> None:
     """Raise the error that `fail` makes of the first row that breaks a rule and the reason."""
     _check_kinds(rows, fail)
     _check_vectors(rows, fail)

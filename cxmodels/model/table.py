@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import groupby
@@ -142,7 +143,7 @@ class Model:
             names = ["", *(dict(block).get(kind, "") for block in self.blocks)]
             frame[kind] = [names[r.block] for r in self.rows]
         single = {v: [_single(getattr(r, v)) for r in self.rows] for v in vectors}
-        frame["label"] = [x or "" for x in single["labels"]]
+        frame["label"] = [str(x or "") for x in single["labels"]]
         frame["fixed"] = np.array(single["fixes"], dtype=float)
         frame["free"] = np.array([bool(x) for x in single["frees"]])
         for column in ("start", "lower", "upper"):
@@ -248,7 +249,7 @@ class Model:
         >>> from cxmodels.model import parse_model
         >>> parse_model("A =~ a; B =~ b; A ~ B; B ~ A").check_acyclic()
         Traceback (most recent call last):
-        cxmodels.errors.SpecError: The paths form a cycle: A -> B -> A. Drop one of these paths.
+        cxmodels.errors.SpecError: The paths form a cycle: B -> A -> B. Drop one of these paths.
         """
         for block in sorted({r.block for r in self.rows}):
             graph: dict[str, list[str]] = {}
@@ -321,8 +322,11 @@ class Model:
             hint = near(f"{outcome} ~ {predictor}", options)
             has = f"it has {listed(options)}" if options else "it has no paths"
             raise SpecError(f"The model has no path '{outcome} ~ {predictor}'; {has}.{hint}")
-        if not rows:
-            raise SpecError(f"'{outcome} ~ {predictor}' is all the model says; without it nothing is left.")
+        empty = {r.block for r in self.rows if r.block} - {r.block for r in rows}
+        if empty:
+            headers = " ".join(f"{kind}: {name}" for kind, name in self.blocks[min(empty) - 1]) if self.blocks else ""
+            where = f"the block '{headers}'" if headers else "the model"
+            raise SpecError(f"'{outcome} ~ {predictor}' is the only equation of {where}; without it nothing is left.")
         check_rows(rows)
         return Model(rows, self.blocks)
 
@@ -334,7 +338,7 @@ class Model:
         for (number, lhs, op), group in groupby(self.rows, key=lambda r: (r.block, r.lhs, r.op)):
             if self.blocks and number not in (0, block):
                 block = number
-                yield from (f"{kind}: {quote_label(label)}" for kind, label in self.blocks[number - 1])
+                yield from (f"{kind}: {_header(name)}" for kind, name in self.blocks[number - 1])
             if number == 0:
                 yield from (f"{quote_label(lhs) if op == ':=' else lhs} {op} {row.rhs}" for row in group)
             else:
@@ -348,6 +352,10 @@ class Model:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def _header(name: str) -> str:
+    return name if re.fullmatch("[0-9]+", name) else quote_label(name)
 
 
 def _count(n: int, noun: str) -> str:
