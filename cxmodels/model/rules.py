@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ..errors import SpecError, near
 from .expression import parse_expression
 from .lexer import sentence
-from .table import Row, find_cycle
+from .table import Row, chain, find_cycle
 
 __all__ = ["check_rows", "plain_error"]
 
@@ -38,7 +38,7 @@ def _check_kinds(rows: Sequence[Row], fail: Fail) -> None:
             graph.setdefault(row.lhs, []).append(row.rhs)
     cycle = find_cycle({name: [i for i in items if i in graph] for name, items in graph.items()})
     if cycle:
-        raise fail(first[cycle[0]], f"constructs measure each other in a circle: {' -> '.join(cycle)}")
+        raise fail(first[cycle[0]], f"constructs measure each other in a circle: {chain(cycle)}")
 
 
 def _check_vectors(rows: Sequence[Row], fail: Fail) -> None:
@@ -94,4 +94,4 @@ def _check_labels(rows: Sequence[Row], fail: Fail) -> None:
             needs[row.lhs] = [n for n in names if n in defined]
     cycle = find_cycle(needs)
     if cycle:
-        raise fail(defined[cycle[0]], f"definitions refer to each other in a circle: {' -> '.join(cycle)}")
+        raise fail(defined[cycle[0]], f"definitions refer to each other in a circle: {chain(cycle)}")

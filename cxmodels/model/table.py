@@ -259,7 +259,7 @@ class Model:
                         graph.setdefault(predictor, []).append(row.lhs)
             cycle = find_cycle(graph)
             if cycle:
-                raise SpecError(f"The paths form a cycle: {' -> '.join(cycle)}. Drop one of these paths.")
+                raise SpecError(f"The paths form a cycle: {chain(cycle)}. Drop one of these paths.")
 
     def add(self, text: str) -> Model:
         """Return a new model with the statements of `text` added.
@@ -413,6 +413,13 @@ def find_cycle(graph: dict[str, list[str]]) -> list[str]:
                 done.add(path[-1])
                 del trail[path.pop()]
     return []
+
+
+def chain(names: list[str]) -> str:
+    """Names of a cycle with arrows between them, its middle left out when it is long."""
+    if len(names) <= 12:
+        return " -> ".join(names)
+    return f"{' -> '.join(names[:4])} -> ... -> {' -> '.join(names[-3:])} ({len(names) - 1} names)"
 
 
 def _in_order(needs: dict[str, list[str]]) -> Iterable[str]:
