@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-import numbers
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,14 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SpecError, listed, near
+from .entries import (
+    Code,
+    Missing,
+    code_text,
+    hierarchy_of,
+    in_language,
+    missing_of,
+    role_of,
+    scale_of,
+    scale_text,
+    texts_of,
+    toml,
+    toml_key,
+    values_of,
+)
 
 __all__ = ["Codebook", "Item"]
-
-Code = float | str
-"""One answer code as it stands in the data."""
-
-Missing = Code | tuple[float, float]
-"""A missing code, or the two ends of a range of them."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,10 @@ class Item:
         if not isinstance(self.name, str) or not self.name:
             raise SpecError(f"An item needs the name of its column, not {self.name!r}.")
         clean = {
-            "label": _texts(self.label, f"{where}: label"),
-            "scale": None if self.scale is None else _scale(self.scale, where),
-            "missing": _missing(self.missing, where),
-            "values": _values(self.values, where),
+            "label": texts_of(self.label, f"{where}: label"),
+            "scale": None if self.scale is None else scale_of(self.scale, where),
+            "missing": missing_of(self.missing, where),
+            "values": values_of(self.values, where),
         }
         for key, value in clean.items():
             object.__setattr__(self, key, value)
@@ -89,7 +95,7 @@ class Item:
             low, high = code if isinstance(code, tuple) else (code, code)
             if not isinstance(low, str) and not isinstance(high, str) and low <= hi and high >= lo:
                 raise SpecError(
-                    f"{where} has the missing code {_code_text(code)} inside its scale {scale_text(self.scale)}: "
+                    f"{where} has the missing code {code_text(code)} inside its scale {scale_text(self.scale)}: "
                     "correct the scale, or give the item missing codes of its own (missing = [] for none)."
                 )
 
@@ -111,7 +117,7 @@ class Item:
         >>> Item("q1", label={"de": "Wert", "en": "Value"}).text("fr")
         'Value'
         """
-        return _in_language(self.label, lang) or self.name
+        return in_language(self.label, lang) or self.name
 
 
 _ITEM_KEYS = tuple(f.name for f in fields(Item) if f.name != "name")
@@ -188,9 +194,9 @@ class Codebook(Mapping[str, Item]):
             raise SpecError(f"The codebook has item '{items[wrong].name}' under the name '{wrong}': use one name.")
         vars(self).update(
             entries=entries,
-            weights=_role(weights, "weights"),
-            wave=_role(wave, "wave"),
-            hierarchy=_hierarchy(hierarchy),
+            weights=role_of(weights, "weights"),
+            wave=role_of(wave, "wave"),
+            hierarchy=hierarchy_of(hierarchy),
         )
 
     def __getitem__(self, name: str) -> Item:
@@ -208,52 +214,64 @@ class Codebook(Mapping[str, Item]):
         return f"Codebook({len(self)} items{said})"
 
     @classmethod
-    def of(cls, source: Codebook | Mapping[str, Any] | str | os.PathLike[str] | None) -> Codebook:
+    def of(
+        cls, source: Codebook | Mapping[str, Any] | str | os.PathLike[str] | None, *, base: Codebook | None = None
+    ) -> Codebook:
         """Return a codebook from whatever describes one.
 
         Parameters
         ----------
         source : Codebook, dict, path of a TOML file, or None
             None is the empty codebook; a dict is read by `from_dict`.
+        base : Codebook, optional
+            What a file says of itself: holds wherever the source is silent.
 
         Returns
         -------
         Codebook
-            The source itself where it is one already.
+            The source itself where it is one already and there is no base.
+
+        Raises
+        ------
+        SpecError
+            As `from_dict` and `from_toml`.
 
         Examples
         --------
-        >>> len(Codebook.of(None))
-        0
+        >>> inside = Codebook([Item("q1", label="Trust", missing=(99,))])
+        >>> Codebook.of({"items": {"q1": {"scale": [1, 10]}}}, base=inside)["q1"].missing
+        (99,)
         """
         if source is None:
-            return cls()
+            return base or cls()
         if isinstance(source, Codebook):
-            return source
+            return cls.from_dict(source.to_dict(), base=base) if base else source
         if isinstance(source, Mapping):
-            return cls.from_dict(source)
+            return cls.from_dict(source, base=base)
         if isinstance(source, str | os.PathLike):
-            return cls.from_toml(source)
-        raise SpecError(
-            f"A codebook is a Codebook, a dict or the path of a TOML file, not a {type(source).__name__}."
-        )
+            return cls.from_toml(source, base=base)
+        raise SpecError(f"A codebook is a Codebook, a dict or the path of a TOML file, not {source!r}.")
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, where: str = "The codebook") -> Codebook:
+    def from_dict(
+        cls, data: Mapping[str, Any], *, where: str = "The codebook", base: Codebook | None = None
+    ) -> Codebook:
         """Build a codebook from nested dictionaries of the form of the TOML file.
 
         Parameters
         ----------
         data : dict
             Keys ``weights``, ``wave``, ``hierarchy``, ``missing`` and ``items``; see the notes of the class.
-            ``items`` may also hold `Item` objects.
+            A plain mapping from name to `Item` will do, too.
         where : str, default "The codebook"
             What messages call the source.
+        base : Codebook, optional
+            Holds wherever `data` is silent; labels and answer texts are joined by language and by code.
 
         Returns
         -------
         Codebook
-            The items in the order given.
+            The items of the base, then further ones in the order given.
 
         Raises
         ------
@@ -267,28 +285,32 @@ class Codebook(Mapping[str, Item]):
         (99,)
         """
         if data and all(isinstance(value, Item) for value in data.values()):
-            return cls(data)
+            data = {"items": data}
         _check_keys(data, _BOOK_KEYS, where)
         entries = data.get("items", {})
         if not isinstance(entries, Mapping):
             raise SpecError(f"{where}: items must be a table for each column, [items.NAME].")
         if "missing" in data and not entries:
             raise SpecError(f"{where}: missing applies to the columns under items, and none is listed there.")
-        roles = {key: data[key] for key in ("weights", "wave", "hierarchy") if key in data}
+        base = base or cls()
+        roles = {role: data.get(role, getattr(base, role)) for role in ("weights", "wave", "hierarchy")}
+        default = {"missing": data["missing"]} if "missing" in data else {}
         try:
-            items = [_item(name, entry, data.get("missing", ())) for name, entry in entries.items()]
-            return cls(items, **roles)
+            given = {name: _item(name, entry, default, base.get(name)) for name, entry in entries.items()}
+            return cls({**base, **given}, **roles)
         except SpecError as error:
             raise SpecError(f"{where}: {error}") from None
 
     @classmethod
-    def from_toml(cls, path: str | os.PathLike[str]) -> Codebook:
+    def from_toml(cls, path: str | os.PathLike[str], *, base: Codebook | None = None) -> Codebook:
         """Read a codebook from a TOML file.
 
         Parameters
         ----------
         path : path
             The file; its form is in the notes of the class.
+        base : Codebook, optional
+            As in `from_dict`.
 
         Returns
         -------
@@ -317,9 +339,9 @@ class Codebook(Mapping[str, Item]):
             raise SpecError(f"Codebook '{path}' cannot be opened: {error.strerror}.") from None
         except UnicodeDecodeError as error:
             raise SpecError(f"Codebook '{path}' is not UTF-8 (byte {error.start + 1}): save it as UTF-8.") from None
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise SpecError(f"Codebook '{path}' is not valid TOML: {error}.") from None
-        return cls.from_dict(data, where=f"Codebook '{path.name}'")
+        return cls.from_dict(data, where=f"Codebook '{path.name}'", base=base)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dictionaries that `from_dict` reads back.
@@ -363,115 +385,14 @@ class Codebook(Mapping[str, Item]):
         """
         said = self.to_dict()
         items = said.pop("items", {})
-        blocks = ["\n".join(f"{key} = {_toml(value)}" for key, value in said.items())] if said else []
+        blocks = ["\n".join(f"{key} = {toml(value)}" for key, value in said.items())] if said else []
         for name, entry in items.items():
-            lines = [f"{key} = {_toml(value)}" for key, value in entry.items()]
-            blocks.append("\n".join([f"[items.{_toml_key(name)}]", *lines]))
+            lines = [f"{key} = {toml(value)}" for key, value in entry.items()]
+            blocks.append("\n".join([f"[items.{toml_key(name)}]", *lines]))
         text = "\n\n".join(blocks) + "\n"
         if path is not None:
             _write_whole(Path(path), text)
         return text
-
-
-def scale_text(scale: tuple[float, float]) -> str:
-    """Write a scale for a reader: '1 to 10'."""
-    return f"{scale[0]:g} to {scale[1]:g}"
-
-
-def _code_text(code: Missing) -> str:
-    """Write a missing code for a reader."""
-    if isinstance(code, tuple):
-        return f"{code[0]:g} to {code[1]:g}"
-    return f"'{code}'" if isinstance(code, str) else f"{code:g}"
-
-
-def _in_language(texts: Mapping[str, str], lang: str | None) -> str:
-    """Pick a text: the language wanted, else English, else the first."""
-    for key in (lang, "en"):
-        if key is not None and key in texts:
-            return texts[key]
-    return next(iter(texts.values()), "")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and not math.isnan(value)
-
-
-def _plain(value: Any) -> float:
-    """A number as int where it is whole, so that codes print and compare alike whatever file they came from."""
-    return int(value) if math.isfinite(value) and value == int(value) else float(value)
-
-
-def _texts(value: Any, where: str) -> dict[str, str]:
-    """Texts by language; a plain string is English."""
-    if isinstance(value, str):
-        return {"en": value} if value else {}
-    if isinstance(value, Mapping) and all(isinstance(t, str) for pair in value.items() for t in pair):
-        return dict(value)
-    raise SpecError(f'{where} must be a text, or texts by language such as {{en = "..."}}, not {value!r}.')
-
-
-def _scale(value: Any, where: str) -> tuple[float, float]:
-    pair = list(value) if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else []
-    if len(pair) != 2 or not all(_is_number(v) and math.isfinite(v) for v in pair):
-        raise SpecError(f"{where}: scale must be the two ends of the answer scale, such as [1, 10], not {value!r}.")
-    lo, hi = map(_plain, pair)
-    if lo >= hi:
-        raise SpecError(
-            f"{where}: scale must rise from its low to its high end, not {lo:g} to {hi:g}; say reversed = true "
-            "where a high answer is a bad one."
-        )
-    return lo, hi
-
-
-def _missing(value: Any, where: str) -> tuple[Missing, ...]:
-    """Missing codes, each a number, a text or a rising pair."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        value = [value]
-    codes: list[Missing] = []
-    for code in value:
-        pair = list(code) if isinstance(code, list | tuple) else []
-        if isinstance(code, str):
-            codes.append(code)
-        elif _is_number(code):
-            codes.append(_plain(code))
-        elif len(pair) == 2 and all(map(_is_number, pair)) and pair[0] <= pair[1]:
-            codes.append((_plain(pair[0]), _plain(pair[1])))
-        else:
-            raise SpecError(f"{where}: a missing code is a number, a text or a rising pair, not {code!r}.")
-    return tuple(codes)
-
-
-def _values(value: Any, where: str) -> dict[Code, dict[str, str]]:
-    """Texts of single answers; codes written as text in TOML keys become numbers again."""
-    if not isinstance(value, Mapping):
-        raise SpecError(f"{where}: values must be a table of code = text, not {value!r}.")
-    return {_code(code): _texts(text, f"{where}: the text of code {code}") for code, text in value.items()}
-
-
-def _code(code: Any) -> Code:
-    if isinstance(code, str):
-        try:
-            number = float(code)
-        except ValueError:
-            return code
-        return _plain(number) if math.isfinite(number) else code
-    return _plain(code) if _is_number(code) else str(code)
-
-
-def _role(name: Any, role: str) -> str | None:
-    if name is None or (isinstance(name, str) and name):
-        return name
-    raise SpecError(f"{role} must be the name of a column, not {name!r}.")
-
-
-def _hierarchy(names: Any) -> tuple[str, ...]:
-    levels = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (names,)
-    for level in levels:
-        _role(level, "hierarchy")
-    if len(set(levels)) < len(levels):
-        raise SpecError(f"hierarchy names a column twice: {listed(levels)}.")
-    return levels
 
 
 def _check_keys(data: Mapping[str, Any], known: Iterable[str], where: str) -> None:
@@ -481,14 +402,23 @@ def _check_keys(data: Mapping[str, Any], known: Iterable[str], where: str) -> No
             raise SpecError(f"{where}: unknown key '{key}'.{hint}")
 
 
-def _item(name: str, entry: Any, missing: Any) -> Item:
-    """One item from its table; `missing` is the default of the codebook."""
+def _item(name: str, entry: Any, default: dict[str, Any], base: Item | None) -> Item:
+    """One item from its table; `default` comes from the top of the codebook, `base` from the data file."""
     if isinstance(entry, Item):
-        return entry
+        if base is None:
+            return entry
+        entry = _entry(entry)
     if not isinstance(entry, Mapping):
         raise SpecError(f"Item '{name}' must be a table of {listed(_ITEM_KEYS)}, not {entry!r}.")
     _check_keys(entry, _ITEM_KEYS, f"Item '{name}'")
-    return Item(name, **{"missing": missing, **entry})
+    said = default | dict(entry)
+    if base is None:
+        return Item(name, **said)
+    own = Item(name, said.get("label", {}), values=said.get("values", {}))
+    codes = {
+        code: {**base.values.get(code, {}), **own.values.get(code, {})} for code in {**base.values, **own.values}
+    }
+    return Item(name, **{**_entry(base), **said, "label": {**base.label, **own.label}, "values": codes})
 
 
 def _entry(item: Item) -> dict[str, Any]:
@@ -503,25 +433,6 @@ def _entry(item: Item) -> dict[str, Any]:
     if item.values:
         entry["values"] = {code: dict(texts) for code, texts in item.values.items()}
     return entry
-
-
-def _toml(value: Any) -> str:
-    """One value as TOML."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_toml_key(key)} = {_toml(v)}" for key, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return repr(value)
-
-
-def _toml_key(key: object) -> str:
-    text = str(key)
-    bare = text.isascii() and text.replace("_", "").replace("-", "").isalnum()
-    return text if bare else _toml(text)
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import DataError, listed, near
-from .codebook import Codebook, Item
+from .codebook import Codebook
 from .frames import to_pandas
+from .recoding import missing_codes, one_column, recode
 from .validation import Problem, array_problems, numbers_of, outside, raise_for, weight_problems
 
 __all__ = ["Survey", "as_survey", "check_weights"]
@@ -101,7 +102,7 @@ class Survey:
         if given is not None:
             _require_weights(given, raw)
         vars(self).update(
-            frame=_recode(raw, book),
+            frame=recode(raw, book),
             codebook=book,
             weight_name=book.weights if given is None else None,
             wave=book.wave,
@@ -174,13 +175,7 @@ class Survey:
 
         Only codes that occur are listed; the cells that were blank from the start are not.
         """
-        found = [
-            (name, code, int(rows))
-            for name, item in self.codebook.items()
-            if item.missing and (column := _one_column(self._collected, name)) is not None
-            for code, rows in column[_coded(column, item)].value_counts(sort=False).sort_index().items()
-        ]
-        return pd.DataFrame(found, columns=["column", "code", "rows"]).astype({"rows": int, "code": object})
+        return missing_codes(self._collected, self.codebook)
 
     def scale(self, item: str) -> tuple[float, float] | None:
         """Return the ends of an item's answer scale.
@@ -331,7 +326,7 @@ class Survey:
         found = [
             (fault.column, fault.rows, fault.detail)
             for name in names
-            if (scale := self.scale(name)) and (column := _one_column(self.frame, name)) is not None
+            if (scale := self.scale(name)) and (column := one_column(self.frame, name)) is not None
             for fault in outside(numbers_of(column)[0], name, scale)
         ]
         return pd.DataFrame(found, columns=["column", "rows", "detail"])
@@ -497,47 +492,3 @@ def _place_problem(frame: pd.DataFrame, name: str) -> Problem | None:
     hint = near(str(name), frame.columns)
     case = " Columns are case-sensitive." if hint else f" Columns are {listed(frame.columns)}."
     return Problem(str(name), "not in the data", 0, f"Item '{name}' is not in the data.{hint}{case}")
-
-
-def _one_column(frame: pd.DataFrame, name: str) -> pd.Series | None:
-    """The column of a name, where there is exactly one."""
-    column = frame.get(name)
-    return column if isinstance(column, pd.Series) else None
-
-
-def _coded(column: pd.Series, item: Item) -> npt.NDArray[np.bool_]:
-    """Which cells of a column hold a missing code of its item."""
-    singles = [code for code in item.missing if not isinstance(code, tuple)]
-    hit = column.isin(singles).to_numpy(dtype=bool)
-    ranges = [code for code in item.missing if isinstance(code, tuple)]
-    if ranges:
-        values = numbers_of(column)[0]
-        for low, high in ranges:
-            hit |= (values >= low) & (values <= high)
-    return hit
-
-
-def _recode(raw: pd.DataFrame, book: Codebook) -> pd.DataFrame:
-    """Blank the missing codes and turn reversed items round; the same frame where there is nothing to do."""
-    changed: dict[str, pd.Series] = {}
-    for name, item in book.items():
-        column = _one_column(raw, name) if item.missing or item.reversed else None
-        if column is None:
-            continue
-        hit = _coded(column, item)
-        if hit.any():
-            column = _numbers_left(column.mask(hit))
-        if item.reversed and item.scale and pd.api.types.is_numeric_dtype(column.dtype):
-            column = sum(item.scale) - column
-        changed[name] = column
-    return raw.assign(**changed) if changed else raw
-
-
-def _numbers_left(column: pd.Series) -> pd.Series:
-    """Numbers where a column was text only because of the codes just blanked."""
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return column
-    try:
-        return pd.to_numeric(column)
-    except (ValueError, TypeError):
-        return column

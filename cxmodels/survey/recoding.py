@@ -1,0 +1,65 @@
+"""From the codes as collected to the numbers models use: missing codes blanked, reversed items turned round."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .codebook import Codebook, Item
+from .validation import numbers_of
+
+
+def one_column(frame: pd.DataFrame, name: str) -> pd.Series | None:
+    """The column of a name, where there is exactly one."""
+    column = frame.get(name)
+    return column if isinstance(column, pd.Series) else None
+
+
+def recode(raw: pd.DataFrame, book: Codebook) -> pd.DataFrame:
+    """Apply the codebook; the same frame where there is nothing to do."""
+    changed: dict[str, pd.Series] = {}
+    for name, item in book.items():
+        column = one_column(raw, name) if item.missing or item.reversed else None
+        if column is None:
+            continue
+        hit = _coded(column, item)
+        if hit.any():
+            column = _numbers_left(column.mask(hit))
+        if item.reversed and item.scale and pd.api.types.is_numeric_dtype(column.dtype):
+            column = sum(item.scale) - column
+        changed[name] = column
+    return raw.assign(**changed) if changed else raw
+
+
+def missing_codes(raw: pd.DataFrame, book: Codebook) -> pd.DataFrame:
+    """Count the cells of each item that hold each of its missing codes: [column, code, rows]."""
+    found = [
+        (name, code, int(rows))
+        for name, item in book.items()
+        if item.missing and (column := one_column(raw, name)) is not None
+        for code, rows in column[_coded(column, item)].value_counts(sort=False).sort_index().items()
+    ]
+    return pd.DataFrame(found, columns=["column", "code", "rows"]).astype({"rows": int, "code": object})
+
+
+def _coded(column: pd.Series, item: Item) -> npt.NDArray[np.bool_]:
+    """Which cells of a column hold a missing code of its item."""
+    singles = [code for code in item.missing if not isinstance(code, tuple)]
+    hit = column.isin(singles).to_numpy(dtype=bool)
+    ranges = [code for code in item.missing if isinstance(code, tuple)]
+    if ranges:
+        values = numbers_of(column)[0]
+        for low, high in ranges:
+            hit |= (values >= low) & (values <= high)
+    return hit
+
+
+def _numbers_left(column: pd.Series) -> pd.Series:
+    """Numbers where a column was text only because of the codes just blanked."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column
+    try:
+        return pd.to_numeric(column)
+    except (ValueError, TypeError):
+        return column
