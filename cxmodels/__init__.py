@@ -20,7 +20,7 @@ _HOME = {
     "Survey": "cxmodels.survey",
     "read_survey": "cxmodels.survey",
     "parse_model": "cxmodels.model",
-    "run_study": "cxmodels.study",
+    "Study": "cxmodels.study",
 }
 _MODULES = ("acsi", "datasets", "errors", "model", "pls", "report", "resampling", "study", "survey")
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .acsi import SatisfactionIndex
     from .model import parse_model
     from .pls import PLS
-    from .study import run_study
+    from .study import Study
     from .survey import Survey, read_survey
 
 

@@ -1,0 +1,111 @@
+"""The command line: a thin skin over the package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="cxmodels",
+    help="Statistical models of customer experience.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data = typer.Typer(help="The data sets of the package.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+
+@app.command()
+def study(
+    file: Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY.toml")],
+    out: Annotated[Path, typer.Option(help="Folder that takes the study's folder.")] = Path("reports"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Run a satisfaction study and write its report, tables and result.json into OUT/NAME."""
+    from .report import write_study
+    from .study import Study
+
+    with _Bars(quiet) as bars:
+        result = Study.from_toml(file).run(bars.show)
+        folder = write_study(result, out)
+    typer.echo(repr(result))
+    typer.echo(f"\nReport  {folder / 'report.html'}")
+
+
+@data.command("list")
+def list_data() -> None:
+    """List the data sets."""
+    from . import datasets
+
+    typer.echo(datasets.catalog()[["name", "rows", "columns", "kind", "licence", "title"]].to_string(index=False))
+
+
+@data.command("show")
+def show_data(name: Annotated[str, typer.Argument(help="Name of the data set.")]) -> None:
+    """Print the card of a data set: source, licence, columns."""
+    from . import datasets
+
+    typer.echo(datasets.card(name))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from . import __version__
+
+    typer.echo(__version__)
+
+
+class _Bars:
+    """One progress bar per stage of a run, on the terminal's error stream."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True, quiet=quiet)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, console=console)
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _Bars:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """Move the bar of a stage."""
+        if stage not in self.tasks:
+            self.tasks[stage] = self.progress.add_task(stage.capitalize(), total=total)
+        self.progress.update(self.tasks[stage], completed=done)
+
+
+def main() -> None:
+    """Run the command line; an error of the package is one sentence and exit code 2."""
+    import warnings
+
+    from .errors import CxError, CxWarning
+
+    def show(message: Any, category: type[Warning], *rest: Any, **_: Any) -> None:
+        if not issubclass(category, CxWarning):
+            typer.echo(f"{category.__name__}: {message}", err=True)
+
+    warnings.showwarning = show  # statistical events stand in the result that is printed
+    try:
+        app()
+    except CxError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; nothing was written.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
