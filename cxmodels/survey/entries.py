@@ -37,11 +37,12 @@ def in_language(texts: Mapping[str, str], lang: str | None) -> str:
     return next(iter(texts.values()), "")
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value is a real number (true and false are not)."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and not math.isnan(value)
 
 
-def _plain(value: Any) -> float:
+def plain(value: Any) -> float:
     """A number as int where it is whole, so that codes print and compare alike whatever file they came from."""
     return int(value) if math.isfinite(value) and value == int(value) else float(value)
 
@@ -58,9 +59,9 @@ def texts_of(value: Any, where: str) -> dict[str, str]:
 def scale_of(value: Any, where: str) -> tuple[float, float]:
     """Two rising finite ends."""
     pair = list(value) if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else []
-    if len(pair) != 2 or not all(_is_number(v) and math.isfinite(v) for v in pair):
+    if len(pair) != 2 or not all(is_number(v) and math.isfinite(v) for v in pair):
         raise SpecError(f"{where}: scale must be the two ends of the answer scale, such as [1, 10], not {value!r}.")
-    lo, hi = map(_plain, pair)
+    lo, hi = map(plain, pair)
     if lo >= hi:
         raise SpecError(
             f"{where}: scale must rise from its low to its high end, not {lo:g} to {hi:g}; say reversed = true "
@@ -78,10 +79,10 @@ def missing_of(value: Any, where: str) -> tuple[Missing, ...]:
         pair = list(code) if isinstance(code, list | tuple) else []
         if isinstance(code, str):
             codes.append(code)
-        elif _is_number(code):
-            codes.append(_plain(code))
-        elif len(pair) == 2 and all(map(_is_number, pair)) and pair[0] <= pair[1]:
-            codes.append((_plain(pair[0]), _plain(pair[1])))
+        elif is_number(code):
+            codes.append(plain(code))
+        elif len(pair) == 2 and all(map(is_number, pair)) and pair[0] <= pair[1]:
+            codes.append((plain(pair[0]), plain(pair[1])))
         else:
             raise SpecError(f"{where}: a missing code is a number, a text or a rising pair, not {code!r}.")
     return tuple(codes)
@@ -100,8 +101,8 @@ def _code(code: Any) -> Code:
             number = float(code)
         except ValueError:
             return code
-        return _plain(number) if math.isfinite(number) else code
-    return _plain(code) if _is_number(code) else str(code)
+        return plain(number) if math.isfinite(number) else code
+    return plain(code) if is_number(code) else str(code)
 
 
 def role_of(name: Any, role: str) -> str | None:

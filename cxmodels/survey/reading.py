@@ -19,13 +19,13 @@ from .survey import Survey
 __all__ = ["read_survey"]
 
 _KINDS = {
-    ".sav": "SPSS file",
-    ".zsav": "SPSS file",
-    ".dta": "Stata file",
-    ".csv": "CSV file",
-    ".tsv": "TSV file",
-    ".xlsx": "Excel workbook",
-    ".parquet": "Parquet file",
+    ".sav": "an SPSS file",
+    ".zsav": "an SPSS file",
+    ".dta": "a Stata file",
+    ".csv": "a CSV file",
+    ".tsv": "a TSV file",
+    ".xlsx": "an Excel workbook",
+    ".parquet": "a Parquet file",
 }
 
 
@@ -89,7 +89,7 @@ def read_survey(
     """
     path = Path(path)
     kind = _kind(path)
-    _check_options(kind, encoding, sheet)
+    _check_options(path, kind, encoding, sheet)
     try:
         with path.open("rb") as file:
             if not file.read(1):
@@ -118,11 +118,11 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _check_options(kind: str, encoding: str | None, sheet: str | int | None) -> None:
-    if sheet is not None and kind != "Excel workbook":
-        raise SpecError(f"sheet= is for Excel workbooks, and this is a {kind}: leave it out.")
-    if encoding is not None and kind in ("Excel workbook", "Parquet file"):
-        raise SpecError(f"encoding= is not for a {kind}, which declares its own: leave it out.")
+def _check_options(path: Path, kind: str, encoding: str | None, sheet: str | int | None) -> None:
+    if sheet is not None and kind != "an Excel workbook":
+        raise SpecError(f"sheet= is for Excel workbooks, and {path.name!r} is {kind}: leave it out.")
+    if encoding is not None and kind in ("an Excel workbook", "a Parquet file"):
+        raise SpecError(f"encoding= does not apply to {path.name!r}: {kind} declares its own, so leave it out.")
 
 
 def _near_file(path: Path) -> str:
@@ -135,7 +135,7 @@ def _damaged(path: Path, kind: str, error: Exception) -> str:
     if isinstance(error, UnicodeError) or "requested encoding" in said:
         return f"File '{path}' has text that is not in the encoding it declares: pass encoding=, such as 'cp1251'."
     said = said if len(said) <= 120 else said[:117] + "..."
-    return f"File '{path}' cannot be read as {kind}, it may be damaged or of another kind ({said})."
+    return f"File '{path}' cannot be read as {kind}; it may be damaged or of another kind ({said})."
 
 
 def _load(path: Path, encoding: str | None, sheet: str | int | None, lang: str) -> Loaded:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .codebook import Codebook, Item
+from .entries import is_number, plain
 from .validation import numbers_of
 
 
@@ -29,29 +30,39 @@ def recode(raw: pd.DataFrame, book: Codebook) -> pd.DataFrame:
         if item.reversed and item.scale and pd.api.types.is_numeric_dtype(column.dtype):
             column = sum(item.scale) - column
         changed[name] = column
-    return raw.assign(**changed) if changed else raw
+    # The copy puts the columns together again, which makes every later selection of rows quick.
+    return raw.assign(**changed).copy() if changed else raw
 
 
 def missing_codes(raw: pd.DataFrame, book: Codebook) -> pd.DataFrame:
     """Count the cells of each item that hold each of its missing codes: [column, code, rows]."""
-    found = [
-        (name, code, int(rows))
-        for name, item in book.items()
-        if item.missing and (column := one_column(raw, name)) is not None
-        for code, rows in column[_coded(column, item)].value_counts(sort=False).sort_index().items()
-    ]
+    found: list[tuple[str, object, int]] = []
+    for name, item in book.items():
+        column = one_column(raw, name) if item.missing else None
+        if column is not None:
+            counts = column[_coded(column, item)].value_counts(sort=False).items()
+            found += sorted(
+                ((name, plain(code) if is_number(code) else code, int(rows)) for code, rows in counts),
+                key=_numbers_first,
+            )
     return pd.DataFrame(found, columns=["column", "code", "rows"]).astype({"rows": int, "code": object})
 
 
+def _numbers_first(found: tuple[str, object, int]) -> tuple[bool, object]:
+    return isinstance(found[1], str), found[1]
+
+
 def _coded(column: pd.Series, item: Item) -> npt.NDArray[np.bool_]:
-    """Which cells of a column hold a missing code of its item."""
-    singles = [code for code in item.missing if not isinstance(code, tuple)]
-    hit = column.isin(singles).to_numpy(dtype=bool)
-    ranges = [code for code in item.missing if isinstance(code, tuple)]
-    if ranges:
+    """Which cells of a column hold a missing code of its item; in a column of text, '98' is the code 98."""
+    hit = column.isin([code for code in item.missing if isinstance(code, str)]).to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(column.dtype):
         values = numbers_of(column)[0]
-        for low, high in ranges:
-            hit |= (values >= low) & (values <= high)
+    else:
+        values = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=float)
+    for code in item.missing:
+        if not isinstance(code, str):
+            low, high = code if isinstance(code, tuple) else (code, code)
+            hit = hit | ((values >= low) & (values <= high))
     return hit
 
 
@@ -60,6 +71,6 @@ def _numbers_left(column: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column
     try:
-        return pd.to_numeric(column)
+        return pd.to_numeric(column.astype(object))
     except (ValueError, TypeError):
         return column

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
 from .codebook import Codebook, Item
+from .entries import is_number
 
 _BLANK_WORDS = frozenset({"na", "n/a", "nan", "#n/a", "#null!", "null", "none", "."})
 """Words that stand for no answer in a column which otherwise holds numbers."""
@@ -29,19 +29,14 @@ def read_csv(path: Path, encoding: str | None, lang: str) -> Loaded:
         raise DataError(f"File '{path}' is empty.")
     stream = io.StringIO(text, newline="")
     delimiter = _delimiter(stream, path)
-    lines = csv.reader(stream, delimiter=delimiter, strict=True)
-    try:
-        header = next(line for line in lines if any(map(str.strip, line)))
-        start = stream.tell()
-        labels = _qualtrics([line for _, line in zip(range(2), lines, strict=False)])
-        if not labels:
-            stream.seek(start)
-        start = stream.tell()
-        width, notes = _check_widths(lines, len(header), lines.line_num, path)
-    except csv.Error as error:
-        raise DataError(f"File '{path}', line {lines.line_num}: {error}; check the quotation marks there.") from None
+    lines = _Lines(stream, delimiter, path)
+    header = next(line for line in lines if any(map(str.strip, line)))
+    start = stream.tell()
+    labels = _qualtrics([line for _, line in zip(range(2), lines, strict=False)])
+    start = stream.tell() if labels else start
     stream.seek(start)
-    if not stream.read().strip():
+    width, notes = _check_widths(_Lines(stream, delimiter, path, skipped=text.count("\n", 0, start)), len(header))
+    if not text[start:].strip():
         raise DataError(f"File '{path}' has a header but no rows.")
     stream.seek(start)
     cells = pd.read_csv(
@@ -51,12 +46,36 @@ def read_csv(path: Path, encoding: str | None, lang: str) -> Loaded:
     return _table(cells, header, labels, path, lang, notes, comma=delimiter != ",")
 
 
+class _Lines:
+    """The records of a CSV stream, which know their line number and say it when quotation marks do not match."""
+
+    def __init__(self, stream: io.StringIO, delimiter: str, path: Path, skipped: int = 0) -> None:
+        self._records = csv.reader(stream, delimiter=delimiter, strict=True)
+        self._skipped = skipped
+        self.path = path
+
+    @property
+    def number(self) -> int:
+        """Line of the file on which the last record ends."""
+        return self._skipped + self._records.line_num
+
+    def __iter__(self) -> Iterator[list[str]]:
+        try:
+            yield from self._records
+        except csv.Error as error:
+            raise DataError(
+                f"File '{self.path}', line {self.number}: {error}; check the quotation marks there."
+            ) from None
+
+
 def read_excel(path: Path, sheet: str | int | None, lang: str) -> Loaded:
     """Read one sheet of a workbook; its first row that is not blank is the header."""
     with pd.ExcelFile(path, engine="openpyxl") as book:
         names = [str(name) for name in book.sheet_names]
         chosen = _sheet(sheet, names, path)
-        cells = book.parse(chosen, header=None, dtype=object, keep_default_na=False, na_values=[""])
+        cells = pd.read_excel(
+            book, sheet_name=chosen, header=None, dtype=object, keep_default_na=False, na_values=[""]
+        )
     notes = [f"Sheet '{chosen}' was read; the workbook has {len(names)}."] if sheet is None and len(names) > 1 else []
     cells = cells.loc[~_blank(cells)]
     if cells.empty:
@@ -111,19 +130,21 @@ def _delimiter(stream: io.StringIO, path: Path) -> str:
     return max(",;\t|", key=lambda mark: len(next(csv.reader([line], delimiter=mark), [])))
 
 
-def _check_widths(lines: Any, width: int, skipped: int, path: Path) -> tuple[int, list[str]]:
+def _check_widths(lines: _Lines, width: int) -> tuple[int, list[str]]:
     """Width of the widest line, and a note on short ones; answers beyond the header are an error."""
     short: list[int] = []
     widest = width
     for line in lines:
+        if len(line) == width:
+            continue
         if len(line) > width and any(map(str.strip, line[width:])):
             raise DataError(
-                f"File '{path}', line {lines.line_num}: {len(line)} fields where the header has {width}; "
+                f"File '{lines.path}', line {lines.number}: {len(line)} fields where the header has {width}; "
                 "quote the answers that contain the delimiter."
             )
         widest = max(widest, len(line))
         if line and len(line) < width:
-            short.append(lines.line_num)
+            short.append(lines.number)
     if not short:
         return widest, []
     what = "line has" if len(short) == 1 else "lines have"
@@ -167,7 +188,8 @@ def _table(
     names = [name.strip() for name in header]
     blank = _blank(cells)
     if blank.any():
-        notes.append(f"{blank.sum()} blank row{'s' * bool(blank.sum() > 1)} were left out.")
+        count = int(blank.sum())
+        notes.append(f"{count} blank row{'s were' if count > 1 else ' was'} left out.")
         cells = cells.loc[~blank].reset_index(drop=True)
     if cells.empty:
         raise DataError(f"File '{path}' has a header but no rows.")
@@ -194,7 +216,7 @@ def _blank(cells: pd.DataFrame) -> pd.Series:
 def _typed(column: pd.Series, comma: bool) -> pd.Series:
     """Numbers where every answer of a text column is one; else the texts, with blank ones missing."""
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return column
+        return whole(column) if column.dtype.kind == "f" else column
     texts = column[column.map(lambda cell: isinstance(cell, str))].str.strip()
     if texts.empty:
         return column.infer_objects()
@@ -202,18 +224,15 @@ def _typed(column: pd.Series, comma: bool) -> pd.Series:
     words = texts[(texts != "") & ~texts.str.lower().isin(_BLANK_WORDS)]
     if comma and words.str.fullmatch(r"[+-]?\d*(,\d+)?").all():
         words = words.str.replace(",", ".")
-    found = pd.to_numeric(words, errors="coerce")
     others = column.drop(texts.index).dropna()
-    if found.isna().any() or (found.empty and others.empty) or not others.map(_is_plain_number).all():
+    numeric = pd.to_numeric(words.drop_duplicates(), errors="coerce").notna().all()
+    if not numeric or (words.empty and others.empty) or not others.map(is_number).all():
         return column.infer_objects()
+    found = pd.to_numeric(words)
     numbers = pd.Series(np.nan, index=column.index, name=column.name)
     numbers.loc[others.index] = others.astype(float)
     numbers.loc[found.index] = found.astype(float)
     return whole(numbers)
-
-
-def _is_plain_number(cell: object) -> bool:
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def whole(column: pd.Series) -> pd.Series:
