@@ -56,7 +56,7 @@ class PLSResult(Result):
     estimate: Estimate
     layout: Layout
     missing: str
-    excluded: pd.DataFrame
+    exclusions: tuple[tuple[str, int], ...]
     warnings: tuple[str, ...]
 
     # --- the frames -----------------------------------------------------------------------------------------
@@ -129,6 +129,11 @@ class PLSResult(Result):
         """Correlations of the constructs that the paths rest on, disattenuated under PLSc."""
         names = list(self.layout.constructs)
         return pd.DataFrame(self.estimate.cor[0], names, names)
+
+    @cached_property
+    def excluded(self) -> pd.DataFrame:
+        """Rows left out, [reason, rows]."""
+        return pd.DataFrame(list(self.exclusions), columns=["reason", "rows"]).astype({"rows": int})
 
     @cached_property
     def items(self) -> pd.DataFrame:

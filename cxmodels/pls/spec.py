@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from ..errors import (
     ConvergenceWarning,
@@ -88,9 +87,9 @@ class PLS:
     >>> res = cx.PLS(model).fit(cx.datasets.load("mobi"))
     >>> res.paths.round(3)
             outcome     predictor    est
-    0  Satisfaction         Image  0.595
-    1       Loyalty         Image  0.258
-    2       Loyalty  Satisfaction  0.498
+    0  Satisfaction         Image  0.619
+    1       Loyalty         Image  0.073
+    2       Loyalty  Satisfaction  0.612
     """
 
     model: Model | str
@@ -163,7 +162,7 @@ class PLS:
         x = survey.numeric(items)
         case = survey.case_weights(weights)
         blank = np.isnan(x)
-        x, case, keep, excluded = _rows_used(x, blank, case, missing, items)
+        x, case, keep, exclusions = _rows_used(x, blank, case, missing, items)
         self._check_rows(len(x))
         moments = WeightedMoments(x, _treatment(x, missing))
         means, cov = moments(None if case is None else case[None])
@@ -186,7 +185,7 @@ class PLS:
             estimate=est,
             layout=layout,
             missing=missing,
-            excluded=excluded,
+            exclusions=exclusions,
             warnings=tuple(message for _, message in events),
         )
 
@@ -301,7 +300,7 @@ def _check_structure(model: Model) -> list[str]:
 
 def _rows_used(
     x: np.ndarray, blank: np.ndarray, case: np.ndarray | None, missing: str, items: tuple[str, ...]
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, pd.DataFrame]:
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, tuple[tuple[str, int], ...]]:
     """Leave out rows as asked, and count them by reason."""
     if missing == "error" and blank.any():
         with_blanks = [f"'{items[i]}' ({n})" for i, n in enumerate(blank.sum(axis=0)) if n]
@@ -316,15 +315,14 @@ def _rows_used(
     if missing == "listwise" and (incomplete := blank.any(axis=1) & keep).any():
         reasons.append(("incomplete answers", int(incomplete.sum())))
         keep &= ~incomplete
-    excluded = pd.DataFrame(reasons, columns=["reason", "rows"]).astype({"rows": int})
     if keep.all():
-        return x, case, None, excluded
+        return x, case, None, ()
     x, case = x[keep], None if case is None else case[keep]
     if len(x) and (empty := np.isnan(x).all(axis=0)).any():
         raise DataError(
             f"{listed(items[i] for i in np.flatnonzero(empty))} has no answers in the {len(x)} rows used."
         )
-    return x, case, keep, excluded
+    return x, case, keep, tuple(reasons)
 
 
 def _treatment(x: np.ndarray, missing: str) -> Literal["complete", "mean", "pairwise"]:
