@@ -153,6 +153,12 @@ def test_everything_reads_back():
     assert str(parse_model(str(m))) == str(m)
 
 
+def test_a_constraint_that_starts_with_plus_reads_back():
+    m = parse_model("y ~ a*x + b*z; +b < 2*+a")
+    assert str(m).split("\n")[1] == "b < 2*a"
+    assert parse_model(str(m)) == m
+
+
 def test_everything_as_rows():
     m = parse_model(EVERYTHING)
     row = {(r.lhs, r.op, r.rhs): r for r in m.rows}

@@ -100,6 +100,13 @@ class Expression:
         ------
         SpecError
             If a label has no value or its value is not a number.
+
+        Examples
+        --------
+        >>> from cxmodels.model.expression import parse_expression
+        >>> slope = parse_expression("a^2").evaluate({"a": 3 + 1e-20j}).imag / 1e-20
+        >>> round(float(slope), 6)
+        6.0
         """
         stack: list[Any] = []
         with np.errstate(all="ignore"):
@@ -209,7 +216,7 @@ class _Reader:
         elif token.kind in ("name", "string"):
             self.label(token)
         elif token.kind == "symbol" and token.text in "+-":
-            self.take(token.text)
+            self.take("-" if token.text == "-" else "")  # a leading + would read back as a line that goes on
             self.read(_UNARY_PRECEDENCE, depth + 1)
             if token.text == "-":
                 self.program.append(("call", "neg", 1))

@@ -126,6 +126,8 @@ def sentence(message: str) -> str:
 
 def error_at(text: str, pos: int, message: str) -> SpecError:
     """Return a SpecError that names line and column and shows the line with a caret under the column."""
+    if len(message) > 500:  # a name may be of any length
+        message = f"{message[:250]} ... {message[-200:]}"
     start = text.rfind("\n", 0, pos) + 1
     end = text.find("\n", pos)
     line = text[start : end if end >= 0 else len(text)]

@@ -134,6 +134,16 @@ class Model:
         filled where one value holds for every group, else empty, NaN or False; and the object columns
         ``labels fixes frees starts lowers uppers`` with the tuples described at :class:`Row`. Definitions and
         constraints have block 0.
+
+        Examples
+        --------
+        >>> from cxmodels.model import parse_model
+        >>> m = parse_model("f =~ 1*x1 + NA*x2 + c(a, b)*x3")
+        >>> m.table[["lhs", "op", "rhs", "fixed", "free", "labels"]]
+          lhs  op rhs  fixed   free  labels
+        0   f  =~  x1    1.0  False      ()
+        1   f  =~  x2    NaN   True      ()
+        2   f  =~  x3    NaN  False  (a, b)
         """
         import pandas as pd
 
@@ -202,7 +212,14 @@ class Model:
 
     @property
     def observed(self) -> tuple[str, ...]:
-        """Every name that must be a column of the data: the items, then the others in order."""
+        """Every name that must be a column of the data: the items, then the others in order.
+
+        Examples
+        --------
+        >>> from cxmodels.model import parse_model
+        >>> parse_model("f =~ x1 + x2; f ~ age").observed
+        ('x1', 'x2', 'age')
+        """
         latent = {r.lhs for r in self.rows if r.op in _KINDS}
         seen = dict.fromkeys(self.items)
         for row in self.rows:
@@ -213,7 +230,14 @@ class Model:
 
     @property
     def paths(self) -> tuple[tuple[str, str], ...]:
-        """Pairs (outcome, predictor) of the ``~`` rows, in order; an interaction predictor is ``"A:B"``."""
+        """Pairs (outcome, predictor) of the ``~`` rows, in order; an interaction predictor is ``"A:B"``.
+
+        Examples
+        --------
+        >>> from cxmodels.model import parse_model
+        >>> parse_model("y ~ A + B + A:B").paths
+        (('y', 'A'), ('y', 'B'), ('y', 'A:B'))
+        """
         return tuple(dict.fromkeys((r.lhs, r.rhs) for r in self.rows if r.op == "~"))
 
     @property
@@ -224,7 +248,14 @@ class Model:
 
     @property
     def defined(self) -> tuple[tuple[str, Expression], ...]:
-        """The ``:=`` parameters, in an order in which each uses only labels and those before it."""
+        """The ``:=`` parameters, in an order in which each uses only labels and those before it.
+
+        Examples
+        --------
+        >>> from cxmodels.model import parse_model
+        >>> parse_model("y ~ a*x; double := 2*a").defined
+        (('double', Expression(text='2*a')),)
+        """
         found = {r.lhs: parse_expression(r.rhs) for r in self.rows if r.op == ":="}
         order = _in_order({name: [n for n in e.names if n in found] for name, e in found.items()})
         return tuple((name, found[name]) for name in order)
