@@ -235,10 +235,10 @@ def bootstrap(
         raise SpecError(f"A bootstrap needs at least 2 replicates, not {total}.")
     if given is not None and interval == "studentized":
         raise SpecError("Studentised intervals draw their own resamples; leave out indices.")
-    entropy = np.random.SeedSequence(seed).entropy if given is None else None
+    root = entropy(seed) if given is None else None
     size = _chunk(sampling.n)
     tasks = [
-        (statistic, sampling, range(i, min(i + size, total)), entropy, given, interval == "studentized")
+        (statistic, sampling, range(i, min(i + size, total)), root, given, interval == "studentized")
         for i in range(0, total, size)
     ]
     parts = _run(_replicate_chunk, tasks, n_jobs, progress, total)
@@ -251,7 +251,7 @@ def bootstrap(
     if not ok.any():
         raise EstimationError(f"All {total} bootstrap replicates failed; the data are too few or too alike.")
     jack = jackknife(statistic, sampling, n_jobs=n_jobs) if interval == "bca" else None
-    return Replicates(estimate, values, ok, notes, entropy, jack, se_values)
+    return Replicates(estimate, values, ok, notes, root, jack, se_values)
 
 
 def jackknife(statistic: Statistic, sampling: Sampling, *, n_jobs: int = 1) -> Array:
@@ -474,6 +474,14 @@ def _usable(values: Array) -> Array:
 def _noise(est: Array) -> Array:
     """Spread below which replicates differ only by rounding."""
     return 1e-12 * np.maximum(np.abs(est), 1.0)
+
+
+def entropy(seed: int | Sequence[int] | None) -> Any:
+    """Return the entropy of a seed, a fresh one for None; refuse what is no seed."""
+    try:
+        return np.random.SeedSequence(seed).entropy
+    except (TypeError, ValueError):
+        raise SpecError(f"seed must be a whole number of 0 or more, not {seed!r}.") from None
 
 
 def _given(indices: ArrayLike, rows: int) -> NDArray[np.intp]:

@@ -349,7 +349,7 @@ class IndexResult(Result):
         direct = ix.unstandardized_paths(fit.estimate.paths[0], ix.index_sd(fit.raw_cov, v, lo, hi))
         return direct, total_effects(direct, fit.layout.design.depth)
 
-    def _spread(self, unit: Unit, at: Any) -> Array | float:
+    def _spread(self, unit: Unit, at: Any) -> Any:
         """Bootstrap standard errors of some of a unit's statistics."""
         if unit not in self.replicates:
             return np.nan

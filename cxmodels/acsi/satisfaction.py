@@ -13,9 +13,9 @@ import pandas as pd
 from .. import index as ix
 from ..errors import CxError, DataError, DataWarning, SpecError, listed, near
 from ..pls import PLS, PLSResult
+from ..pls.bootstrap import PLSStatistic
 from ..pls.kernel import Array, total_effects
-from ..pls.result import PLSStatistic
-from ..resampling import Replicates, Sampling
+from ..resampling import Replicates, Sampling, entropy
 from ..resampling import bootstrap as resample
 from ..survey import as_survey
 from .models import ACSI, IndexModel, with_price_tolerance
@@ -127,7 +127,7 @@ class SatisfactionIndex:
         case = survey.case_weights(weights)
         keys, units, place, unnamed = _units(survey.frame, by)
         survey.numeric(self.model.items)  # one complaint about the whole table, before any unit
-        root: Any = np.random.SeedSequence(seed).entropy
+        root = entropy(seed)
         fits: dict[tuple[Any, ...], PLSResult] = {}
         reps: dict[tuple[Any, ...], Replicates] = {}
         skipped = []

@@ -351,8 +351,7 @@ def solve(a: Array, b: Array) -> Array:
 def _solve_each(a: Array, b: Array) -> Array:
     """Solve by LAPACK."""
     try:
-        out: Array = np.linalg.solve(a, b)
-        return out
+        return np.asarray(np.linalg.solve(a, b), dtype=float)
     except np.linalg.LinAlgError:
         if a.ndim == 2:
             return np.full(b.shape, np.nan)
