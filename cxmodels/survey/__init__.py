@@ -2,6 +2,7 @@
 
 from .codebook import Codebook, Item
 from .reading import read_survey
-from .survey import Survey, as_survey, check_weights
+from .survey import Survey, as_survey
+from .validation import check_weights
 
 __all__ = ["Codebook", "Item", "Survey", "as_survey", "check_weights", "read_survey"]

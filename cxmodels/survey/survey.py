@@ -10,13 +10,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import DataError, listed, near
+from ..errors import DataError
 from .codebook import Codebook
 from .frames import to_pandas
-from .recoding import missing_codes, one_column, recode
-from .validation import Problem, array_problems, numbers_of, outside, raise_for, weight_problems
+from .recoding import missing_codes, recode
+from .validation import (
+    Problem,
+    array_problems,
+    check_weights,
+    column_problems,
+    level_problems,
+    numbers_of,
+    place_problem,
+    raise_for,
+    require_role,
+    require_weights,
+    weight_problems,
+)
 
-__all__ = ["Survey", "as_survey", "check_weights"]
+__all__ = ["Survey", "as_survey"]
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -98,9 +110,9 @@ class Survey:
             "hierarchy": book.hierarchy,
         }.items():
             for name in names:
-                _require_role(raw, name, role)
+                require_role(raw, name, role)
         if given is not None:
-            _require_weights(given, raw)
+            require_weights(given, raw)
         vars(self).update(
             frame=recode(raw, book),
             codebook=book,
@@ -154,9 +166,9 @@ class Survey:
         if weights is None:
             return None
         if isinstance(weights, str):
-            _require_role(self.frame, weights, "weights")
+            require_role(self.frame, weights, "weights")
             return check_weights(self.frame[weights], len(self), name=weights)
-        _require_weights(weights, self.frame)
+        require_weights(weights, self.frame)
         return check_weights(weights, len(self))
 
     @property
@@ -264,8 +276,9 @@ class Survey:
             values, problems, items = self._slow(items)
         else:
             problems = []
-        scales = [self.scale(name) for name in items] if self.codebook else ()
-        problems += array_problems(values, items, scales, allow_missing=allow_missing, constant=constant)
+        problems += array_problems(
+            values, items, self.codebook.entries, allow_missing=allow_missing, constant=constant
+        )
         raise_for(problems)
         return values
 
@@ -291,7 +304,7 @@ class Survey:
         problems: list[Problem] = []
         columns: dict[str, npt.NDArray[np.float64]] = {}
         for name in items:
-            fault = _place_problem(self.frame, name)
+            fault = place_problem(self.frame, name)
             if fault:
                 problems.append(fault)
                 continue
@@ -302,6 +315,71 @@ class Survey:
         sound = [name for name in items if name in columns and name not in texts]
         values = np.column_stack([columns[name] for name in sound]) if sound else np.empty((len(self), 0))
         return values, problems, sound
+
+    def validate(self, items: str | Iterable[str] | None = None) -> pd.DataFrame:
+        """List every problem of the data at once.
+
+        Parameters
+        ----------
+        items : str or sequence of str, optional
+            Columns to look at. Default: those the codebook describes; all, if it describes none.
+
+        Returns
+        -------
+        DataFrame
+            ``[column, problem, rows, detail]``, empty where all is well. The problems are: ``no rows``,
+            ``duplicated column``, ``not in the data``, ``text``, ``infinite``, ``all missing``, ``constant``,
+            ``out of scale``, ``code without a text``; of weights ``text weight``, ``missing weight``,
+            ``infinite weight``, ``negative weight``, ``zero weights``; of wave and hierarchy ``no unit`` and
+            ``not nested``. The detail is a sentence.
+
+        Examples
+        --------
+        >>> s = Survey({"q1": [1, 99], "w": [1, -1]}, {"items": {"q1": {"scale": [1, 10]}}}, weights="w")
+        >>> s.validate()[["column", "problem", "rows"]].values.tolist()
+        [['q1', 'out of scale', 1], ['w', 'negative weight', 1]]
+        """
+        found = self._problems(items)
+        return pd.DataFrame(found, columns=list(Problem._fields)).astype({"rows": int})
+
+    def check(self, items: str | Iterable[str] | None = None) -> None:
+        """Raise one error that lists every problem, if there are any.
+
+        Parameters
+        ----------
+        items : str or sequence of str, optional
+            As for `validate`.
+
+        Raises
+        ------
+        DataError
+            With a sentence for each problem, up to eight.
+
+        Examples
+        --------
+        >>> as_survey({"q1": [1, 2]}).check()
+        """
+        raise_for(self._problems(items))
+
+    def _problems(self, items: str | Iterable[str] | None) -> list[Problem]:
+        """What `validate` lists."""
+        if not len(self):
+            return [Problem("", "no rows", 0, "The data have no rows.")]
+        roles = {self.weight_name, self.wave, *self.hierarchy}
+        if items is None:
+            described = self.codebook or self.frame.columns.unique()
+            items = [name for name in described if name not in roles]
+            again = self.frame.columns[self.frame.columns.duplicated()].unique()
+            items += [name for name in again if name not in items and name not in roles]
+        found: list[Problem] = []
+        for name in [items] if isinstance(items, str) else items:
+            misplaced = place_problem(self.frame, name)
+            item = self.codebook.entries.get(name)
+            found += [misplaced] if misplaced else column_problems(self.frame[name], item)
+        weights = self.frame[self.weight_name] if self.weight_name else self._given_weights
+        if weights is not None:
+            found += weight_problems(weights, len(self), self.weight_name or "weights")[1]
+        return found + level_problems(self.frame, self.wave, self.hierarchy)
 
     def out_of_scale(self, items: Iterable[str] | None = None) -> pd.DataFrame:
         """Count the values beyond the ends of the scales the codebook declares.
@@ -322,14 +400,48 @@ class Survey:
         >>> s.out_of_scale()[["column", "rows"]].values.tolist()
         [['q1', 1]]
         """
-        names = list(self.codebook) if items is None else list(items)
-        found = [
-            (fault.column, fault.rows, fault.detail)
-            for name in names
-            if (scale := self.scale(name)) and (column := one_column(self.frame, name)) is not None
-            for fault in outside(numbers_of(column)[0], name, scale)
-        ]
-        return pd.DataFrame(found, columns=["column", "rows", "detail"])
+        found = self.validate(items)
+        return found.loc[found["problem"] == "out of scale", ["column", "rows", "detail"]].reset_index(drop=True)
+
+    def describe(self, items: Iterable[str] | None = None, *, lang: str | None = None) -> pd.DataFrame:
+        """Describe the numeric items.
+
+        Parameters
+        ----------
+        items : sequence of str, optional
+            Columns to describe. Default: all numeric ones without a role.
+        lang : str, optional
+            Language of the labels.
+
+        Returns
+        -------
+        DataFrame
+            ``[item, label, n, missing, mean, sd, min, max, scale]``. `n` and `missing` count rows; mean and sd
+            (divisor n - 1) are weighted where the survey has weights.
+
+        Raises
+        ------
+        DataError
+            As `numeric`, for the items given; for bad weights.
+
+        Examples
+        --------
+        >>> as_survey({"q1": [1, 2, None]}).describe()[["n", "missing", "mean"]].values.tolist()
+        [[2.0, 1.0, 1.5]]
+        """
+        from .display import described
+
+        return described(self, items, lang)
+
+    def __repr__(self) -> str:
+        from .display import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from .display import as_html
+
+        return as_html(self)
 
     def subset(self, rows: Any) -> Survey:
         """Return the survey of some of the respondents, with the same codebook and their weights.
@@ -422,73 +534,3 @@ def as_survey(data: Any) -> Survey:
     [1, 2, 3]
     """
     return data if isinstance(data, Survey) else Survey(data)
-
-
-def check_weights(weights: Any, n: int, *, name: str = "weights") -> npt.NDArray[np.float64]:
-    """Return case weights as floats, or say what is wrong with them.
-
-    Parameters
-    ----------
-    weights : array-like (n,)
-        One number for each row; zero leaves a row out.
-    n : int
-        Number of rows.
-    name : str, default "weights"
-        Column name for messages.
-
-    Returns
-    -------
-    ndarray (n,)
-        The weights, not rescaled.
-
-    Raises
-    ------
-    DataError
-        If they are negative, missing, infinite, no numbers, all zero or not n.
-
-    Examples
-    --------
-    >>> check_weights([1, 2, 0], 3)
-    array([1., 2., 0.])
-    >>> check_weights([1, -2, 0], 3)
-    Traceback (most recent call last):
-    cxmodels.errors.DataError: The weights: 1 of 3 rows are negative; a weight is 0 or more.
-    """
-    values, problems = weight_problems(weights, n, name)
-    raise_for(problems)
-    return values
-
-
-def _require_role(frame: pd.DataFrame, name: str, role: str) -> None:
-    """Refuse a role for a column that is not there exactly once."""
-    count = int((frame.columns == name).sum())
-    if count == 1:
-        return
-    if count:
-        raise DataError(f"Column '{name}' ({role}) is in the data {count} times: keep one.")
-    hint = near(name, frame.columns) or f" Columns are {listed(frame.columns)}."
-    raise DataError(f"Column '{name}' ({role}) is not in the data.{hint}")
-
-
-def _require_weights(weights: Any, frame: pd.DataFrame) -> None:
-    """Refuse weights given by value that cannot belong to these rows."""
-    if np.ndim(weights) != 1 or len(weights) != len(frame):
-        shape = " x ".join(map(str, np.shape(weights))) or "a single value"
-        raise DataError(f"The weights must be one number for each of {len(frame)} rows, not {shape}.")
-    if isinstance(weights, pd.Series) and not weights.index.equals(frame.index):
-        raise DataError(
-            "The index of the weights differs from that of the data: align them, or give weights.to_numpy()."
-        )
-
-
-def _place_problem(frame: pd.DataFrame, name: str) -> Problem | None:
-    """Say why a column cannot be looked up."""
-    count = int((frame.columns == name).sum())
-    if count == 1:
-        return None
-    if count:
-        detail = f"Item '{name}' is in the data {count} times: keep one column of that name."
-        return Problem(name, "duplicated column", count, detail)
-    hint = near(str(name), frame.columns)
-    case = " Columns are case-sensitive." if hint else f" Columns are {listed(frame.columns)}."
-    return Problem(str(name), "not in the data", 0, f"Item '{name}' is not in the data.{hint}{case}")

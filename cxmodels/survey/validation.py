@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from ..errors import DataError
-from .codebook import scale_text
+from ..errors import DataError, listed, near
+from .codebook import Item
+from .entries import in_language, scale_text
 
 LIMIT = 8
 """How many problems or values a message writes out."""
@@ -30,7 +33,7 @@ def raise_for(problems: list[Problem]) -> None:
         return
     said = [problem.detail for problem in problems[:LIMIT]]
     if len(problems) > LIMIT:
-        said.append(f"And {len(problems) - LIMIT} more problems.")
+        said.append(f"And {len(problems) - LIMIT} more problems; Survey.validate() lists all.")
     raise DataError(" ".join(said))
 
 
@@ -63,43 +66,40 @@ def _number(cell: object) -> bool:
 
 def _no_numbers(name: str, cells: np.ndarray, total: int) -> Problem:
     """Say which cells are no numbers, with an example and what to do."""
-    example = cells[0]
-    what = "text" if isinstance(example, str) else "dates" if hasattr(example, "year") else "no numbers"
-    shown = example if isinstance(example, str) else str(example)
-    shown = shown if len(shown) <= 40 else shown[:37] + "..."
-    hint = (
-        "convert the column with pandas.to_numeric"
-        if all(isinstance(cell, str) and _reads_as_number(cell) for cell in cells)
-        else "code the answers as numbers, or declare texts that mean no answer as missing codes"
+    culprits = [cell for cell in cells if not _reads_as_number(cell)]
+    if not culprits:
+        detail = (
+            f"Item '{name}' holds numbers stored as text in {of_rows(len(cells), total)}, such as '{cells[0]}': "
+            "convert the column with pandas.to_numeric."
+        )
+        return Problem(name, "text", len(cells), detail)
+    what = "text" if isinstance(culprits[0], str) else "dates" if hasattr(culprits[0], "year") else "no numbers"
+    shown = str(culprits[0])
+    detail = (
+        f"Item '{name}' holds {what} in {of_rows(len(culprits), total)}, such as "
+        f"'{shown if len(shown) <= 40 else shown[:37] + '...'}': "
+        "code the answers as numbers, or declare texts that mean no answer as missing codes."
     )
-    return Problem(
-        name,
-        "text",
-        len(cells),
-        f"Item '{name}' holds {what} in {of_rows(len(cells), total)}, such as '{shown}': {hint}.",
-    )
+    return Problem(name, "text", len(culprits), detail)
 
 
-def _reads_as_number(text: str) -> bool:
+def _reads_as_number(cell: object) -> bool:
     try:
-        float(text)
-    except ValueError:
+        float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
         return False
-    return True
+    return isinstance(cell, str)
 
 
 def array_problems(
     values: np.ndarray,
     items: list[str],
-    scales: Iterable[tuple[float, float] | None] = (),
+    book: Mapping[str, Item] = {},
     *,
     allow_missing: bool = True,
     constant: bool = False,
 ) -> list[Problem]:
-    """Find what makes columns of floats unusable; quick where nothing is wrong.
-
-    `scales` is empty or holds the scale (or None) of each item.
-    """
+    """Find what makes columns of floats unusable; quick where nothing is wrong."""
     problems: list[Problem] = []
     n = len(values)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -121,9 +121,12 @@ def array_problems(
                         f"Item '{name}' has no answer in {of_rows(gone, n)}: fill or drop them.",
                     )
                 )
-    for j, scale in enumerate(scales):
-        if scale is not None:
-            problems += outside(values[:, j], items[j], scale)
+    declared = [j for j, name in enumerate(items) if name in book and book[name].scale] if book else []
+    if declared:
+        low, high = np.array([book[items[j]].scale for j in declared]).T
+        beyond = ((values[:, declared] < low) | (values[:, declared] > high)).any(axis=0)
+        for j in np.compress(beyond, declared):
+            problems += outside(values[:, j], book[items[j]])
     if constant and n:
         # fmin and fmax pass over missing answers
         same = np.fmin.reduce(values, axis=0) == np.fmax.reduce(values, axis=0)
@@ -148,21 +151,53 @@ def constant_item(name: str, values: np.ndarray) -> Problem:
     return Problem(name, "constant", len(answered), detail)
 
 
-def outside(values: np.ndarray, name: str, scale: tuple[float, float]) -> list[Problem]:
-    """Find finite values beyond the ends of a scale, with each value and its count."""
-    lo, hi = scale
+def outside(values: np.ndarray, item: Item) -> list[Problem]:
+    """Find finite values beyond the ends of an item's scale; the message shows the codes as collected."""
+    if item.scale is None:
+        return []
+    lo, hi = item.scale
     wrong = values[((values < lo) | (values > hi)) & np.isfinite(values)]
     if not wrong.size:
         return []
-    found, counts = (part.tolist() for part in np.unique(wrong, return_counts=True))
-    order = sorted(range(len(found)), key=lambda i: -counts[i])[:LIMIT]
-    shown = ", ".join(f"{found[i]:g} ({counts[i]} row{'s' * (counts[i] != 1)})" for i in order)
+    codes, counts = np.unique(lo + hi - wrong if item.reversed else wrong, return_counts=True)
+    found = sorted(zip(codes.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])
+    shown = ", ".join(_counted(code, count, item) for code, count in found[:LIMIT])
     more = f" and {len(found) - LIMIT} other values" if len(found) > LIMIT else ""
     detail = (
-        f"Item '{name}' is outside its scale {scale_text(scale)} in {of_rows(wrong.size, len(values))}: "
+        f"Item '{item.name}' is outside its scale {scale_text(item.scale)} in {of_rows(wrong.size, len(values))}: "
         f"{shown}{more}; correct them or declare them missing codes."
     )
-    return [Problem(name, "out of scale", wrong.size, detail)]
+    return [Problem(item.name, "out of scale", wrong.size, detail)]
+
+
+def unlabelled(values: np.ndarray, item: Item) -> list[Problem]:
+    """Find codes without a text where every whole number from the first to the last text has one."""
+    labels = sorted(code for code in item.values if not isinstance(code, str))
+    run = [code for code in labels if not _declared_missing(code, item)]
+    if item.scale or len(run) < 2 or run != list(range(int(run[0]), int(run[0]) + len(run))):
+        return []
+    wrong = values[np.isfinite(values) & ~np.isin(values, run)]
+    if not wrong.size:
+        return []
+    codes, counts = np.unique(wrong, return_counts=True)
+    shown = ", ".join(_counted(c, n, item) for c, n in zip(codes[:LIMIT].tolist(), counts.tolist(), strict=False))
+    detail = (
+        f"Item '{item.name}' has texts for the answers {run[0]:g} to {run[-1]:g}, but holds {shown} in "
+        f"{of_rows(wrong.size, len(values))}: give them a text or declare them missing codes."
+    )
+    return [Problem(item.name, "code without a text", wrong.size, detail)]
+
+
+def _declared_missing(code: float, item: Item) -> bool:
+    pairs = [pair if isinstance(pair, tuple) else (pair, pair) for pair in item.missing if not isinstance(pair, str)]
+    return any(low <= code <= high for low, high in pairs)
+
+
+def _counted(code: float, count: int, item: Item) -> str:
+    """'99 "Don't know" (12 rows)'."""
+    text = in_language(item.values.get(code, {}), None)
+    quoted = f' "{text}"' if text else ""
+    return f"{code:g}{quoted} ({count} row{'s' if count > 1 else ''})"
 
 
 def weight_problems(weights: Any, n: int, name: str = "weights") -> tuple[np.ndarray, list[Problem]]:
@@ -200,8 +235,112 @@ def weight_problems(weights: Any, n: int, name: str = "weights") -> tuple[np.nda
     return values, problems
 
 
+def column_problems(column: pd.Series, item: Item | None) -> list[Problem]:
+    """Find every problem of one item; a column of mere text is one only where a scale says numbers."""
+    values, texts = numbers_of(column)
+    if texts:
+        mixed = 2 * texts[0].rows < int(column.notna().sum())
+        return texts if mixed or (item is not None and item.scale) else []
+    name = str(column.name)
+    problems = array_problems(values[:, None], [name], {name: item} if item else {}, constant=True)
+    return problems + (unlabelled(values, item) if item else [])
+
+
+def level_problems(frame: pd.DataFrame, wave: str | None, hierarchy: tuple[str, ...]) -> list[Problem]:
+    """Find rows without a wave or level, and units of one level that lie in several units of the next."""
+    problems = []
+    for name in [*([wave] if wave else []), *hierarchy]:
+        blank = int(frame[name].isna().sum())
+        if blank:
+            detail = f"Column '{name}' is blank in {of_rows(blank, len(frame))}: these belong to no unit."
+            problems.append(Problem(name, "no unit", blank, detail))
+    for fine, coarse in pairwise(hierarchy):
+        keys = [wave, fine] if wave else [fine]
+        parents = frame[[*keys, coarse]].dropna().drop_duplicates().groupby(keys, observed=True)[coarse].agg(list)
+        split = parents[parents.map(len) > 1]
+        if len(split):
+            unit = split.index[0][-1] if wave else split.index[0]
+            rows = int(frame[fine].isin(split.index.get_level_values(fine)).sum())
+            detail = (
+                f"{len(split)} of {len(parents)} values of '{fine}' lie in several of '{coarse}', such as '{unit}' in "
+                f"{listed(split.iloc[0], limit=3)}: each must belong to one."
+            )
+            problems.append(Problem(fine, "not nested", rows, detail))
+    return problems
+
+
 def _as_column(weights: Any, said: str) -> pd.Series:
     try:
         return pd.Series(weights)
     except (ValueError, TypeError):
         raise DataError(f"{said} must be a 1-D array of numbers, not a {type(weights).__name__}.") from None
+
+
+def check_weights(weights: Any, n: int, *, name: str = "weights") -> npt.NDArray[np.float64]:
+    """Return case weights as floats, or say what is wrong with them.
+
+    Parameters
+    ----------
+    weights : array-like (n,)
+        One number for each row; zero leaves a row out.
+    n : int
+        Number of rows.
+    name : str, default "weights"
+        Column name for messages.
+
+    Returns
+    -------
+    ndarray (n,)
+        The weights, not rescaled.
+
+    Raises
+    ------
+    DataError
+        If they are negative, missing, infinite, no numbers, all zero or not n.
+
+    Examples
+    --------
+    >>> check_weights([1, 2, 0], 3)
+    array([1., 2., 0.])
+    >>> check_weights([1, -2, 0], 3)
+    Traceback (most recent call last):
+    cxmodels.errors.DataError: The weights: 1 of 3 rows are negative; a weight is 0 or more.
+    """
+    values, problems = weight_problems(weights, n, name)
+    raise_for(problems)
+    return values
+
+
+def require_role(frame: pd.DataFrame, name: str, role: str) -> None:
+    """Refuse a role for a column that is not there exactly once."""
+    count = int((frame.columns == name).sum())
+    if count == 1:
+        return
+    if count:
+        raise DataError(f"Column '{name}' ({role}) is in the data {count} times: keep one.")
+    hint = near(name, frame.columns) or f" Columns are {listed(frame.columns)}."
+    raise DataError(f"Column '{name}' ({role}) is not in the data.{hint}")
+
+
+def require_weights(weights: Any, frame: pd.DataFrame) -> None:
+    """Refuse weights given by value that cannot belong to these rows."""
+    if np.ndim(weights) != 1 or len(weights) != len(frame):
+        shape = " x ".join(map(str, np.shape(weights))) or "a single value"
+        raise DataError(f"The weights must be one number for each of {len(frame)} rows, not {shape}.")
+    if isinstance(weights, pd.Series) and not weights.index.equals(frame.index):
+        raise DataError(
+            "The index of the weights differs from that of the data: align them, or give weights.to_numpy()."
+        )
+
+
+def place_problem(frame: pd.DataFrame, name: str) -> Problem | None:
+    """Say why a column cannot be looked up."""
+    count = int((frame.columns == name).sum())
+    if count == 1:
+        return None
+    if count:
+        detail = f"Item '{name}' is in the data {count} times: keep one column of that name."
+        return Problem(name, "duplicated column", count, detail)
+    hint = near(str(name), frame.columns)
+    case = " Columns are case-sensitive." if hint else f" Columns are {listed(frame.columns)}."
+    return Problem(str(name), "not in the data", 0, f"Item '{name}' is not in the data.{hint}{case}")
