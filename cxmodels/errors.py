@@ -85,6 +85,7 @@ def near(name: str, known: Iterable[str]) -> str:
     >>> near("q99", ["Image"])
     ''
     """
+    name = str(name)
     options = {str(k): str(k) for k in known}
     folded = {k.casefold(): k for k in options}
     hits = difflib.get_close_matches(name, options, n=1, cutoff=0.6) or [

@@ -17,6 +17,7 @@ All functions take stacks: means (b, p), covariances (b, p, p), weights (b, p, j
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +157,7 @@ def scale_ends(
     if isinstance(scale, Mapping):
         if unknown := [k for k in scale if k not in items]:
             raise SpecError(f"scale names {listed(unknown)}, not an item of the model.{near(unknown[0], items)}")
-        found = [scale.get(i) or lookup(i) for i in items]
+        found = [scale[i] if i in scale else lookup(i) for i in items]
     elif scale is not None:
         found = [scale] * len(items)
     else:
@@ -166,10 +167,20 @@ def scale_ends(
             f"The 0-100 index needs the scale of {listed(without)}: pass scale=(1, 10), or scale={{item: (lo, hi)}}, "
             "or a Survey whose codebook has it."
         )
-    ends = np.array([tuple(s) for s in found if s is not None], dtype=float)
-    if ends.ndim != 2 or ends.shape[1] != 2 or not (ends[:, 0] < ends[:, 1]).all():
-        raise SpecError(f"A scale is (lowest, highest) with lowest below highest, not {scale!r}.")
+    for item, pair in zip(items, found, strict=True):
+        if not _is_scale(pair):
+            raise SpecError(f"The scale of '{item}' must be (lowest, highest), two numbers in order, not {pair!r}.")
+    ends = np.array(found, dtype=float)
     return ends[:, 0], ends[:, 1]
+
+
+def _is_scale(pair: Any) -> bool:
+    """Whether this is two finite numbers, the lower first."""
+    try:
+        lo, hi = pair
+        return bool(-np.inf < lo < hi < np.inf)
+    except (TypeError, ValueError):
+        return False
 
 
 def check_inside(x: Array, items: Sequence[str], lo: Array, hi: Array) -> None:

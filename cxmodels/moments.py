@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 Missing = Literal["complete", "mean", "pairwise"]
 
 _BLOCK_BYTES = 48e6  # products of item pairs are formed for this many bytes of rows at a time
+_NOISE = 1e-12  # a variance this small against the mean square is what rounding leaves of equal values
 
 
 class WeightedMoments:
@@ -41,18 +42,19 @@ class WeightedMoments:
     def __init__(self, x: Array, missing: Missing = "complete") -> None:
         self.missing = missing
         self.n, self.p = x.shape
-        if missing == "complete":
-            self.center = x.mean(axis=0)
-            z = x - self.center
-            self.observed = None
-        else:
-            self.observed = ~np.isnan(x)
-            count = np.maximum(self.observed.sum(axis=0), 1)
-            self.center = np.where(self.observed, x, 0.0).sum(axis=0) / count
-            z = np.where(self.observed, x - self.center, 0.0)
-        norm = np.sqrt((z * z).mean(axis=0))
-        self.scale = np.where(norm > 0, norm, 1.0)
-        self.z = z / self.scale
+        with np.errstate(over="ignore", invalid="ignore"):
+            if missing == "complete":
+                self.center = x.mean(axis=0)
+                z = x - self.center
+                self.observed = None
+            else:
+                self.observed = ~np.isnan(x)
+                count = np.maximum(self.observed.sum(axis=0), 1)
+                self.center = np.where(self.observed, x, 0.0).sum(axis=0) / count
+                z = np.where(self.observed, x - self.center, 0.0)
+            norm = np.sqrt((z * z).mean(axis=0))
+            self.scale = np.where(norm > 0, norm, 1.0)
+            self.z = z / self.scale
         self.rows, self.cols = np.triu_indices(self.p)
 
     def __call__(self, weights: Array | None = None) -> tuple[Array, Array]:
@@ -67,7 +69,7 @@ class WeightedMoments:
         -------
         means : ndarray of shape (b, p)
         cov : ndarray of shape (b, p, p)
-            NaN where a weighting leaves nothing to compute from.
+            NaN where a weighting leaves nothing to compute from, as for an item with one value only.
         """
         if weights is None:
             weights = np.ones((1, self.n))
@@ -83,10 +85,13 @@ class WeightedMoments:
             mean = g @ self.z
             d = self.z - mean
             cov = (d.T @ (d * g[0][:, None]))[None]
+            square = g @ (self.z * self.z)
         else:
             mean = g @ self.z
-            cov = self._pairs(g, self.z, self.z, symmetric=True) - mean[:, :, None] * mean[:, None, :]
-        return mean, cov * (self.n / (self.n - 1))
+            cov = self._pairs(g, self.z, self.z, symmetric=True)
+            square = np.diagonal(cov, axis1=1, axis2=2).copy()
+            cov -= mean[:, :, None] * mean[:, None, :]
+        return mean, _known(cov, square) * (self.n / (self.n - 1))
 
     def _incomplete(self, g: Array) -> tuple[Array, Array]:
         """Mean and covariance on the internal scale when some values are missing."""
@@ -97,12 +102,14 @@ class WeightedMoments:
         cross = self._pairs(g, self.z, o)  # sum of z_i over rows that have j
         square = self._pairs(g, self.z, self.z, symmetric=True)
         crosst = np.swapaxes(cross, 1, 2)
+        diagonal = np.diagonal(square, axis1=1, axis2=2)
         if self.missing == "mean":
             mi, mj = mean[:, :, None], mean[:, None, :]
             cov = square - mi * crosst - mj * cross + mi * mj * both
-            return mean, cov * (self.n / (self.n - 1))
-        cov = square / both - cross * crosst / both**2
-        return mean, cov * (both * self.n / (both * self.n - 1))
+            return mean, _known(cov, diagonal) * (self.n / (self.n - 1))
+        cov = _known(square / both - cross * crosst / both**2, diagonal / share)
+        rows = both * self.n
+        return mean, cov * np.where(rows > 1, rows / (rows - 1), np.nan)
 
     def _pairs(self, g: Array, a: Array, b: Array, symmetric: bool = False) -> Array:
         """Sum over rows of g a_i b_j, for every line of g, as an array (lines, p, p)."""
@@ -117,3 +124,11 @@ class WeightedMoments:
         if symmetric:
             out[:, cols, rows] = flat
         return out
+
+
+def _known(cov: Array, square: Array) -> Array:
+    """Blank the covariances of items without variance: what is left there is rounding error of the mean square."""
+    nothing = np.diagonal(cov, axis1=1, axis2=2) <= _NOISE * square
+    if nothing.any():
+        cov = np.where(nothing[:, :, None] | nothing[:, None, :], np.nan, cov)
+    return cov

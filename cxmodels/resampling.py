@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -229,8 +230,9 @@ def bootstrap(
     True
     """
     check_interval(interval)
+    check_workers(n_jobs)
     given = None if indices is None else _given(indices, sampling.n)
-    total = int(n) if given is None else len(given)
+    total = whole_number("The number of replicates", n) if given is None else len(given)
     if total < 2:
         raise SpecError(f"A bootstrap needs at least 2 replicates, not {total}.")
     if given is not None and interval == "studentized":
@@ -244,10 +246,13 @@ def bootstrap(
     parts = _run(_replicate_chunk, tasks, n_jobs, progress, total)
     with _one_blas_thread():
         estimate = statistic(np.ones((1, sampling.n)))[0][0]
-    values = np.concatenate([p[0] for p in parts])
+    values = _finite(np.concatenate([p[0] for p in parts]))
     notes = {k: int(sum(p[1][k] for p in parts)) for k in parts[0][1]}
     se_values = np.concatenate([p[2] for p in parts]) if interval == "studentized" else None
-    ok = ~np.isnan(values).all(axis=1) if values.shape[1] else np.ones(total, dtype=bool)
+    ok = np.ones(total, dtype=bool)
+    for lines in (values, se_values):  # a resample that cannot be resampled again has no standard error
+        if lines is not None and lines.shape[1]:
+            ok &= ~np.isnan(lines).all(axis=1)
     if not ok.any():
         raise EstimationError(f"All {total} bootstrap replicates failed; the data are too few or too alike.")
     jack = jackknife(statistic, sampling, n_jobs=n_jobs) if interval == "bca" else None
@@ -283,7 +288,7 @@ def jackknife(statistic: Statistic, sampling: Sampling, *, n_jobs: int = 1) -> A
     """
     size = _chunk(sampling.n)
     tasks = [(statistic, sampling, range(i, min(i + size, sampling.units))) for i in range(0, sampling.units, size)]
-    return np.concatenate(_run(_jackknife_chunk, tasks, n_jobs, None, sampling.units))
+    return _finite(np.concatenate(_run(_jackknife_chunk, tasks, n_jobs, None, sampling.units)))
 
 
 def jackknife_se(values: Array) -> Array:
@@ -344,8 +349,7 @@ def intervals(
     from scipy.special import ndtri
 
     check_interval(kind)
-    if not 0 < level < 1:
-        raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+    check_level(level)
     tail = (1 - level) / 2
     se = standard_error(reps)
     if kind == "normal":
@@ -357,8 +361,7 @@ def intervals(
             raise SpecError('Ask for bootstrap(interval="studentized"): its nested replicates are needed.')
         with np.errstate(invalid="ignore", divide="ignore"):
             t = (reps - est) / se_reps
-        t = np.where(np.isfinite(t), t, 0.0)
-        high, low = np.quantile(t, [1 - tail, tail], axis=0)
+        high, low = _known_quantiles(t, [1 - tail, tail])
         lower, upper = est - high * se, est - low * se
     else:
         low, high = np.quantile(reps, [tail, 1 - tail], axis=0)
@@ -373,6 +376,25 @@ def check_interval(kind: str) -> None:
         raise SpecError(f"Unknown interval '{kind}'; choose from {listed(INTERVALS)}.{near(str(kind), INTERVALS)}")
 
 
+def check_level(level: float) -> None:
+    """Raise a SpecError unless a confidence level lies between 0 and 1."""
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
+        raise SpecError(f"The confidence level must lie between 0 and 1, not {level!r}.")
+
+
+def check_workers(n_jobs: int) -> None:
+    """Raise a SpecError unless `n_jobs` is a number of workers as joblib counts them."""
+    if whole_number("n_jobs", n_jobs) == 0:
+        raise SpecError("n_jobs is the number of workers, 1 or more, or -1 for all processors; not 0.")
+
+
+def whole_number(what: str, value: Any) -> int:
+    """Return a whole number, or raise a SpecError that says what should have been one."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise SpecError(f"{what} must be a whole number, not {value!r}.")
+    return int(value)
+
+
 def _bca(est: Array, reps: Array, tail: float, jack: Array | None) -> tuple[Array, Array]:
     """Bias-corrected and accelerated limits (Efron and Tibshirani 1993, eqs. 14.9-14.15)."""
     from scipy.special import ndtr, ndtri
@@ -382,8 +404,8 @@ def _bca(est: Array, reps: Array, tail: float, jack: Array | None) -> tuple[Arra
     n = len(reps)
     share = np.clip((reps < est).mean(axis=0), 0.5 / n, 1 - 0.5 / n)
     z0 = ndtri(share)
-    u = np.nanmean(jack, axis=0) - jack
     with np.errstate(invalid="ignore", divide="ignore"):
+        u = np.nansum(jack, axis=0) / (~np.isnan(jack)).sum(axis=0) - jack
         a = np.nansum(u**3, axis=0) / (6 * np.nansum(u**2, axis=0) ** 1.5)
     a = np.where(np.isfinite(a), a, 0.0)
     ends = []
@@ -446,11 +468,12 @@ def _run(
 
         stream = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(function)(*task) for task in tasks)
     out, done = [], 0
-    for task, result in zip(tasks, stream, strict=True):
-        out.append(result)
-        done += len(task[2])
-        if progress is not None:
-            progress(done, total)
+    with _one_blas_thread():  # here too: threads that each set and restore the cap would undo one another's
+        for task, result in zip(tasks, stream, strict=True):
+            out.append(result)
+            done += len(task[2])
+            if progress is not None:
+                progress(done, total)
     return out
 
 
@@ -471,6 +494,20 @@ def _usable(values: Array) -> Array:
     return values[~np.isnan(values).all(axis=1)]
 
 
+def _finite(values: Array) -> Array:
+    """Replace infinite values, as of a variance inflation factor without bound, by NaN."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _known_quantiles(values: Array, shares: list[float]) -> Array:
+    """Quantiles of the finite values of each column; NaN where there are none."""
+    finite = np.isfinite(values)
+    some = finite.any(axis=0)
+    out = np.full((len(shares), values.shape[1]), np.nan)
+    out[:, some] = np.nanquantile(np.where(finite, values, np.nan)[:, some], shares, axis=0)
+    return out
+
+
 def _noise(est: Array) -> Array:
     """Spread below which replicates differ only by rounding."""
     return 1e-12 * np.maximum(np.abs(est), 1.0)
@@ -486,7 +523,10 @@ def entropy(seed: int | Sequence[int] | None) -> Any:
 
 def _given(indices: ArrayLike, rows: int) -> NDArray[np.intp]:
     """Check resamples given as row numbers."""
-    array = np.asarray(indices)
+    try:
+        array = np.asarray(indices)
+    except ValueError:
+        raise DataError("indices must be a table of whole numbers: its lines differ in length.") from None
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
         raise DataError("indices must be a table of whole numbers, one resample per line.")
     if array.size and (array.min() < 0 or array.max() >= rows):
@@ -499,9 +539,11 @@ def _labels(labels: ArrayLike | None, n: int, name: str) -> NDArray[np.intp] | N
     """Turn strata or cluster labels into whole numbers."""
     if labels is None:
         return None
-    codes, _ = pd.factorize(np.asarray(labels))
-    if len(codes) != n:
-        raise DataError(f"{name} has {len(codes)} values for {n} rows used.")
+    values = np.asarray(labels)
+    if values.shape != (n,):
+        shape = " x ".join(map(str, values.shape)) or "a single value"
+        raise DataError(f"{name} must be one label for each of the {n} rows used, not {shape}.")
+    codes, _ = pd.factorize(values)
     if missing := int((codes < 0).sum()):
         raise DataError(f"{name} is missing in {missing} rows; fill or drop them.")
     return codes
