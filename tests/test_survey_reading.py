@@ -394,7 +394,7 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
 
 
 def test_csv_round_trip_of_a_pandas_frame(tmp_path):
-    data = pd.DataFrame({"q": [1, 2, 3], "x": [0.1, None, 1e-9], "t": ['a "quoted", text', "line\nbreak", None]})
+    data = pd.DataFrame({"q": [1, 2, 3], "x": [0.1, None, 1e-9], "t": ['a "quoted", text', "line\nbreak", np.nan]})
     data.to_csv(tmp_path / "a.csv", index=False)
     pd.testing.assert_frame_equal(read_survey(tmp_path / "a.csv").frame, data, check_dtype=False)
 

@@ -193,8 +193,8 @@ def _metadata(frame: pd.DataFrame, meta: Any, lang: str) -> Codebook:
 
 
 def _range(lo: Any, hi: Any) -> Any:
-    """A missing code or range; SPSS writes LOWEST and HIGHEST as the extreme doubles."""
+    """A missing code or range; LOWEST and HIGHEST of SPSS arrive as extreme doubles, infinite or (pyreadstat 1.3.0) NaN."""
     if isinstance(lo, str):
         return lo
-    lo, hi = (np.inf * np.sign(end) if abs(end) > 1e300 else end for end in (float(lo), float(hi)))
+    lo, hi = lo if lo > -1e300 else -np.inf, hi if hi < 1e300 else np.inf
     return lo if lo == hi else (lo, hi)
