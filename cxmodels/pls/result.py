@@ -6,7 +6,7 @@ import warnings as _warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from .layout import Layout
 if TYPE_CHECKING:
     from ..moments import WeightedMoments
     from ..survey import Survey
+    from .prediction import PLSPrediction
     from .spec import PLS
 
 
@@ -342,8 +343,48 @@ class PLSResult(Result):
         )
         return PLSBootstrap(self, reps, interval, level)
 
-    def statistic(self) -> PLSStatistic:
+    def predict_oos(
+        self,
+        folds: int | ArrayLike = 10,
+        repeats: int = 10,
+        seed: int | None = None,
+        *,
+        benchmark: Literal["exogenous", "others"] = "exogenous",
+    ) -> PLSPrediction:
+        """Predict items of respondents who were left out of the estimation (PLSpredict, CVPAT).
+
+        Parameters
+        ----------
+        folds : int or array-like of shape (n_obs,), default 10
+            Number of folds, or the fold of each row used, taken once.
+        repeats : int, default 10
+            Random divisions into folds.
+        seed : int, optional
+            Same seed, same folds.
+        benchmark : {"exogenous", "others"}, default "exogenous"
+            Regressors of the linear benchmark: items of exogenous constructs (Shmueli et al. 2016), or items of all
+            other constructs, as seminr takes for direct antecedents.
+
+        Returns
+        -------
+        PLSPrediction
+
+        Raises
+        ------
+        SpecError, DataError
+            For a wrong number of folds, or fold numbers of the wrong length.
+        """
+        from .prediction import predict_oos
+
+        return predict_oos(self, folds, repeats, seed, benchmark)
+
+    def statistic(self, *, weighted: bool = True) -> PLSStatistic:
         """Return the estimator as a function of row weightings, for the resampling engine.
+
+        Parameters
+        ----------
+        weighted : bool, default True
+            Multiply weightings by the case weights; False if they contain them already.
 
         Returns
         -------
@@ -351,7 +392,9 @@ class PLSResult(Result):
         """
         s = self.spec
         toward = self.estimate.weights[0]
-        return PLSStatistic(self.moments, self.layout, self.case_weights, toward, s.tolerance, s.max_iter)
+        return PLSStatistic(
+            self.moments, self.layout, self.case_weights if weighted else None, toward, s.tolerance, s.max_iter
+        )
 
     # --- what it is -----------------------------------------------------------------------------------------
 
