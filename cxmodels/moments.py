@@ -79,6 +79,11 @@ class WeightedMoments:
             cov = cov * (self.scale[:, None] * self.scale)
         return self.center + mean * self.scale, cov
 
+    def answered_together(self) -> NDArray[np.intp]:
+        """Return how many rows have both of two columns, (p, p)."""
+        o = np.ones((self.n, self.p)) if self.observed is None else self.observed.astype(float)
+        return (o.T @ o).astype(np.intp)
+
     def _complete(self, g: Array) -> tuple[Array, Array]:
         """Mean and covariance on the internal scale; g sums to one in each line."""
         if len(g) == 1:  # a point estimate: no need to form the products of all pairs

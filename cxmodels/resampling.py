@@ -442,7 +442,7 @@ def _replicate_chunk(
             counts[line] = sampling.counts(drawn)
             if nested:
                 again = np.stack([sampling.counts(drawn[sampling.draw(rng)]) for _ in range(_NESTED)])
-                inner.append(standard_error(_usable(statistic(again)[0])))
+                inner.append(standard_error(_usable(_finite(statistic(again)[0]))))
         values, notes = statistic(counts)
         return values, {k: int(v.sum()) for k, v in notes.items()}, np.array(inner)
 

@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import SpecError, listed, near
 from ..resampling import Interval, Replicates
 from ..results import Result
-from .kernel import Array, Estimate, estimate
+from .kernel import SINGULAR, Array, Estimate, estimate
 from .layout import Layout
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class PLSStatistic:
         means, cov = self.moments(counts if self.case_weights is None else counts * self.case_weights)
         est = estimate(cov, d, tolerance=self.tolerance, max_iter=self.max_iter, toward=self.toward)
         finite = np.isfinite(est.weights).all(axis=(1, 2)) & np.isfinite(est.paths).all(axis=(1, 2))
+        finite &= ~(est.vif > SINGULAR).any(axis=(1, 2))
         improper = d.corrected & ~((est.rho_a > 0) & (est.rho_a <= 1))
         notes = {
             "no estimate": ~finite,
@@ -204,7 +205,7 @@ class PLSBootstrap(Result):
     def _events(self) -> tuple[str, ...]:
         n, notes = self.replicates.n, self.replicates.notes
         said = {
-            "no estimate": "gave no estimate (an item without variance, or a singular block) and are left out",
+            "no estimate": "gave no estimate (an item without variance, or predictors that determine one another) and are left out",
             "not converged": "did not converge and are left out",
             "improper": "are improper (a reliability or correlation out of range) and are kept",
             "sign aligned": "had a construct's sign turned to match the point estimate",

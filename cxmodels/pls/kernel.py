@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Scheme = Literal["path", "factorial", "centroid"]
 
+SINGULAR = 1e10  # a variance inflation factor beyond this is rounding error: the predictors determine one another
+
 
 @dataclass(frozen=True, eq=False)
 class Equations:
@@ -226,6 +228,8 @@ def outer_weights(
     b = len(s)
     scale = np.sqrt(np.diagonal(s, axis1=1, axis2=2))
     mode_b = [(j, design.blocks[j], _inverse(s, design.blocks[j])) for j in np.flatnonzero(design.mode_b)]
+    single = np.flatnonzero(design.size == 1)
+    single_item = np.array([design.blocks[j][0] for j in single], dtype=np.intp)
     weights = np.full((b, *design.mask.shape), np.nan)
     steps = np.full(b, max_iter)
     converged = np.zeros(b, dtype=bool)
@@ -240,6 +244,7 @@ def outer_weights(
         new = (sw @ inner_weights(cor, design)) * design.mask
         for j, block, inverse in mode_b:
             new[:, block, j] = (inverse @ new[:, block, j, None])[..., 0]
+        new[:, single_item, single] = 1.0  # whatever the neighbours say, even nothing
         new, sw = _unit_variance(s, new)
         change = (np.abs(new - w) * scale[:, :, None]).sum(axis=(1, 2))
         w = new

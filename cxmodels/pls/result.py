@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from .. import index as ix
 from ..errors import ImproperSolutionWarning, SpecError, near
-from ..resampling import Interval, Sampling, bootstrap, check_interval
+from ..resampling import Interval, Sampling, bootstrap, check_interval, check_level
 from ..results import Result
 from .bootstrap import PLSBootstrap, PLSStatistic
 from .kernel import Array, Estimate, total_effects
@@ -43,13 +43,15 @@ class PLSResult(Result):
         Whether the weights settled.
     iterations : int
         Steps taken.
+    rows : ndarray of shape (n_obs,)
+        Positions of the rows used in the data, from 0.
     warnings : tuple of str
         What was unusual, as also warned.
     """
 
     spec: PLS
     survey: Survey
-    row_index: pd.Index
+    rows: np.ndarray
     x: Array
     case_weights: Array | None
     moments: WeightedMoments
@@ -328,8 +330,7 @@ class PLSResult(Result):
             If every replicate fails.
         """
         check_interval(interval)
-        if not 0 < level < 1:
-            raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+        check_level(level)
         sampling = Sampling(self.n_obs, self._labels(strata), self._labels(clusters))
         reps = bootstrap(
             self.statistic(),
@@ -402,6 +403,11 @@ class PLSResult(Result):
     def n_obs(self) -> int:
         """Rows used."""
         return len(self.x)
+
+    @property
+    def row_index(self) -> pd.Index:
+        """Labels of the rows used, as in the data."""
+        return self.survey.frame.index[self.rows]
 
     @property
     def converged(self) -> bool:
@@ -530,4 +536,4 @@ class PLSResult(Result):
         if labels not in self.survey.frame.columns:
             known = map(str, self.survey.frame.columns)
             raise SpecError(f"Column '{labels}' is not in the data.{near(labels, known)}")
-        return self.survey.frame.loc[self.row_index, labels].to_numpy()
+        return self.survey.frame[labels].to_numpy()[self.rows]

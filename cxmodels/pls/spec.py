@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings as _warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..errors import (
     DataError,
     DataWarning,
     ImproperSolutionWarning,
+    NotIdentifiedError,
     SpecError,
     SpecWarning,
     listed,
@@ -22,14 +23,13 @@ from ..errors import (
 )
 from ..model import Model, parse_model
 from ..moments import WeightedMoments
+from ..resampling import whole_number
 from ..survey import as_survey
+from ..survey.validation import array_problems, raise_for
 from . import kernel
 from .assessment import loadings
 from .layout import Layout
 from .result import PLSResult
-
-if TYPE_CHECKING:
-    pass
 
 SCHEMES = ("path", "factorial", "centroid")
 MISSING = ("mean", "listwise", "pairwise", "error")
@@ -58,6 +58,13 @@ class PLS:
         Stop when the weights change by less than this in total.
     max_iter : int, default 300
         Iterations before a ConvergenceWarning.
+
+    Attributes
+    ----------
+    design : Design
+        The model as arrays.
+    constructs : tuple of str
+        Names of the constructs, in the order of all arrays.
 
     Raises
     ------
@@ -99,16 +106,17 @@ class PLS:
     standardize: bool = True
     tolerance: float = field(default=1e-10, kw_only=True)
     max_iter: int = field(default=300, kw_only=True)
+    design: kernel.Design = field(init=False, repr=False, compare=False)
+    constructs: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _items: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _edges: np.ndarray = field(init=False, repr=False, compare=False)
+    _notes: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        put = object.__setattr__
         model = parse_model(self.model)
-        object.__setattr__(self, "model", model)
-        if self.scheme not in SCHEMES:
-            raise SpecError(
-                f"Unknown scheme '{self.scheme}'; choose from {listed(SCHEMES)}.{near(self.scheme, SCHEMES)}"
-            )
-        if not self.tolerance > 0 or self.max_iter < 1:
-            raise SpecError("tolerance must be positive and max_iter at least 1.")
+        put(self, "model", model)
+        _check_options(self)
         names = tuple(c.name for c in model.constructs)
         modes = dict(self.modes or {})
         for name, mode in modes.items():
@@ -116,10 +124,16 @@ class PLS:
                 raise SpecError(f"modes names '{name}', which is not a construct of the model.{near(name, names)}")
             if mode not in ("A", "B"):
                 raise SpecError(f"The mode of '{name}' is {mode!r}; choose 'A' or 'B'.")
-        object.__setattr__(self, "modes", modes)
-        for message in _check_structure(model):
+        put(self, "modes", modes)
+        notes = _check_structure(model)
+        for message in notes:
             _warnings.warn(message, SpecWarning, stacklevel=3)
-        object.__setattr__(self, "_design", _design(self, model, names, modes))
+        place = {name: i for i, name in enumerate(names)}
+        put(self, "_notes", tuple(notes))
+        put(self, "constructs", names)
+        put(self, "_items", model.items)
+        put(self, "_edges", np.array([(place[y], place[x]) for y, x in model.paths]))
+        put(self, "design", _design(self, model, names, modes))
 
     def fit(
         self,
@@ -152,23 +166,26 @@ class PLS:
         DataError
             For unknown, text, constant, empty or infinite items, bad weights, fewer rows than parameters, or
             items of a Mode B construct that determine one another.
+        NotIdentifiedError
+            For predictors of one construct that determine one another, or a construct without any correlation
+            with its neighbours.
         """
         if missing not in MISSING:
-            raise SpecError(
-                f"Unknown missing='{missing}'; choose from {listed(MISSING)}.{near(str(missing), MISSING)}"
-            )
+            raise SpecError(f"Unknown missing='{missing}'; choose from {listed(MISSING)}.{near(missing, MISSING)}")
         survey = as_survey(data)
-        items = self._model.items
+        items = self._items
         x = survey.numeric(items)
         case = survey.case_weights(weights)
         blank = np.isnan(x)
         x, case, keep, exclusions = _rows_used(x, blank, case, missing, items)
-        self._check_rows(len(x))
+        self._check_rows(len(x), exclusions)
+        raise_for(array_problems(x, list(items), constant=True))
         moments = WeightedMoments(x, _treatment(x, missing))
         means, cov = moments(None if case is None else case[None])
-        self._check_moments(cov[0], items)
+        self._check_moments(cov[0], moments)
         design = self.design
         est = kernel.estimate(cov, design, tolerance=self.tolerance, max_iter=self.max_iter)
+        self._check_identified(est)
         layout = Layout(self.constructs, items, self._edges, design, len(x))
         events = _diagnose(est, design, layout, missing)
         for category, message in events:
@@ -176,7 +193,7 @@ class PLS:
         return PLSResult(
             spec=self,
             survey=survey,
-            row_index=survey.frame.index if keep is None else survey.frame.index[keep],
+            rows=np.arange(len(survey)) if keep is None else np.flatnonzero(keep),
             x=x,
             case_weights=case,
             moments=moments,
@@ -186,61 +203,83 @@ class PLS:
             layout=layout,
             missing=missing,
             exclusions=exclusions,
-            warnings=tuple(message for _, message in events),
+            warnings=(*self._notes, *(message for _, message in events)),
         )
 
-    @property
-    def design(self) -> kernel.Design:
-        """The model as arrays."""
-        return self._design  # type: ignore[attr-defined]
-
-    @property
-    def constructs(self) -> tuple[str, ...]:
-        """Names of the constructs, in the order of all arrays."""
-        return tuple(c.name for c in self._model.constructs)
-
-    @property
-    def _model(self) -> Model:
-        return self.model  # type: ignore[return-value]
-
-    @property
-    def _edges(self) -> np.ndarray:
-        """[outcome, predictor] of each path, as numbers."""
-        place = {name: i for i, name in enumerate(self.constructs)}
-        return np.array([(place[y], place[x]) for y, x in self._model.paths])
-
-    def _check_rows(self, n: int) -> None:
+    def _check_rows(self, n: int, exclusions: tuple[tuple[str, int], ...]) -> None:
         """Refuse fewer rows than outer weights and paths together."""
         needed = int(self.design.mask.sum() + self.design.arrows.sum())
         if n < needed:
+            left_out = "".join(f", after {rows} with {reason} were left out" for reason, rows in exclusions)
             raise DataError(
-                f"{n} rows are too few: the model has {needed} parameters "
-                f"({int(self.design.mask.sum())} weights and {len(self._model.paths)} paths)."
+                f"{n} rows are too few{left_out}: the model has {needed} parameters "
+                f"({int(self.design.mask.sum())} weights and {len(self._edges)} paths)."
             )
 
-    def _check_moments(self, cov: np.ndarray, items: tuple[str, ...]) -> None:
-        """Refuse constant items, item pairs never answered together, and collinear Mode B items."""
-        if np.isnan(cov).any():
-            i, j = np.argwhere(np.isnan(cov))[0]
+    def _check_moments(self, cov: np.ndarray, moments: WeightedMoments) -> None:
+        """Refuse items out of the range of numbers or without spread, pairs never answered together, collinear Mode B items."""
+        items = self._items
+        if huge := [items[i] for i in np.flatnonzero(~((moments.scale > 1e-100) & (moments.scale < 1e100)))]:
             raise DataError(
-                f"No respondent answered both '{items[i]}' and '{items[j]}', so their covariance is unknown; "
-                "use missing='mean' or drop one of them."
+                f"The values of {listed(huge)} are too large or too small to compute with; change the unit."
             )
         variance = np.diagonal(cov)
-        scale = np.maximum(np.abs(cov).max(), 1e-300)
-        if constant := [items[i] for i in np.flatnonzero(variance <= 1e-14 * scale)]:
-            raise DataError(f"{listed(constant)} has the same answer in all rows used; drop it from the model.")
+        if moments.missing == "pairwise" and (lone := moments.answered_together() < 2).any():
+            i, j = np.argwhere(lone)[0]
+            raise DataError(
+                f"Fewer than two respondents answered both '{items[i]}' and '{items[j]}', so their covariance is "
+                "unknown; use missing='mean' or drop one of them."
+            )
+        if (flat := np.isnan(variance)).any():
+            raise DataError(
+                f"{listed(items[i] for i in np.flatnonzero(flat))} does not vary among the rows that carry the weight; "
+                "check the weights or drop it."
+            )
         sd = np.sqrt(variance)
         for j in np.flatnonzero(self.design.mode_b):
             block = self.design.blocks[j]
-            r = (cov / np.outer(sd, sd))[np.ix_(block, block)]
-            values, vectors = np.linalg.eigh(r)
-            if len(block) > 1 and values[0] < 1e-9:
+            values, vectors = np.linalg.eigh((cov / np.outer(sd, sd))[np.ix_(block, block)])
+            if values[0] < 1e-9:
                 involved = [items[i] for i in block[np.abs(vectors[:, 0]) > 1e-4]]
                 raise DataError(
                     f"The items {listed(involved)} of Mode B construct '{self.constructs[j]}' determine one "
-                    "another exactly, so they have no regression weights; drop one, or use Mode A."
+                    "another, so they have no regression weights; drop one, or use Mode A."
                 )
+
+    def _check_identified(self, est: kernel.Estimate) -> None:
+        """Refuse predictors that determine one another, and constructs that nothing gives weights."""
+        arrows = self.design.arrows > 0
+        if (est.vif[0][arrows] < kernel.SINGULAR).all() and np.isfinite(est.weights[0]).all():
+            return
+        for j in np.flatnonzero(arrows.sum(axis=1) > 1):
+            predictors = np.flatnonzero(arrows[j])
+            r = est.scores_cor[0][np.ix_(predictors, predictors)]
+            if np.isfinite(r).all() and np.linalg.eigvalsh(r)[0] < 2 / kernel.SINGULAR:
+                raise NotIdentifiedError(
+                    f"The predictors {listed(self.constructs[i] for i in predictors)} of '{self.constructs[j]}' determine "
+                    "one another, so their paths are not identified; drop one of them."
+                )
+        lost = int(np.argmax(np.isnan(est.weights[0]).any(axis=0)))
+        neighbours = [self.constructs[i] for i in np.flatnonzero(arrows[lost] | arrows[:, lost])]
+        raise NotIdentifiedError(
+            f"Construct '{self.constructs[lost]}' has no weights: its items are uncorrelated with {listed(neighbours)}, or "
+            "pairwise covariances contradict one another (then use missing='mean')."
+        )
+
+
+def _check_options(spec: PLS) -> None:
+    """Refuse options that are none."""
+    if spec.scheme not in SCHEMES:
+        raise SpecError(f"Unknown scheme '{spec.scheme}'; choose from {listed(SCHEMES)}.{near(spec.scheme, SCHEMES)}")
+    if not isinstance(spec.tolerance, float | int) or not spec.tolerance > 0:
+        raise SpecError(f"tolerance must be a number above 0, not {spec.tolerance!r}.")
+    if whole_number("max_iter", spec.max_iter) < 1:
+        raise SpecError(f"max_iter must be at least 1, not {spec.max_iter}.")
+    for name in ("consistent", "standardize"):
+        if not isinstance(getattr(spec, name), bool | np.bool_):
+            raise SpecError(f"{name} must be True or False, not {getattr(spec, name)!r}.")
+    if not isinstance(spec.modes or {}, Mapping):
+        raise SpecError(f"modes must name constructs, as in {{'Quality': 'B'}}, not {spec.modes!r}.")
 
 
 def _design(spec: PLS, model: Model, names: tuple[str, ...], modes: dict[str, str]) -> kernel.Design:
@@ -266,6 +305,8 @@ def _design(spec: PLS, model: Model, names: tuple[str, ...], modes: dict[str, st
 def _check_structure(model: Model) -> list[str]:
     """Refuse models that no path model can be; return what is merely unusual."""
     names = [c.name for c in model.constructs]
+    if model.blocks:
+        raise SpecError("PLS fits one group at one level; leave 'group:' and 'level:' out of the model.")
     if not names:
         raise SpecError("The model has no constructs; write for example 'Quality =~ q1 + q2'.")
     if not model.paths:
@@ -291,11 +332,17 @@ def _check_structure(model: Model) -> list[str]:
     for construct in model.constructs:
         for item in construct.items:
             homes.setdefault(item, []).append(construct.name)
+    ignored = [
+        row for row in model.rows if row.op not in ("=~", "<~", "~") or (row.op == "~" and set(row.fixes) - {None})
+    ]
     return [
         f"Item '{item}' measures more than one construct ({listed(where)}); their correlation is inflated."
         for item, where in homes.items()
         if len(where) > 1
-    ]
+    ] + [
+        f"PLS estimates measurement and free paths only and ignores what the model says of "
+        f"{listed(f'{r.lhs} {r.op} {r.rhs}'.rstrip() for r in ignored)}."
+    ] * bool(ignored)
 
 
 def _rows_used(
@@ -315,14 +362,11 @@ def _rows_used(
     if missing == "listwise" and (incomplete := blank.any(axis=1) & keep).any():
         reasons.append(("incomplete answers", int(incomplete.sum())))
         keep &= ~incomplete
+    if case is not None:
+        case = case / case.max()  # any scale will do, so take one that cannot overflow
     if keep.all():
         return x, case, None, ()
-    x, case = x[keep], None if case is None else case[keep]
-    if len(x) and (empty := np.isnan(x).all(axis=0)).any():
-        raise DataError(
-            f"{listed(items[i] for i in np.flatnonzero(empty))} has no answers in the {len(x)} rows used."
-        )
-    return x, case, keep, tuple(reasons)
+    return x[keep], None if case is None else case[keep], keep, tuple(reasons)
 
 
 def _treatment(x: np.ndarray, missing: str) -> Literal["complete", "mean", "pairwise"]:
