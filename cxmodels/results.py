@@ -68,15 +68,42 @@ class Result:
         return "\n".join(lines + [f"Warning: {w}" for w in self.warnings])
 
     def _repr_html_(self) -> str:
-        esc = html.escape
-        head = "".join(
-            f'<tr><th style="text-align:left;padding-right:1em">{esc(k)}</th><td style="text-align:left">{esc(v)}</td></tr>'
-            for k, v in self.headline()
-        )
-        out = [f'<table style="{STYLE[0]}">{head}</table>']
-        out += [f'<p style="color:#a33;margin:.3em 0"><strong>Warning.</strong> {esc(w)}</p>' for w in self.warnings]
-        out += [f"<h4 style='margin:.6em 0 0'>{esc(t)}</h4>{frame_html(f)}" for t, f in self.tables().items()]
-        return f"<div>{''.join(out)}</div>"
+        # The one import against the direction of the package, made when a notebook asks: pictures are the report's.
+        from .report.notebook import notebook_html
+
+        return notebook_html(self)
+
+
+def plain_html(result: Result, pictures: str = "") -> str:
+    """Render a result's headline, warnings and tables as HTML.
+
+    Parameters
+    ----------
+    result : Result
+    pictures : str, default ""
+        Markup of ours that stands before the tables.
+
+    Returns
+    -------
+    str
+        One ``<div>``, everything from the data escaped.
+
+    Examples
+    --------
+    >>> plain_html(Result())
+    '<div><table style="..."></table></div>'
+    """
+    esc = html.escape
+    head = "".join(
+        f'<tr><th scope="row" style="text-align:left;padding-right:1em">{esc(k)}</th>'
+        f'<td style="text-align:left">{esc(v)}</td></tr>'
+        for k, v in result.headline()
+    )
+    out = [f'<table style="{STYLE[0]}">{head}</table>']
+    out += [f'<p style="color:#a33;margin:.3em 0"><strong>Warning.</strong> {esc(w)}</p>' for w in result.warnings]
+    out += [pictures]
+    out += [f"<h4 style='margin:.6em 0 0'>{esc(t)}</h4>{frame_html(f)}" for t, f in result.tables().items()]
+    return f"<div>{''.join(out)}</div>"
 
 
 def frame_html(frame: pd.DataFrame, digits: int = 3) -> str:

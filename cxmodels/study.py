@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from . import __version__, datasets
 from .acsi import ACSI, ECSI, IndexModel, IndexResult, SatisfactionIndex
-from .errors import SpecError, listed, near
+from .errors import DataError, SpecError, listed, near
 from .pls import PLSBootstrap, PLSResult
 from .results import Result
+from .studyfile import SECTIONS, check_content, read_toml
 from .survey import Survey, read_survey
 
 __all__ = ["Study", "StudyResult"]
 
 MODELS = {"ACSI": ACSI, "ECSI": ECSI}
-KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "": {"title": str, "name": str, "language": str, "subtitle": str},
-    "data": {
-        "dataset": str, "file": str, "codebook": str, "encoding": str, "sheet": (str, int),
-        "weights": str, "wave": str, "hierarchy": list,
-    },
-    "model": {"name": str, "text": str, "target": str, "items": dict, "scale": list, "by": (str, list)},
-    "options": {"scheme": str, "modes": dict, "standardize": bool, "missing": str},
-    "bootstrap": {"replicates": int, "seed": int, "interval": str, "level": (float, int), "workers": int},
-    "labels": {},
-}  # fmt: skip
+UNIT_REPLICATES = 500  # behind the impacts of each unit; the intervals of its indices need none
+FRAME_COLUMNS = (
+    "construct", "index", "se", "ci_lower", "ci_upper", "se_bootstrap", "n", "driver", "target", "impact", "measure",
+    "value", "alpha", "rho_a", "rho_c", "ave", "r2", "converged", "rows", "reason",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,17 +124,7 @@ class Study:
             If the file is missing or no TOML, or for an unknown key, naming the nearest known one.
         """
         path = Path(path)
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise SpecError(f"There is no study file '{path}'.") from None
-        except IsADirectoryError:
-            raise SpecError(f"'{path}' is a folder, not a study file.") from None
-        except UnicodeDecodeError:
-            raise SpecError(f"The study file '{path}' is not UTF-8 text.") from None
-        except tomllib.TOMLDecodeError as error:
-            raise SpecError(f"The study file '{path}' is not valid TOML: {error}.") from None
-        return cls.of(content, where=f"Study file '{path}'", name=path.stem, folder=path.parent)
+        return cls.of(read_toml(path), where=f"Study file '{path}'", name=path.stem, folder=path.parent)
 
     @classmethod
     def of(
@@ -167,36 +152,16 @@ class Study:
         SpecError
             For unknown or missing keys and values of the wrong kind.
         """
-        sections = {k: v for k, v in content.items() if isinstance(v, Mapping)}
-        _check_keys(where, "", {k: v for k, v in content.items() if k not in sections}, [*KEYS[""], *list(KEYS)[1:]])
-        for section, values in sections.items():
-            if section not in KEYS or not section:
-                raise SpecError(f"{where} has an unknown section [{section}].{near(section, list(KEYS)[1:])}")
-            if section != "labels":
-                _check_keys(where, section, values, KEYS[section])
-        if not content.get("title"):
-            raise SpecError(f"{where} has no title.")
-        data, model = sections.get("data", {}), sections.get("model", {})
-        _exactly_one(where, "data", data, ("dataset", "file"))
-        _exactly_one(where, "model", model, ("name", "text"))
-        if "name" in model and model["name"] not in MODELS:
-            raise SpecError(
-                f"{where} names the model '{model['name']}'; choose {listed(MODELS)} or give a text.{near(model['name'], MODELS)}"
-            )
-        given = str(content.get("name", name))
-        if not given or given in (".", "..") or set(given) & set('/\\:*?"<>|') or not given.isprintable():
-            raise SpecError(f"{where} has the name {given!r}, which cannot be a folder name.")
+        content = {"name": name, **content}
+        check_content(content, where, MODELS)
+        sections = {k: dict(content.get(k, {})) for k in SECTIONS if k}
         return cls(
-            name=given,
-            title=str(content["title"]),
-            data=dict(data),
-            model=dict(model),
-            subtitle=str(content.get("subtitle", "")),
-            language=str(content.get("language", "en")),
-            options=dict(sections.get("options", {})),
-            bootstrap=dict(sections.get("bootstrap", {})),
-            labels=dict(sections.get("labels", {})),
+            name=content["name"],
+            title=content["title"],
+            subtitle=content.get("subtitle", ""),
+            language=content.get("language", "en"),
             folder=Path(folder),
+            **sections,
         )
 
     def survey(self) -> Survey:
@@ -220,7 +185,7 @@ class Study:
         if codebook is None and not roles:
             return datasets.survey(d["dataset"])
         known = datasets.survey(d["dataset"])
-        return Survey(datasets.load(d["dataset"]), codebook or known.codebook, **roles)
+        return Survey(known.frame, codebook or known.codebook, **roles)
 
     def spec(self) -> SatisfactionIndex:
         """Return the index to estimate.
@@ -228,12 +193,15 @@ class Study:
         Returns
         -------
         SatisfactionIndex
+
+        Raises
+        ------
+        SpecError
+            If the model is wrong, or a label names no construct of it.
         """
         m, o = self.model, self.options
         scale = m.get("scale")
-        if scale is not None and len(scale) != 2:
-            raise SpecError(f"The scale of a study is [lowest, highest], not {scale}.")
-        return SatisfactionIndex(
+        spec = SatisfactionIndex(
             MODELS[m["name"]] if "name" in m else m["text"],
             target=m.get("target"),
             items=m.get("items"),
@@ -242,6 +210,12 @@ class Study:
             modes=o.get("modes"),
             standardize=o.get("standardize", True),
         )
+        constructs = spec.model.measures
+        if unknown := [k for k in self.labels if k not in constructs]:
+            raise SpecError(
+                f"[labels] names '{unknown[0]}', which is not a construct of the model.{near(unknown[0], constructs)}"
+            )
+        return spec
 
     def run(self, progress: Callable[[str, int, int], None] | None = None) -> StudyResult:
         """Estimate everything the report needs.
@@ -264,7 +238,9 @@ class Study:
         def tell(stage: str) -> Callable[[int, int], None] | None:
             return None if progress is None else lambda done, total: progress(stage, done, total)
 
-        survey, spec, b = self.survey(), self.spec(), self.bootstrap
+        spec, b = self.spec(), self.bootstrap
+        survey = self.survey()
+        _check_units(survey, self.model.get("by"))
         n, seed = int(b.get("replicates", 5000)), int(b.get("seed", 1))
         level, workers = float(b.get("level", 0.95)), int(b.get("workers", 1))
         missing = self.options.get("missing", "mean")
@@ -280,7 +256,7 @@ class Study:
         )
         units = None
         if by := self.model.get("by"):
-            units = spec.fit(survey, by, bootstrap=min(n, 500), progress=tell("units"), **shared)
+            units = spec.fit(survey, by, bootstrap=min(n, UNIT_REPLICATES), progress=tell("units"), **shared)
         return StudyResult(self, index, boot, units)
 
 
@@ -331,6 +307,12 @@ class StudyResult(Result):
         return self.index.converged and (self.units is None or self.units.converged)
 
     @property
+    def proper(self) -> bool:
+        """Whether all estimates are such as the model allows: no negative weight, no impossible correlations."""
+        fits = [self.fit, *(self.units.fits.values() if self.units else ())]
+        return not any(f.negative_weights() or _indefinite(f) for f in fits)
+
+    @property
     def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
         """What was unusual."""
         every = [*self.index.warnings, *self.bootstrap.warnings, *(self.units.warnings if self.units else ())]
@@ -349,7 +331,7 @@ class StudyResult(Result):
         """
         text = self.study.labels.get(construct, construct)
         if isinstance(text, Mapping):
-            return str(text.get(self.study.language) or next(iter(text.values()), construct))
+            return str(text.get(self.study.language) or next(iter(text.values())))
         return str(text)
 
     def item_label(self, item: str) -> str:
@@ -409,6 +391,7 @@ class StudyResult(Result):
                 "standardize": self.fit.spec.standardize,
                 "missing": self.fit.missing,
                 "weights": self.index.survey.weight_name,
+                "by": list(self.units.keys) if self.units else [],
             },
             "bootstrap": {
                 "replicates": r.n,
@@ -416,6 +399,7 @@ class StudyResult(Result):
                 "seed": r.seed,
                 "interval": self.bootstrap.interval,
                 "level": self.bootstrap.level,
+                "unit_replicates": 0 if self.units is None else min(r.n, UNIT_REPLICATES),
             },
             "versions": {
                 "cxmodels": __version__,
@@ -456,19 +440,23 @@ class StudyResult(Result):
         return frame.assign(lowest=lo, highest=hi)
 
 
-def _check_keys(where: str, section: str, values: Mapping[str, Any], known: Any) -> None:
-    """Refuse unknown keys and values of the wrong kind."""
-    inside = f" in [{section}]" if section else ""
-    for key, value in values.items():
-        if key not in known:
-            raise SpecError(f"{where} has an unknown key '{key}'{inside}.{near(key, known)}")
-        kind = KEYS[section].get(key)
-        right = kind is not None and isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool)
-        if not right:
-            raise SpecError(f"{where} has {key} = {value!r}{inside}, which is not of the right kind.")
+def _check_units(survey: Survey, by: str | list[str] | None) -> None:
+    """Refuse columns that cannot name units, before anything is estimated."""
+    keys = [] if by is None else [by] if isinstance(by, str) else by
+    columns = list(map(str, survey.frame.columns))
+    for key in keys:
+        if key not in columns:
+            raise SpecError(f"by names '{key}', which is not a column of the data.{near(key, columns)}")
+        if columns.count(key) > 1:
+            raise DataError(f"by names '{key}', and the data have {columns.count(key)} columns of that name.")
+        if key in FRAME_COLUMNS:
+            raise SpecError(f"by names '{key}', which is a column of every result; rename it in the data.")
+    if keys and not survey.frame[keys].notna().all(axis=1).any():
+        raise DataError(f"None of the {len(survey.frame)} rows names a unit in {listed(keys)}.")
 
 
-def _exactly_one(where: str, section: str, values: Mapping[str, Any], keys: tuple[str, str]) -> None:
-    """Require one of two keys."""
-    if sum(k in values for k in keys) != 1:
-        raise SpecError(f"{where} needs either '{keys[0]}' or '{keys[1]}' in [{section}].")
+def _indefinite(fit: PLSResult) -> bool:
+    """Whether pairwise correlations of the items contradict one another."""
+    cov = fit.estimate.cov[0]
+    sd = np.sqrt(np.diagonal(cov))
+    return bool(np.linalg.eigvalsh(cov / np.outer(sd, sd))[0] < -1e-10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +10,39 @@ import pandas as pd
 
 from .. import __version__
 from . import charts
+from .blocks import Block, Flag, above, below, cell, facts, figure, inline, markup, paragraph, shown, table
 from .diagram import path_diagram
 
 if TYPE_CHECKING:
     from ..study import StudyResult
 
-Block = dict[str, Any]
 DISCLAIMER = "ACSI is a registered name of its owner; this software and this report are neither affiliated with it nor endorsed by it."
-THRESHOLDS = {"alpha": 0.7, "rho_a": 0.7, "rho_c": 0.7, "ave": 0.5}
-HTMT_LIMITS = (0.85, 0.9)
-LOADING_LIMIT, VIF_LIMIT = 0.7, 5.0
+RELIABILITY = {"alpha": 0.7, "rho_a": 0.7, "rho_c": 0.7, "ave": 0.5}
+LOADING_LIMIT, VIF_LIMIT, HTMT_LIMITS = 0.7, 5.0, (0.85, 0.9)
+FIRST_WARNINGS = 8  # shown at once; more are folded
+INTERVAL = {"se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper"}
+STATISTICS = {
+    "est": "Estimate",
+    "se": "Std. error",
+    "t": "t",
+    "pvalue": "p",
+    "ci_lower": "Lower",
+    "ci_upper": "Upper",
+}
+ARROW = {"outcome": "Outcome", "predictor": "Predictor"}
+TERMS = [
+    ("Index", "Mean of a construct's items, weighted by the model, on 0 (worst answer) to 100 (best)"),
+    ("Impact", "Points by which an index moves per point of a driver's index, over all paths of the model"),
+    ("Interval, lower, upper", "Range that covers the population's value in the stated share of samples"),
+    ("Loading", "Correlation of an item with its construct"),
+    ("Weight", "Share of an item in the construct's score; a negative one subtracts what the item measures"),
+    ("Alpha, Rho A, Rho C", "Reliability: share of a score that is not chance (Cronbach 1951; Dijkstra and Henseler 2015; Jöreskog 1971)"),
+    ("AVE", "Average variance extracted: share of the items' variance that the construct explains"),
+    ("HTMT", "Heterotrait-monotrait ratio (Henseler, Ringle and Sarstedt 2015): near 1, two constructs measure the same"),
+    ("VIF", "Variance inflation factor: how far predictors, or items, repeat one another; 1 is not at all"),
+    ("R²", "Share of a construct's variance that the arrows into it explain"),
+    ("f²", "What a predictor adds to R², relative to what remains unexplained"),
+]  # fmt: skip
 
 
 def study_html(result: StudyResult, *, whole: bool = True, prefix: str = "") -> str:
@@ -29,7 +52,8 @@ def study_html(result: StudyResult, *, whole: bool = True, prefix: str = "") -> 
     ----------
     result : StudyResult
     whole : bool, default True
-        A page of its own; False gives the body alone, for a notebook.
+        A page of its own; False gives one ``<div>``, with a style of its own that touches nothing else, for a
+        notebook.
     prefix : str, default ""
         Put before every id, so that several reports fit into one page.
 
@@ -41,23 +65,25 @@ def study_html(result: StudyResult, *, whole: bool = True, prefix: str = "") -> 
     from jinja2 import Environment, PackageLoader
 
     env = Environment(loader=PackageLoader("cxmodels", "report"), autoescape=True, trim_blocks=True)
+    style = markup(env.loader.get_source(env, "style.css")[0])  # type: ignore[union-attr]
+    title = shown(result.study.title, 300)
     body = env.get_template("body.html").render(
-        title=result.study.title,
-        subtitle=result.study.subtitle,
+        whole=whole,
+        title=title,
+        subtitle=shown(result.study.subtitle, 500),
         prefix=prefix,
-        headline=_safe(_headline(result, prefix)),
+        headline=markup(_headline(result, prefix)),
+        rows=_rows(result),
         lead=_lead(result),
-        warnings=result.warnings,
+        alarm=_alarm(result),
+        warnings=_warnings(result),
         sections=[s for s in _sections(result, prefix) if s["blocks"]],
         version=__version__,
         disclaimer=DISCLAIMER,
     )
     if not whole:
-        return body
-    page = env.get_template("template.html")
-    return page.render(
-        title=result.study.title, language=result.study.language, version=__version__, body=_safe(body)
-    )
+        return f'<div class="cx"><style>{style}</style>{body}</div>'
+    return env.get_template("template.html").render(title=title, version=__version__, style=style, body=markup(body))
 
 
 def _sections(r: StudyResult, prefix: str) -> list[dict[str, Any]]:
@@ -72,7 +98,40 @@ def _sections(r: StudyResult, prefix: str) -> list[dict[str, Any]]:
     ]
 
 
-# --- the page's parts ---------------------------------------------------------------------------------------
+# --- what must be read first --------------------------------------------------------------------------------
+
+
+def _alarm(r: StudyResult) -> str:
+    """The reason not to publish, if there is one."""
+    if not r.converged:
+        return "The estimation did not converge: do not publish these figures"
+    return "" if r.proper else "Improper solution: some figures cannot be right as they are"
+
+
+def _warnings(r: StudyResult) -> dict[str, list[str]]:
+    every = [shown(w, 600) for w in r.warnings]
+    if not every and _alarm(r):
+        every = ["See the units and the full tables for which model it is."]
+    return {"first": every[:FIRST_WARNINGS], "rest": every[FIRST_WARNINGS:]}
+
+
+def _rows(r: StudyResult) -> str:
+    """Rows read, used and excluded, weights and blanks, in one line."""
+    blanks = int(np.isnan(r.fit.x).sum())
+    answers = f"{blanks:,} missing answers treated by {r.fit.missing}" if blanks else "no missing answers"
+    return f"{_used(r)}; {_case_weights(r)}; {answers}."
+
+
+def _used(r: StudyResult) -> str:
+    excluded = ", ".join(f"{x.rows:,} for {shown(x.reason)}" for x in r.excluded.itertuples()) or "none"
+    return f"{len(r.index.survey.frame):,} rows read, {r.n_obs:,} used, excluded: {excluded}"
+
+
+def _case_weights(r: StudyResult) -> str:
+    if r.fit.case_weights is None:
+        return "no case weights"
+    name = r.index.survey.weight_name
+    return f"weighted by the survey's '{shown(name)}'" if name else "weighted"
 
 
 def _headline(r: StudyResult, prefix: str) -> str:
@@ -81,8 +140,9 @@ def _headline(r: StudyResult, prefix: str) -> str:
         row["index"],
         row["ci_lower"],
         row["ci_upper"],
-        label=r.label(r.index.target),
+        label=_name(r, r.index.target),
         n=r.n_obs,
+        words={"interval": f"{_percent(r.index.level)} interval {{span}}"},
         id=f"{prefix}headline",
     )
 
@@ -93,40 +153,38 @@ def _target_row(r: StudyResult) -> dict[str, float]:
     return {k: frame[k].astype(float)[r.index.target] for k in ("index", "ci_lower", "ci_upper")}
 
 
+def _percent(level: float) -> str:
+    return f"{100 * level:g}%"
+
+
 def _lead(r: StudyResult) -> list[str]:
     """The result in plain words."""
     target, row = r.index.target, _target_row(r)
-    level = f"{r.index.level:.0%}".replace("%", " %")
+    name = inline(_name(r, target))
     first = (
-        f"{r.label(target)} stands at {row['index']:.1f} on a scale from 0 to 100 "
-        f"({level} interval {row['ci_lower']:.1f} to {row['ci_upper']:.1f}, {r.n_obs:,} respondents)."
+        f"{name} stands at {row['index']:.1f} on a scale from 0 to 100 ({_percent(r.index.level)} interval "
+        f"{row['ci_lower']:.1f} to {row['ci_upper']:.1f}, {r.n_obs:,} respondents)."
     )
-    if not r.converged:
-        return [
-            "The estimation did not converge. The figures below are those of its last step and should not be published."
-        ]
-    impacts = r.index.impacts.query("target == @target").sort_values("impact", ascending=False)
-    if impacts.empty:
+    impacts = r.index.impacts.query("target == @target").sort_values("impact", key=abs, ascending=False)
+    if impacts.empty or not r.converged:
         return [first]
     best = impacts.iloc[0]
-    second = (
-        f"{r.label(best['driver'])} moves it most: one point more goes with {best['impact']:.2f} points of "
-        f"{r.label(target)}"
-    )
-    second += "." if np.isnan(best["ci_lower"]) else f" ({best['ci_lower']:.2f} to {best['ci_upper']:.2f})."
+    second = f"{inline(_name(r, best['driver']))} moves it most: one point more goes with {cell(best['impact'], 2)} points of {name}"
+    second += "." if np.isnan(best["ci_lower"]) else f" ({cell(best['ci_lower'], 2)} to {cell(best['ci_upper'], 2)})."
     return [first, second]
 
 
+# --- the sections -------------------------------------------------------------------------------------------
+
+
 def _model_blocks(r: StudyResult, prefix: str) -> list[Block]:
-    scores = r.index.scores.set_index("construct")["index"]
-    boot = r.bootstrap
     svg = path_diagram(
-        {c: r.label(c) for c in r.fit.layout.constructs},
-        boot.paths,
-        index=scores,
+        {c: _name(r, c) for c in r.fit.layout.constructs},
+        r.bootstrap.paths,
+        index=r.index.scores.set_index("construct")["index"],
         r_squared=r.fit.r_squared,
         highlight=r.index.target,
-        title=f"Path diagram of {r.study.title}",
+        title=f"Path diagram of {shown(r.study.title)}",
         id=f"{prefix}paths",
     )
     text = (
@@ -134,36 +192,21 @@ def _model_blocks(r: StudyResult, prefix: str) -> list[Block]:
         "predictor, the other predictors held equal. Boxes carry the index of the construct and the share of its "
         "variance that the arrows into it explain."
     )
-    return [_text(text), _figure(svg)]
+    return [paragraph(text), figure(svg)]
 
 
 def _index_blocks(r: StudyResult, prefix: str) -> list[Block]:
-    scores = r.index.scores.assign(label=lambda f: f["construct"].map(r.label))
-    svg = charts.index_bars(
-        scores.assign(construct=scores["label"])[["construct", "index", "ci_lower", "ci_upper"]],
-        highlight=r.label(r.index.target),
-        id=f"{prefix}indices-chart",
-    )
-    table = scores[["label", "index", "se", "ci_lower", "ci_upper", "se_bootstrap", "n"]]
-    names = {
-        "label": "Construct", "index": "Index", "se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper",
-        "se_bootstrap": "Std. error, weights re-estimated", "n": "n",
-    }  # fmt: skip
+    scores = _label(r, r.index.scores)
+    svg = charts.index_bars(scores, highlight=_name(r, r.index.target), id=f"{prefix}indices-chart")
+    heads = {"construct": "Construct", "index": "Index", **INTERVAL, "se_bootstrap": "Std. error with free weights", "n": "n"}  # fmt: skip
     caption = (
-        f"Index on 0-100 with {r.index.level:.0%} interval at fixed weights. The last standard error lets the weights "
+        f"On 0–100, with {_percent(r.index.level)} interval at fixed weights. The last standard error lets the weights "
         "vary with the sample."
     )
-    blocks = [_figure(svg), _table(table, names, caption, digits=2)]
+    blocks = [figure(svg), table(scores, heads, "Indices", caption, digits=2)]
     if len(r.index.rates):
-        rates = {
-            "measure": "Measure",
-            "value": "Share",
-            "se": "Std. error",
-            "ci_lower": "Lower",
-            "ci_upper": "Upper",
-            "n": "n",
-        }
-        blocks.append(_table(r.index.rates, rates, "Shares on 0-1, with Wilson intervals.", digits=3))
+        rates = {"measure": "Measure", "value": "Share", **INTERVAL, "n": "n"}
+        blocks.append(table(r.index.rates, rates, "Rates", "Shares on 0–1, with Wilson intervals."))
     return blocks
 
 
@@ -172,28 +215,18 @@ def _impact_blocks(r: StudyResult, prefix: str) -> list[Block]:
     impacts = r.index.impacts.query("target == @target")
     if impacts.empty:
         return []
-    label = r.label(target)
-    shown = impacts.assign(driver=impacts["driver"].map(r.label))
-    bars = charts.impact_bars(shown, label, id=f"{prefix}impact-chart")
+    name = _name(r, target)
     performance = r.index.scores.set_index("construct")["index"]
-    chart = pd.DataFrame(
-        {
-            "construct": impacts["driver"].map(r.label),
-            "importance": impacts["impact"],
-            "performance": impacts["driver"].map(performance),
-        }
-    )
+    drivers = _label(r, impacts)
     text = (
-        f"The impact of a driver is what its total effect adds to {label}, in points per point of the driver's own index, "
-        "along every path of the model. It describes association in this survey; it does not prove cause."
+        f"The impact of a driver is what its total effect adds to {inline(name)}, in points per point of the driver's "
+        "own index, along every path of the model. It describes association in this survey; it does not prove cause."
     )
-    blocks = [_text(text), _figure(bars)]
-    if len(chart) > 1:
-        ipma = charts.importance_performance(chart, target=label, id=f"{prefix}ipma")
-        note = (
-            "Important and weak (lower right) is where improvement pays most. The lines are the means of the drivers."
-        )
-        blocks.append(_figure(ipma, note))
+    blocks = [paragraph(text), figure(charts.impact_bars(drivers, name, id=f"{prefix}impact-chart"))]
+    if len(impacts) > 1:
+        at = {"construct": drivers["driver"], "importance": impacts["impact"], "performance": impacts["driver"].map(performance)}  # fmt: skip
+        ipma = charts.importance_performance(pd.DataFrame(at), target=name, id=f"{prefix}ipma")
+        blocks.append(figure(ipma, "Improvement pays most where a driver is important and weak, at the lower right."))
     return blocks
 
 
@@ -201,100 +234,112 @@ def _unit_blocks(r: StudyResult, prefix: str) -> list[Block]:
     if r.units is None:
         return []
     u, target = r.units, r.index.target
-    rows = u.scores[u.scores["construct"] == target]
-    names = rows[list(u.keys)].astype(str).agg(", ".join, axis=1)
-    overall = _target_row(r)["index"]
-    chart = pd.DataFrame({"unit": names, **{c: rows[c] for c in ("index", "ci_lower", "ci_upper")}})
-    svg = charts.unit_dots(chart, overall=overall, overall_label="All respondents", id=f"{prefix}unit-chart")
-    heads = {"unit": "Unit", "index": "Index", "se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper", "n": "n"}
-    table = chart.assign(se=rows["se"], n=rows["n"]).sort_values("index", ascending=False)
-    caption = f"Index of {r.label(target)} by unit, on 0-100."
-    blocks = [_figure(svg), _table(table[list(heads)], heads, caption, digits=1, folded="All units")]
+    names = {unit: shown(", ".join(map(str, unit))) for unit in u.fits}
+    scores = u.scores.assign(unit=[names[k] for k in zip(*(u.scores[c] for c in u.keys), strict=True)])
+    rows = scores[scores["construct"] == target]
+    svg = charts.unit_dots(rows, overall=_target_row(r)["index"], overall_label="All respondents", id=f"{prefix}unit-chart")  # fmt: skip
+    notes = {names[unit]: _unit_note(fit) for unit, fit in u.fits.items()}
+    ranked = rows.sort_values("index", ascending=False, kind="stable").reset_index(drop=True)
+    ranked = ranked.assign(note=ranked["unit"].map(notes))
+    by = ", ".join(shown(k) for k in u.keys)
+    heads = {"unit": by.capitalize(), "index": "Index", **INTERVAL, "n": "n"}
+    flags = {}
+    if any(notes.values()):
+        heads["note"] = "Note"
+        flags["note"] = Flag((ranked["note"] != "").to_numpy(), "▼", "see the warnings")
+    text = f"{len(u.fits):,} units by {by}, each estimated by itself; {len(u.skipped):,} could not be estimated."
+    measured = dict.fromkeys(scores["construct"])
+    wide = pd.DataFrame({c: scores.loc[scores["construct"] == c, "index"].to_numpy() for c in measured})
+    wide.insert(0, "unit", list(rows["unit"]), allow_duplicates=True)
+    wide = wide.assign(_order=rows["index"].to_numpy()).sort_values("_order", ascending=False, kind="stable")
+    columns = {"unit": by.capitalize()} | {c: _name(r, c) for c in measured}
+    caption = f"{inline(_name(r, target))} by unit on 0–100, with {_percent(u.level)} interval at fixed weights."
+    blocks = [
+        paragraph(text),
+        figure(svg),
+        table(ranked, heads, f"{_name(r, target)} by unit", caption, digits=1, flags=flags, folded=len(ranked) > 12),
+        table(wide, columns, "Every construct by unit", "Indices on 0–100.", digits=1, folded=True),
+    ]
     if len(u.skipped):
-        skipped = {c: c.capitalize() for c in u.skipped.columns}
-        blocks.append(_table(u.skipped, skipped, "Units that could not be estimated."))
+        skipped = {c: shown(c).capitalize() for c in u.skipped.columns}
+        blocks.append(table(u.skipped, skipped, "Units that could not be estimated"))
     return blocks
+
+
+def _unit_note(fit: Any) -> str:
+    """What makes a unit's figures doubtful."""
+    said = [] if fit.converged else ["not converged"]
+    return ", ".join(said + (["negative weight"] if fit.negative_weights() else []))
 
 
 def _quality_blocks(r: StudyResult, prefix: str) -> list[Block]:
     fit = r.fit
-    reliability = fit.reliability.reset_index()
-    reliability["construct"] = reliability["construct"].map(r.label)
-    single = fit.layout.design.size == 1
+    several = fit.layout.design.size > 1
+    reliability = fit.reliability.copy()
+    reliability.loc[~several] = np.nan
+    reliability = reliability.reset_index()
     heads = {"construct": "Construct", "alpha": "Alpha", "rho_a": "Rho A", "rho_c": "Rho C", "ave": "AVE"}
-    caption = "Reliability: at least .70 is usual. Average variance extracted (AVE): at least .50. Red is below."
-    flags = {k: (reliability[k] < limit).to_numpy() & ~single for k, limit in THRESHOLDS.items()}
-    measured = reliability.astype(object).where(
-        ~pd.DataFrame({c: single & (c != "construct") for c in heads}), "single item"
-    )
+    caption = "Reliability of at least .70 and AVE of at least .50 are usual; ▼ is below. –: single item."
+    flags = {k: below(reliability[k], limit) for k, limit in RELIABILITY.items()}
     boot = r.bootstrap
-    pairs = boot.htmt[_first_of_pair(boot.htmt, fit.layout.constructs)]
-    forest = pd.DataFrame(
-        {
-            "label": [f"{r.label(a)} – {r.label(b)}" for a, b in zip(pairs["row"], pairs["column"], strict=True)],
-            **{c: pairs[c].to_numpy() for c in ("est", "ci_lower", "ci_upper")},
-        }
-    ).sort_values("est", ascending=False)
-    items = _item_table(r)
-    weak = {
-        "loading": (items["loading"].abs() < LOADING_LIMIT).to_numpy(),
-        "vif": (items["vif"] > VIF_LIMIT).to_numpy(),
-    }
-    item_heads = {
-        "item": "Item",
-        "label": "Question",
-        "construct": "Construct",
-        "loading": "Loading",
-        "weight": "Weight",
-        "vif": "VIF",
-    }
+    pairs = boot.htmt[_first_of_pair(boot.htmt, fit.layout.constructs)].sort_values("est", ascending=False)
+    labels = [f"{_name(r, a)} – {_name(r, b)}" for a, b in zip(pairs["row"], pairs["column"], strict=True)]
+    forest = charts.interval_forest(
+        pairs.assign(label=labels),
+        thresholds=HTMT_LIMITS,
+        axis_label="HTMT",
+        title="Heterotrait-monotrait ratios",
+        id=f"{prefix}htmt",
+    )
+    text = (
+        "Constructs should differ from one another: the heterotrait-monotrait ratio (HTMT) compares correlations between "
+        "constructs with those within, and an interval that reaches .90 (.85 for constructs far apart) says that two "
+        "constructs are hard to tell apart."
+    )
     return [
-        _table(measured, heads, caption, digits=3, flags=flags),
-        _table(items[list(item_heads)], item_heads, "Items. Loadings of at least .70 are usual, VIF at most 5.", 3, weak),
-        _text(
-            "Constructs should differ from one another: the heterotrait-monotrait ratio (HTMT) compares correlations between "
-            "constructs with those within, and an interval that reaches .90 (.85 for constructs far apart) says that two "
-            "constructs are hard to tell apart."
-        ),
-        _figure(charts.interval_forest(forest, thresholds=HTMT_LIMITS, axis_label="HTMT", title="Heterotrait-monotrait ratios", id=f"{prefix}htmt")),
-    ]  # fmt: skip
+        table(_label(r, reliability), heads, "Constructs", caption, flags=flags),
+        _item_block(r),
+        paragraph(text),
+        figure(forest),
+        facts(TERMS, "What the terms mean", folded=True),
+    ]
 
 
-def _item_table(r: StudyResult) -> pd.DataFrame:
+def _item_block(r: StudyResult) -> Block:
     fit = r.fit
-    frame = fit.loadings.rename(columns={"est": "loading"})
-    frame["weight"], frame["vif"] = fit.weights["est"], fit.item_vif["vif"]
-    frame["label"] = frame["item"].map(r.item_label)
-    return frame.assign(construct=frame["construct"].map(r.label))
+    items = fit.loadings.rename(columns={"est": "loading"})
+    items["weight"], items["vif"] = fit.weights["est"], fit.item_vif["vif"]
+    items["label"] = [shown(r.item_label(i)) for i in items["item"]]
+    heads = {"item": "Item", "label": "Question", "construct": "Construct", "loading": "Loading", "weight": "Weight", "vif": "VIF"}  # fmt: skip
+    flags = {"vif": above(items["vif"], VIF_LIMIT), "weight": below(items["weight"], 0.0)}
+    flags["loading"] = below(items["loading"].abs(), LOADING_LIMIT)
+    caption = "Loadings of at least .70 are usual, weights are positive, VIF is at most 5; ▼ is below, ▲ above."
+    return table(_label(r, items), heads, "Items", caption, flags=flags)
 
 
 def _table_blocks(r: StudyResult) -> list[Block]:
     b = r.bootstrap
-    stats = {"est": "Estimate", "se": "Std. error", "t": "t", "pvalue": "p", "ci_lower": "Lower", "ci_upper": "Upper"}
-    arrow = {"outcome": "Outcome", "predictor": "Predictor"}
-    cell = {"construct": "Construct", "item": "Item"}
+    cells = {"construct": "Construct", "item": "Item"}
     total = b.effects[b.effects["effect"] == "total"]
     fit = r.fit.paths.assign(f2=r.fit.f_squared["f2"], vif=r.fit.vif["vif"])
     endogenous = b.r_squared[b.r_squared["column"] == "r2"].rename(columns={"row": "construct"})
-    items = r.frames["items"]
     item_heads = {
         "item": "Item", "label": "Question", "mean": "Mean", "sd": "Std. dev.", "missing": "Missing",
         "lowest": "Lowest", "highest": "Highest",
     }  # fmt: skip
     tables = [
-        ("Paths", _label(r, b.paths), {**arrow, **stats}, "Standardised paths with bootstrap intervals."),
-        ("Effect sizes and collinearity", _label(r, fit), {**arrow, "est": "Path", "f2": "f²", "vif": "VIF"},
+        ("Paths", b.paths, {**ARROW, **STATISTICS}, "Standardised paths with bootstrap intervals."),
+        ("Effect sizes and collinearity", fit, {**ARROW, "est": "Path", "f2": "f²", "vif": "VIF"},
          "f²: .02 small, .15 medium, .35 large (Cohen 1988)."),
-        ("Total effects", _label(r, total), {**arrow, **stats}, "Direct and indirect effects together, standardised."),
-        ("Explained variance", _label(r, endogenous), {"construct": "Construct", **stats}, "R² with bootstrap intervals."),
-        ("Impacts", _label(r, r.index.impacts),
-         {"driver": "Driver", "target": "Target", "impact": "Impact", "se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper"},
-         "Total effects between 0-100 indices, points per point."),
-        ("Loadings", _label(r, b.loadings), {**cell, **stats}, "Correlations of items with their construct."),
-        ("Weights", _label(r, b.weights), {**cell, **stats}, "Outer weights, as they make scores of unit variance."),
-        ("Items", items, item_heads, "Answers as used, and the ends of each scale."),
+        ("Total effects", total, {**ARROW, **STATISTICS}, "Direct and indirect effects together, standardised."),
+        ("Explained variance", endogenous, {"construct": "Construct", **STATISTICS}, "R² with bootstrap intervals."),
+        ("Impacts", r.index.impacts, {"driver": "Driver", "target": "Target", "impact": "Impact", **INTERVAL},
+         "Total effects between 0–100 indices, points per point."),
+        ("Loadings", b.loadings, {**cells, **STATISTICS}, "Correlations of items with their construct."),
+        ("Weights", b.weights, {**cells, **STATISTICS}, "Outer weights, as they make scores of unit variance."),
+        ("Answers", r.frames["items"], item_heads, "Answers as used, and the ends of each scale."),
     ]  # fmt: skip
-    return [_table(frame[list(heads)], heads, caption, folded=title) for title, frame, heads, caption in tables]
+    return [table(_label(r, frame), heads, title, note, folded=True) for title, frame, heads, note in tables]
 
 
 def _method_blocks(r: StudyResult) -> list[Block]:
@@ -308,86 +353,39 @@ def _method_blocks(r: StudyResult) -> list[Block]:
         "estimation on resampled respondents."
     )
     o, b = p["options"], p["bootstrap"]
-    excluded = ", ".join(f"{x.rows} {x.reason}" for x in r.excluded.itertuples()) or "none"
     blanks = int(np.isnan(fit.x).sum())
+    mode_b = ", ".join(shown(k) for k, v in o["modes"].items() if v == "B")
     rows = [
-        ("Rows", f"{p['rows']:,} read, {p['rows_used']:,} used; excluded: {excluded}"),
+        ("Rows", _used(r)),
         ("Missing answers", f"{blanks:,}, treated by: {o['missing']}" if blanks else "none"),
-        ("Case weights", o["weights"] or ("given" if fit.case_weights is not None else "none")),
+        ("Case weights", _case_weights(r)),
         ("Converged", f"yes, after {fit.iterations} iterations" if r.converged else "NO"),
         ("Items", "standardised" if o["standardize"] else "in their own metric"),
-        ("Mode B", ", ".join(k for k, v in o["modes"].items() if v == "B") or "none (all Mode A)"),
-        ("Bootstrap", f"{b['replicates']:,} replicates, {b['failed']} failed, {b['interval']} intervals at {b['level']:.0%}, seed {b['seed']}"),
+        ("Mode B", mode_b or "none (all Mode A)"),
+        ("Bootstrap", f"{b['replicates']:,} replicates, {b['failed']:,} failed, {b['interval']} intervals at {_percent(b['level'])}, seed {b['seed']}"),
         ("Versions", ", ".join(f"{k} {v}" for k, v in p["versions"].items())),
         ("Data, SHA-256", p["data_sha256"]),
-        ("Model", "; ".join(r.index.spec.model.syntax.splitlines())),
+        ("Model", shown("; ".join(r.index.spec.model.syntax.splitlines()), 20_000)),
     ]  # fmt: skip
-    return [_text(text), {"kind": "facts", "rows": rows}]
+    return [paragraph(text), facts(rows)]
 
 
-# --- pieces -------------------------------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------------------------------
 
 
-def _text(text: str, note: bool = False) -> Block:
-    return {"kind": "text", "text": text, "note": note}
-
-
-def _figure(svg: str, caption: str = "") -> Block:
-    return {"kind": "figure", "svg": _safe(svg), "caption": caption}
-
-
-def _table(
-    frame: pd.DataFrame,
-    heads: Mapping[str, str],
-    caption: str,
-    digits: int = 3,
-    flags: Mapping[str, np.ndarray] | None = None,
-    folded: str = "",
-) -> Block:
-    """A table block; `flags` marks cells that miss a threshold."""
-    flags = flags or {}
-    numeric = {c: pd.api.types.is_numeric_dtype(frame[c]) or c in flags for c in heads}
-    rows = [
-        [
-            {"text": _cell(value, digits, c), "number": numeric[c], "flag": bool(c in flags and flags[c][i])}
-            for c, value in zip(heads, line, strict=True)
-        ]
-        for i, line in enumerate(frame[list(heads)].itertuples(index=False, name=None))
-    ]
-    head = [{"text": text, "number": numeric[c]} for c, text in heads.items()]
-    return {"kind": "table", "head": head, "rows": rows, "caption": caption, "folded": bool(folded), "title": folded}
-
-
-def _cell(value: Any, digits: int, column: str) -> str:
-    """A value as the reader sees it."""
-    if value is None or value != value:
-        return "–"
-    if isinstance(value, float | np.floating):
-        if column == "pvalue":
-            return "< .001" if value < 0.001 else f"{value:.3f}"
-        if column in ("missing", "lowest", "highest"):
-            return f"{value:g}"
-        return f"{value:.{digits}f}".replace("-", "−")
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return f"{value:,}"
-    return str(value)
+def _name(r: StudyResult, construct: str) -> str:
+    """A construct as the reader knows it."""
+    return shown(r.label(construct))
 
 
 def _label(r: StudyResult, frame: pd.DataFrame) -> pd.DataFrame:
-    """Constructs by the names that the reader knows."""
+    """Constructs in a frame as the reader knows them."""
     known = set(r.fit.layout.constructs)
     columns = [c for c in ("outcome", "predictor", "construct", "driver", "target") if c in frame]
-    return frame.assign(**{c: frame[c].map(lambda v: r.label(v) if v in known else v) for c in columns})
+    return frame.assign(**{c: frame[c].map(lambda v: _name(r, v) if v in known else v) for c in columns})
 
 
 def _first_of_pair(frame: pd.DataFrame, constructs: Sequence[str]) -> np.ndarray:
     """Each pair of constructs once, in the order of the model."""
     place = {c: i for i, c in enumerate(constructs)}
     return (frame["row"].map(place) < frame["column"].map(place)).to_numpy()
-
-
-def _safe(svg: str) -> Any:
-    """Mark our own markup, whose texts are escaped already."""
-    from markupsafe import Markup
-
-    return Markup(svg)

@@ -1,0 +1,257 @@
+"""The pieces a report is made of: texts, figures, facts, tables with flagged cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .lettering import right_to_left
+
+Block = dict[str, Any]
+LONGEST = 160  # characters of a text from the data that a page shows; the tables on disk hold all of it
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Cells that miss a threshold, with a sign for readers who do not see the colour.
+
+    Parameters
+    ----------
+    where : ndarray of bool of shape (rows,)
+    sign : {"▼", "▲"}
+    why : str
+        What the threshold is.
+    """
+
+    where: np.ndarray
+    sign: str
+    why: str
+
+
+def below(values: pd.Series, limit: float) -> Flag:
+    """Flag values under a limit.
+
+    Parameters
+    ----------
+    values : Series
+    limit : float
+
+    Returns
+    -------
+    Flag
+
+    Examples
+    --------
+    >>> below(pd.Series([0.6, 0.8, float("nan")]), 0.7).where.tolist()
+    [True, False, False]
+    """
+    return Flag((values < limit).to_numpy(), "▼", f"below {limit:g}")
+
+
+def above(values: pd.Series, limit: float) -> Flag:
+    """Flag values over a limit.
+
+    Parameters
+    ----------
+    values : Series
+    limit : float
+
+    Returns
+    -------
+    Flag
+
+    Examples
+    --------
+    >>> above(pd.Series([4.0, 6.0]), 5).where.tolist()
+    [False, True]
+    """
+    return Flag((values > limit).to_numpy(), "▲", f"above {limit:g}")
+
+
+def shown(text: object, longest: int = LONGEST) -> str:
+    r"""Return a text from the data as a page can show it: on one line, without control characters, not endless.
+
+    Parameters
+    ----------
+    text : object
+    longest : int, default 160
+        Characters kept.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shown("a\x00b\n c"), shown("x" * 5000, 4)
+    ('ab c', 'xxx…')
+    """
+    clean = " ".join(_CONTROL.sub("", str(text)).split())
+    return clean if len(clean) <= longest else clean[: longest - 1].rstrip("\u200d") + "…"
+
+
+def inline(text: str) -> str:
+    """Keep a name in right-to-left script from turning the sentence around it.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        The text between Unicode's isolating marks where it needs them.
+
+    Examples
+    --------
+    >>> inline("Loyalty")
+    'Loyalty'
+    """
+    return f"\u2068{text}\u2069" if right_to_left(text) else text
+
+
+def paragraph(text: str) -> Block:
+    """Make a block of prose.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    dict
+    """
+    return {"kind": "text", "text": text}
+
+
+def figure(svg: str, caption: str = "") -> Block:
+    """Make a block of one picture.
+
+    Parameters
+    ----------
+    svg : str
+        Our own markup, whose texts are escaped already.
+    caption : str, default ""
+
+    Returns
+    -------
+    dict
+    """
+    return {"kind": "figure", "svg": markup(svg), "caption": caption}
+
+
+def facts(rows: Iterable[tuple[str, str]], title: str = "", *, folded: bool = False) -> Block:
+    """Make a block of terms and what is said of them.
+
+    Parameters
+    ----------
+    rows : iterable of (term, text)
+    title : str, default ""
+    folded : bool, default False
+        Whether the screen shows the title only, until asked; print shows all.
+
+    Returns
+    -------
+    dict
+    """
+    return {"kind": "facts", "rows": list(rows), "title": title, "folded": folded}
+
+
+def table(
+    frame: pd.DataFrame,
+    heads: Mapping[str, str],
+    title: str,
+    caption: str = "",
+    *,
+    digits: int = 3,
+    flags: Mapping[str, Flag] | None = None,
+    folded: bool = False,
+) -> Block:
+    """Make a block of one table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    heads : mapping of column to str
+        The columns shown, in order, and what the reader calls them.
+    title, caption : str
+    digits : int, default 3
+        Decimals.
+    flags : mapping of column to Flag, optional
+    folded : bool, default False
+        Whether the screen shows the title only, until asked; print shows all.
+
+    Returns
+    -------
+    dict
+    """
+    flags = flags or {}
+    numeric = {c: pd.api.types.is_numeric_dtype(frame[c]) for c in heads}
+    rows = [
+        [
+            {
+                "text": cell(value, digits, c),
+                "number": numeric[c],
+                "flag": flags[c] if c in flags and flags[c].where[i] else None,
+            }
+            for c, value in zip(heads, line, strict=True)
+        ]
+        for i, line in enumerate(frame[list(heads)].itertuples(index=False, name=None))
+    ]
+    head = [{"text": shown(text), "number": numeric[c]} for c, text in heads.items()]
+    return {"kind": "table", "head": head, "rows": rows, "title": title, "caption": caption, "folded": folded}
+
+
+def cell(value: Any, digits: int, column: str = "") -> str:
+    """Write a value as the reader sees it.
+
+    Parameters
+    ----------
+    value : object
+    digits : int
+        Decimals of a floating-point number.
+    column : str, default ""
+        Its column; p-values and scale ends are written their own way.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> cell(-0.5, 2), cell(float("nan"), 2), cell(0.0002, 3, "pvalue"), cell(12345, 0)
+    ('−0.50', '–', '< .001', '12,345')
+    """
+    if value is None or pd.isna(value):
+        return "–"
+    if isinstance(value, float | np.floating):
+        if column == "pvalue":
+            return "< .001" if value < 0.001 else f"{value:.3f}"
+        if column in ("missing", "lowest", "highest"):
+            return f"{value:g}".replace("-", "−")
+        return f"{value:.{digits}f}".replace("-", "−")
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return f"{value:,}".replace("-", "−")
+    return shown(value)
+
+
+def markup(text: str) -> Any:
+    """Mark text as our own HTML or SVG, not to be escaped again.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    markupsafe.Markup
+    """
+    from markupsafe import Markup
+
+    return Markup(text)

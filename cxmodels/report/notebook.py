@@ -1,0 +1,95 @@
+"""How results show themselves at the end of a notebook cell: headline, warnings, pictures, tables."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from . import charts
+from .blocks import shown
+from .diagram import path_diagram
+
+if TYPE_CHECKING:
+    from ..acsi import IndexResult
+    from ..pls import PLSBootstrap, PLSResult
+    from ..results import Result
+
+
+def notebook_html(result: Result) -> str:
+    r"""Render any result for a notebook: a study as its report, others as headline, warnings, pictures and tables.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    str
+        One ``<div>``; everything from the data is escaped. The same result gives the same text.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> model = "Quality =~ PERQ1 + PERQ2\nSatisfaction =~ CUSA1 + CUSA2\nSatisfaction ~ Quality"
+    >>> notebook_html(cx.PLS(model).fit(cx.datasets.load("mobi"))).count("<svg")
+    1
+    """
+    from ..acsi import IndexResult
+    from ..pls import PLSBootstrap, PLSResult
+    from ..results import plain_html
+    from ..study import StudyResult
+    from .html import study_html
+
+    prefix = _prefix(result)
+    if isinstance(result, StudyResult):
+        return study_html(result, whole=False, prefix=prefix)
+    pictures: list[str] = []
+    if isinstance(result, IndexResult):
+        pictures = _index_pictures(result, prefix)
+    elif isinstance(result, PLSResult | PLSBootstrap):
+        pictures = [_paths(result, prefix)]
+    return plain_html(result, "".join(f'<div style="background:#fff;max-width:58rem">{p}</div>' for p in pictures))
+
+
+def _prefix(result: Result) -> str:
+    """Start of the ids: the same for the same numbers, another for others."""
+    told = repr(result) + "".join(frame.to_csv() for frame in result.tables().values())
+    return f"cx{hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:10]}-"
+
+
+def _paths(result: PLSResult | PLSBootstrap, prefix: str) -> str:
+    """Path diagram of one model, with intervals where there was a bootstrap."""
+    point: Any = getattr(result, "point", result)
+    constructs = {c: shown(c) for c in point.layout.constructs}
+    return path_diagram(constructs, result.paths, r_squared=point.r_squared, id=f"{prefix}paths")
+
+
+def _index_pictures(result: IndexResult, prefix: str) -> list[str]:
+    """One unit: headline, diagram and indices; several: the units compared."""
+    target = result.target
+    rows = result.scores[result.scores["construct"] == target]
+    if result.keys:
+        names = rows[list(result.keys)].astype(str).agg(", ".join, axis=1).map(shown)
+        title = f"Index of {shown(target)} by unit"
+        return [charts.unit_dots(rows.assign(unit=names), title=title, id=f"{prefix}units")]
+    row = rows.iloc[0]
+    fit = result.fit_of()
+    index = pd.Series(result.scores["index"].to_numpy(), list(result.scores["construct"]))
+    constructs = {c: shown(c) for c in fit.layout.constructs}
+    said = {"interval": f"{100 * result.level:g}% interval {{span}}"}
+    return [
+        charts.headline(
+            row["index"],
+            row["ci_lower"],
+            row["ci_upper"],
+            label=shown(target),
+            n=result.n_obs,
+            words=said,
+            id=f"{prefix}headline",
+        ),
+        path_diagram(
+            constructs, fit.paths, index=index, r_squared=fit.r_squared, highlight=target, id=f"{prefix}paths"
+        ),
+    ]
