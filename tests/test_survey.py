@@ -229,9 +229,10 @@ def test_text_codes_leave_a_column_of_numbers():
     np.testing.assert_array_equal(mixed.numeric(["q"])[:, 0], [7, np.nan, np.nan, np.nan, 2])
 
 
-@pytest.mark.parametrize("kind", ["pandas", "nullable", "polars"])
+@pytest.mark.parametrize("kind", ["pandas", "nullable", "polars", "object", "arrow dtypes", "category"])
 def test_reversed_items_are_turned_round_after_missing_codes(kind):
-    data = FRAMES[kind]({"q": [1, 10, 99, 7]})
+    answers = {"q": [1, 10, 99, 7]}
+    data = pd.DataFrame(answers, dtype="category") if kind == "category" else FRAMES[kind](answers)
     survey = Survey(data, {"items": {"q": {"scale": [1, 10], "missing": [99], "reversed": True}}})
     np.testing.assert_array_equal(survey.numeric(["q"])[:, 0], [10, 1, np.nan, 4])
     np.testing.assert_array_equal(survey.subset([3, 0]).numeric(["q"])[:, 0], [4, 10])
@@ -509,3 +510,27 @@ def test_html_escapes_what_comes_from_the_data():
 def test_a_codebook_that_contradicts_itself_is_a_spec_error():
     with pytest.raises(SpecError, match="Item 'q' has the missing code 9 inside its scale 1 to 10"):
         Survey({"q": [1]}, {"items": {"q": {"scale": [1, 10], "missing": [9]}}})
+
+
+def test_codes_of_columns_that_are_no_plain_numbers():
+    data = pd.DataFrame(
+        {
+            "flag": [True, False, True],
+            "day": pd.to_datetime(["2024-01-01", "2024-01-02", None]),
+            "kind": pd.Categorical([1, 2, 9]),
+            "word": ["a", "b", "9"],
+        }
+    )
+    items = [Item(name, missing=(9,)) for name in data]
+    survey = Survey(data, Codebook([*items[1:], Item("flag", scale=(0, 1), reversed=True)]))
+    assert survey.numeric(["flag"])[:, 0].tolist() == [0, 1, 0]
+    assert survey.frame["day"].tolist() == data["day"].tolist()
+    assert survey.frame["kind"].isna().tolist() == [False, False, True]
+    assert survey.frame["word"].isna().tolist() == [False, False, True]
+    assert survey.raw_missing["column"].tolist() == ["kind", "word"]
+
+
+def test_text_in_a_reversed_item_is_refused_not_passed_through():
+    survey = Survey({"q": [1, "x", 3]}, {"items": {"q": {"scale": [1, 5], "reversed": True}}})
+    with pytest.raises(DataError, match="Item 'q' holds text in 1 of 3 rows"):
+        survey.numeric(["q"])

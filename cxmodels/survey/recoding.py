@@ -27,9 +27,7 @@ def recode(raw: pd.DataFrame, book: Codebook) -> pd.DataFrame:
         hit = _coded(column, item)
         if hit.any():
             column = _numbers_left(column.mask(hit))
-        if item.reversed and item.scale and pd.api.types.is_numeric_dtype(column.dtype):
-            column = sum(item.scale) - column
-        changed[name] = column
+        changed[name] = _turned(column, item) if item.reversed else column
     # The copy puts the columns together again, which makes every later selection of rows quick.
     return raw.assign(**changed).copy() if changed else raw
 
@@ -40,7 +38,7 @@ def missing_codes(raw: pd.DataFrame, book: Codebook) -> pd.DataFrame:
     for name, item in book.items():
         column = one_column(raw, name) if item.missing else None
         if column is not None:
-            counts = column[_coded(column, item)].value_counts(sort=False).items()
+            counts = column[_coded(column, item)].astype(object).value_counts(sort=False).items()
             found += sorted(
                 ((name, plain(code) if is_number(code) else code, int(rows)) for code, rows in counts),
                 key=_numbers_first,
@@ -64,6 +62,16 @@ def _coded(column: pd.Series, item: Item) -> npt.NDArray[np.bool_]:
             low, high = code if isinstance(code, tuple) else (code, code)
             hit = hit | ((values >= low) & (values <= high))
     return hit
+
+
+def _turned(column: pd.Series, item: Item) -> pd.Series:
+    """Turn answers to lo + hi - answer; a column with text in it stays, and no model takes it."""
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        values, texts = numbers_of(column)
+        if texts:
+            return column
+        column = pd.Series(values, index=column.index, name=column.name)
+    return sum(item.scale or ()) - column
 
 
 def _numbers_left(column: pd.Series) -> pd.Series:
