@@ -49,7 +49,7 @@ def read_survey(
     codebook : Codebook, dict or path of a TOML file, optional
         What the columns mean. Where it says something, it wins over the labels, answer texts and
         user-missing codes of the file.
-    weights, wave, hierarchy
+    weights, wave, hierarchy : optional
         Roles of columns, as for `Survey`. A weight variable set in SPSS itself is not used unless named.
     encoding : str, optional
         Encoding of a text, SPSS or Stata file. Default: UTF-8 for text, else what the file declares.

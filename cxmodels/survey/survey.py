@@ -47,6 +47,8 @@ class Survey:
         Column of the year or wave. Default: as in the codebook.
     hierarchy : sequence of str, optional
         Columns of the levels above a respondent, finest first. Default: as in the codebook.
+    notes : sequence of str, default ()
+        What whoever made the data decided; shown with the survey.
 
     Attributes
     ----------

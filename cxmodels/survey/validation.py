@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -52,16 +54,21 @@ def numbers_of(column: pd.Series) -> tuple[np.ndarray, list[Problem]]:
     cells = np.asarray(column, dtype=object)
     blank = pd.isna(cells)
     wrong = np.array([not _number(cell) for cell in cells], dtype=bool) & ~blank
-    values = np.array([np.nan if bad else float(cell) for cell, bad in zip(cells, wrong | blank, strict=True)])
+    values = np.array([np.nan if bad else _float(cell) for cell, bad in zip(cells, wrong | blank, strict=True)])
     return values, [_no_numbers(str(column.name), cells[wrong], len(cells))] if wrong.any() else []
 
 
 def _number(cell: object) -> bool:
     """Whether a cell of an object column is a real number; text that looks like one is text."""
-    import numbers
-    from decimal import Decimal
-
     return isinstance(cell, numbers.Real | Decimal | np.bool_)
+
+
+def _float(cell: Any) -> float:
+    """A number as float; an integer beyond all floats is infinite, and is refused as such."""
+    try:
+        return float(cell)
+    except OverflowError:
+        return np.inf
 
 
 def _no_numbers(name: str, cells: np.ndarray, total: int) -> Problem:
@@ -113,14 +120,8 @@ def array_problems(
             if gone == n:
                 problems.append(_all_missing(name, n))
             elif gone and not allow_missing:
-                problems.append(
-                    Problem(
-                        name,
-                        "missing",
-                        gone,
-                        f"Item '{name}' has no answer in {of_rows(gone, n)}: fill or drop them.",
-                    )
-                )
+                detail = f"Item '{name}' has no answer in {of_rows(gone, n)}: fill or drop them."
+                problems.append(Problem(name, "missing", gone, detail))
     declared = [j for j, name in enumerate(items) if name in book and book[name].scale] if book else []
     if declared:
         low, high = np.array([book[items[j]].scale for j in declared]).T
