@@ -42,6 +42,7 @@ class WeightedMoments:
     def __init__(self, x: Array, missing: Missing = "complete") -> None:
         self.missing = missing
         self.n, self.p = x.shape
+        x = np.ascontiguousarray(x)  # the order in memory decides how sums are rounded
         with np.errstate(over="ignore", invalid="ignore"):
             if missing == "complete":
                 self.center = x.mean(axis=0)
