@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+
+def _version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        from . import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="cxmodels",
-    help="Statistical models of customer experience.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -19,19 +31,33 @@ data = typer.Typer(help="The data sets of the package.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
 
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Statistical models of customer experience."""
+
+
 @app.command()
 def study(
     file: Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY.toml")],
     out: Annotated[Path, typer.Option(help="Folder that takes the study's folder.")] = Path("reports"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Run a satisfaction study and write its report, tables and result.json into OUT/NAME."""
-    from .report import write_study
+    """Run a satisfaction study and write its report, tables and result.json into OUT/NAME.
+
+    Results of an earlier run stay as they are until the new ones are complete. A mistake in the study file or in the
+    data is one sentence and exit code 2; an interrupt is exit code 130.
+    """
+    from .report import check_place, write_study
     from .study import Study
 
+    plan = Study.from_toml(file)
+    check_place(out / plan.name)
     with _Bars(quiet) as bars:
-        result = Study.from_toml(file).run(bars.show)
-        folder = write_study(result, out)
+        folder = write_study(result := plan.run(bars.show), out)
     typer.echo(repr(result))
     typer.echo(f"\nReport  {folder / 'report.html'}")
 
@@ -55,31 +81,36 @@ def show_data(name: Annotated[str, typer.Argument(help="Name of the data set.")]
 @app.command()
 def version() -> None:
     """Print the version."""
-    from . import __version__
-
-    typer.echo(__version__)
+    _version(True)
 
 
 class _Bars:
-    """One progress bar per stage of a run, on the terminal's error stream."""
+    """One progress bar per stage of a run, if the error stream is a terminal."""
+
+    show: Callable[[str, int, int], None] | None = None
 
     def __init__(self, quiet: bool) -> None:
+        self.progress: Any = None
+        if quiet or not sys.stderr.isatty():
+            return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        console = Console(stderr=True, quiet=quiet)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, console=console)
+        self.progress = Progress(*columns, console=Console(stderr=True))
         self.tasks: dict[str, Any] = {}
+        self.show = self._show
 
     def __enter__(self) -> _Bars:
-        self.progress.start()
+        if self.progress:
+            self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        if self.progress:
+            self.progress.stop()
 
-    def show(self, stage: str, done: int, total: int) -> None:
+    def _show(self, stage: str, done: int, total: int) -> None:
         """Move the bar of a stage."""
         if stage not in self.tasks:
             self.tasks[stage] = self.progress.add_task(stage.capitalize(), total=total)
@@ -104,7 +135,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("Interrupted; nothing was written.", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,8 @@ def _warnings(r: StudyResult) -> dict[str, list[str]]:
 def _rows(r: StudyResult) -> str:
     """Rows read, used and excluded, weights and blanks, in one line."""
     blanks = int(np.isnan(r.fit.x).sum())
-    answers = f"{blanks:,} missing answers treated by {r.fit.missing}" if blanks else "no missing answers"
+    treatment = {"mean": "replaced by the item's mean", "pairwise": "left out pair by pair"}.get(r.fit.missing, "")
+    answers = f"{blanks:,} missing answers {treatment}" if blanks else "no missing answers"
     return f"{_used(r)}; {_case_weights(r)}; {answers}."
 
 
@@ -142,7 +143,7 @@ def _headline(r: StudyResult, prefix: str) -> str:
         row["ci_upper"],
         label=_name(r, r.index.target),
         n=r.n_obs,
-        words={"interval": f"{_percent(r.index.level)} interval {{span}}"},
+        words={"interval": f"{_percent(r.index.level)} interval {{span}}", "n": "n = {n:,}"},
         id=f"{prefix}headline",
     )
 
@@ -222,10 +223,10 @@ def _impact_blocks(r: StudyResult, prefix: str) -> list[Block]:
         f"The impact of a driver is what its total effect adds to {inline(name)}, in points per point of the driver's "
         "own index, along every path of the model. It describes association in this survey; it does not prove cause."
     )
-    blocks = [paragraph(text), figure(charts.impact_bars(drivers, name, id=f"{prefix}impact-chart"))]
+    blocks = [paragraph(text), figure(charts.impact_bars(drivers, shown(name, 40), id=f"{prefix}impact-chart"))]
     if len(impacts) > 1:
         at = {"construct": drivers["driver"], "importance": impacts["impact"], "performance": impacts["driver"].map(performance)}  # fmt: skip
-        ipma = charts.importance_performance(pd.DataFrame(at), target=name, id=f"{prefix}ipma")
+        ipma = charts.importance_performance(pd.DataFrame(at), target=shown(name, 60), id=f"{prefix}ipma")
         blocks.append(figure(ipma, "Improvement pays most where a driver is important and weak, at the lower right."))
     return blocks
 
@@ -247,13 +248,14 @@ def _unit_blocks(r: StudyResult, prefix: str) -> list[Block]:
     if any(notes.values()):
         heads["note"] = "Note"
         flags["note"] = Flag((ranked["note"] != "").to_numpy(), "▼", "see the warnings")
-    text = f"{len(u.fits):,} units by {by}, each estimated by itself; {len(u.skipped):,} could not be estimated."
+    text = f"{len(u.fits):,} units by {by}, each estimated by itself"
+    text += f"; {len(u.skipped):,} could not be estimated." if len(u.skipped) else "."
     measured = dict.fromkeys(scores["construct"])
     wide = pd.DataFrame({c: scores.loc[scores["construct"] == c, "index"].to_numpy() for c in measured})
     wide.insert(0, "unit", list(rows["unit"]), allow_duplicates=True)
     wide = wide.assign(_order=rows["index"].to_numpy()).sort_values("_order", ascending=False, kind="stable")
     columns = {"unit": by.capitalize()} | {c: _name(r, c) for c in measured}
-    caption = f"{inline(_name(r, target))} by unit on 0–100, with {_percent(u.level)} interval at fixed weights."
+    caption = f"On 0–100, with {_percent(u.level)} interval at fixed weights."
     blocks = [
         paragraph(text),
         figure(svg),

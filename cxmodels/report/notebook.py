@@ -78,7 +78,7 @@ def _index_pictures(result: IndexResult, prefix: str) -> list[str]:
     fit = result.fit_of()
     index = pd.Series(result.scores["index"].to_numpy(), list(result.scores["construct"]))
     constructs = {c: shown(c) for c in fit.layout.constructs}
-    said = {"interval": f"{100 * result.level:g}% interval {{span}}"}
+    said = {"interval": f"{100 * result.level:g}% interval {{span}}", "n": "n = {n:,}"}
     return [
         charts.headline(
             row["index"],

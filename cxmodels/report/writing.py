@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import glob
 import importlib.util
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError
+from ..errors import DataError, listed
 from .html import study_html
 
 if TYPE_CHECKING:
     from ..study import StudyResult
+
+CONTENTS = ("report.html", "result.json", "tables")
+ASIDE = "earlier"  # the results of before, while new ones take their place
 
 
 def write_study(result: StudyResult, out: str | Path = "reports") -> Path:
@@ -30,7 +36,7 @@ def write_study(result: StudyResult, out: str | Path = "reports") -> Path:
     result : StudyResult
     out : str or Path, default "reports"
         Folder that takes the study's folder; made if needed. A folder of that name from an earlier run is
-        replaced once everything has been written, never before.
+        replaced once everything has been written, never before; one that holds anything else is refused.
 
     Returns
     -------
@@ -66,6 +72,23 @@ def result_json(result: StudyResult) -> str:
     -------
     str
         NaN becomes null. The same result gives the same text.
+
+    Notes
+    -----
+    The keys are
+
+    title, target
+        Of the study; the headline construct.
+    index
+        ``{index, se, ci_lower, ci_upper}`` of the target on 0-100.
+    converged, proper
+        Whether every model settled, and every estimate is one that the model allows.
+    warnings
+        Sentences.
+    tables
+        Name to list of records, the tables of the folder ``tables``: indices, impacts, paths, weights, ...
+    provenance
+        ``data_sha256``, ``rows``, ``rows_used``, ``rows_excluded``, ``options``, ``bootstrap``, ``versions``.
     """
     row = result.index.scores.set_index("construct").loc[result.index.target]
     content = {
@@ -73,6 +96,7 @@ def result_json(result: StudyResult) -> str:
         "target": result.index.target,
         "index": {k: row[k] for k in ("index", "se", "ci_lower", "ci_upper")},
         "converged": result.converged,
+        "proper": result.proper,
         "warnings": list(result.warnings),
         "tables": {name: frame.to_dict("records") for name, frame in result.frames.items()},
         "provenance": result.provenance,
@@ -80,9 +104,38 @@ def result_json(result: StudyResult) -> str:
     return json.dumps(_jsonable(content), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
+def check_place(target: Path) -> None:
+    """Refuse a place that cannot take the results, before a long run rather than after it.
+
+    Parameters
+    ----------
+    target : Path
+        The folder of the results.
+
+    Raises
+    ------
+    DataError
+        If the place cannot be written to, or holds what no earlier run has left there.
+    """
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise DataError(f"'{target}' is a file or a link; the results need a folder of that name.")
+    if strangers := sorted(p.name for p in target.iterdir() if p.name not in CONTENTS) if target.is_dir() else []:
+        raise DataError(
+            f"The folder '{target}' holds {listed(strangers)}, which no study has written; a run would replace the "
+            "folder, so move them or choose another name."
+        )
+    parent = next(p for p in (target.parent, *target.parent.absolute().parents) if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise DataError(
+            f"The folder '{target.parent}' cannot be written to: '{parent}' is not a folder we may change."
+        )
+
+
 @contextlib.contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
     """Give a fresh folder to write into, and put it in place of `target` only if nothing failed.
+
+    Folders that earlier runs left unfinished, because they were killed, are removed.
 
     Parameters
     ----------
@@ -98,11 +151,11 @@ def whole_folder(target: Path) -> Iterator[Path]:
     DataError
         If the place cannot be written to.
     """
+    check_place(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not target.is_dir():
-            raise DataError(f"'{target}' is a file; the results need a folder of that name.")
-        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        _sweep(target)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}-", dir=target.parent))
     except OSError as error:
         raise DataError(f"The folder '{target.parent}' cannot be written to: {error.strerror}.") from None
     try:
@@ -115,20 +168,54 @@ def whole_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def _sweep(target: Path) -> None:
+    """Remove the unfinished folders of runs that are no more; bring back results put aside by a run killed then."""
+    for stray in sorted(target.parent.glob(f".{glob.escape(target.name)}.*-*")):
+        owner = stray.name[len(target.name) + 2 :].partition("-")[0]
+        if not owner.isdecimal() or not stray.is_dir() or _runs(int(owner)):
+            continue
+        if (aside := stray / ASIDE).is_dir() and not target.exists():
+            os.rename(aside, target)
+        shutil.rmtree(stray, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether another process of that number is at work on this machine."""
+    if os.name != "posix":
+        return False  # asking would end it; folders in use cannot be removed there anyway
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return process != os.getpid()
+
+
 def _replace(fresh: Path, target: Path) -> None:
-    """Swap folders; the old one is put aside first and comes back if the swap fails."""
+    """Put `fresh` in the place of `target`, in one step where the system can; else the old one waits aside."""
     if not target.exists():
         os.rename(fresh, target)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent)) / target.name
-    os.rename(target, aside)
-    try:
-        os.rename(fresh, target)
-    except OSError:
-        os.rename(aside, target)
-        raise
-    finally:
-        shutil.rmtree(aside.parent, ignore_errors=True)
+    elif not _exchange(fresh, target):
+        twin = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}-", dir=target.parent))
+        try:
+            os.rename(target, twin / ASIDE)
+            try:
+                os.rename(fresh, target)
+            except OSError:
+                os.rename(twin / ASIDE, target)
+                raise
+        finally:
+            shutil.rmtree(twin, ignore_errors=True)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Swap two folders so that a kill at any moment finds both whole; False where Linux's call for it is absent."""
+    if not sys.platform.startswith("linux"):
+        return False
+    swap = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return swap is not None and swap(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0
 
 
 def neutral(frame: pd.DataFrame) -> pd.DataFrame:
