@@ -213,22 +213,26 @@ def test_workers_and_backends_give_the_same_bits():
     )
 
 
-def test_workers_leave_the_number_of_blas_threads_as_it_was():
+def test_blas_has_one_thread_in_every_worker_and_as_many_as_before_afterwards():
+    """Workers that each set and restore the cap would undo one another's: small matrices would crawl."""
     from threadpoolctl import threadpool_info, threadpool_limits
 
     def threads():
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
-    def slow(g):
-        """The second chunk starts after the first and ends after it: then each would restore the other's cap."""
-        time.sleep(0.1 if len(g) == 250 else 0.4)
+    inside = []
+
+    def statistic(g):
+        time.sleep(0.05)
+        inside.append(threads())
         return np.ones((len(g), 1)), {}
 
     with threadpool_limits(2, user_api="blas"):
         before = threads()
         with joblib.parallel_config(backend="threading"):
-            bootstrap(slow, Sampling(20), 300, seed=1, n_jobs=2)
+            bootstrap(statistic, Sampling(20), 1500, seed=1, n_jobs=2)
         assert threads() == before
+    assert inside == [{1}] * 7  # six chunks and the estimate
 
 
 def test_seeds():
