@@ -1,0 +1,1 @@
+"""Covariance-based structural equation models."""
