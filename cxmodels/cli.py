@@ -56,8 +56,12 @@ def study(
 
     plan = Study.from_toml(file)
     check_place(out / plan.name)
-    with _Bars(quiet) as bars:
-        folder = write_study(result := plan.run(bars.show), out)
+    try:
+        with _Bars(quiet) as bars:
+            folder = write_study(result := plan.run(bars.show), out)
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted; '{out / plan.name}' is as the last complete run left it.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     typer.echo(repr(result))
     typer.echo(f"\nReport  {folder / 'report.html'}")
 
@@ -133,9 +137,6 @@ def main() -> None:
     except CxError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("Interrupted; nothing was written.", err=True)
-        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
