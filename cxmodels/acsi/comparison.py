@@ -21,7 +21,7 @@ def rate(fit: PLSResult, measure: str, item: str, level: float) -> dict[str, Any
     """Weighted share of ones in a 0/1 item, with Wilson's interval at the effective sample size."""
     from scipy.special import ndtri
 
-    x = fit.x[:, fit.layout.items.index(item)]
+    x = fit.x[:, fit.item_names.index(item)]
     g = np.ones(len(x)) if fit.case_weights is None else fit.case_weights
     x, g = x[~np.isnan(x)], g[~np.isnan(x)]
     if len(x) < 2 or not np.isin(x, (0, 1)).all():

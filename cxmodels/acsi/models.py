@@ -101,7 +101,8 @@ class IndexModel:
     @property
     def items(self) -> tuple[str, ...]:
         """Items in the order of the constructs."""
-        return tuple(dict.fromkeys(i for items in self.measures.values() for i in items))
+        every = (i for items in self.measures.values() for i in items if i not in self.measures)
+        return tuple(dict.fromkeys(every))
 
     @property
     def syntax(self) -> str:

@@ -77,7 +77,7 @@ class IndexResult(Result):
             case = np.ones(fit.n_obs) if fit.case_weights is None else fit.case_weights
             se = ix.mean_se(ix.index(fit.filled, v, lo, hi), case)
             boot = self._spread(unit, slice(0, len(value)))
-            columns: dict[str, Any] = {"construct": fit.layout.constructs, "index": value, "se": se}
+            columns: dict[str, Any] = {"construct": fit.linear, "index": value, "se": se}
             columns |= {"ci_lower": np.maximum(value - z * se, 0), "ci_upper": np.minimum(value + z * se, 100)}
             parts.append(self._labelled(unit, columns | {"se_bootstrap": boot, "n": fit.n_obs}))
         return pd.concat(parts, ignore_index=True)
@@ -92,11 +92,11 @@ class IndexResult(Result):
         """
         parts = []
         for unit, fit in self.fits.items():
-            j = len(fit.layout.constructs)
+            j = len(fit.linear)
             _, total = self._effects(fit)
-            reach = np.nonzero(total_effects(fit.layout.design.arrows, fit.layout.design.depth))
+            reach = np.nonzero(total_effects(fit.linear_arrows, fit.layout.design.depth))
             at = j + reach[0] * j + reach[1]
-            names = np.array(fit.layout.constructs, dtype=object)
+            names = np.array(fit.linear, dtype=object)
             columns = {"driver": names[reach[1]], "target": names[reach[0]], "impact": total[reach]}
             lower, upper = np.full((2, len(at)), np.nan)
             if unit in self.replicates:
@@ -127,10 +127,9 @@ class IndexResult(Result):
         parts = []
         for unit, fit in self.fits.items():
             v = ix.normalized_weights(fit.raw_weights)
-            frame = fit.weights[["construct", "item"]]
-            place = frame["item"].map(fit.layout.items.index), frame["construct"].map(fit.layout.constructs.index)
-            columns = {"construct": frame["construct"], "item": frame["item"], "weight": v[place[0], place[1]]}
-            parts.append(self._labelled(unit, columns))
+            j, i = np.nonzero(fit.raw_weights.T)
+            names, items = np.array(fit.linear, dtype=object), np.array(fit.item_names, dtype=object)
+            parts.append(self._labelled(unit, {"construct": names[j], "item": items[i], "weight": v[i, j]}))
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
@@ -139,8 +138,8 @@ class IndexResult(Result):
         parts = []
         for unit, fit in self.fits.items():
             direct, _ = self._effects(fit)
-            y, x = fit.layout.edges.T
-            parts.append(self._labelled(unit, {**fit.paths, "est_unstd": direct[y, x]}))
+            y, x = fit.layout.edges[(fit.layout.edges < len(fit.linear)).all(axis=1)].T
+            parts.append(self._labelled(unit, {**_linear_paths(fit), "est_unstd": direct[y, x]}))
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
@@ -159,7 +158,7 @@ class IndexResult(Result):
         for unit, fit in self.fits.items():
             lo, hi, v = self._measure(fit)
             values = ix.index(fit.filled, v, lo, hi)
-            frame = pd.DataFrame(values, fit.row_index, list(fit.layout.constructs))
+            frame = pd.DataFrame(values, fit.row_index, list(fit.linear))
             for at, (key, value) in enumerate(zip(self.keys, unit, strict=True)):
                 frame.insert(at, key, value)
             parts.append(frame)
@@ -346,7 +345,8 @@ class IndexResult(Result):
     def _effects(self, fit: PLSResult) -> tuple[Array, Array]:
         """Direct and total unstandardised effects, [outcome, predictor]."""
         lo, hi, v = self._measure(fit)
-        direct = ix.unstandardized_paths(fit.estimate.paths[0], ix.index_sd(fit.raw_cov, v, lo, hi))
+        j = len(fit.linear)
+        direct = ix.unstandardized_paths(fit.estimate.paths[0, :j, :j], ix.index_sd(fit.raw_cov, v, lo, hi))
         return direct, total_effects(direct, fit.layout.design.depth)
 
     def _spread(self, unit: Unit, at: Any) -> Any:
@@ -362,3 +362,8 @@ class IndexResult(Result):
         for at, (key, value) in enumerate(zip(self.keys, unit, strict=True)):
             frame.insert(at, key, value)
         return frame
+
+
+def _linear_paths(fit: PLSResult) -> pd.DataFrame:
+    """Paths between constructs that have an index: all but those of interactions."""
+    return fit.paths[fit.paths["predictor"].isin(fit.linear)].reset_index(drop=True)

@@ -197,8 +197,8 @@ class SatisfactionIndex:
         def known(item: str) -> tuple[float, float] | None:
             return fit.survey.scale(item) or self.model.scales.get(item)
 
-        lo, hi = ix.scale_ends(fit.layout.items, self.scale, known)
-        ix.check_inside(fit.x, fit.layout.items, lo, hi)
+        lo, hi = ix.scale_ends(fit.item_names, self.scale, known)
+        ix.check_inside(fit.x, fit.item_names, lo, hi)
         return lo, hi
 
 
@@ -237,9 +237,12 @@ class IndexStatistic:
         """
         means, cov, est, bad, notes = self.inner.estimates(counts)
         d = self.inner.layout.design
-        v = ix.normalized_weights(est.weights / est.sd[:, :, None] if d.standardize else est.weights)
+        j = d.arrows.shape[0] - len(self.inner.plan.terms)
+        v = ix.normalized_weights(est.item_weights[:, :, :j])
         score = ix.index(means, v, self.lo, self.hi)
-        total = total_effects(ix.unstandardized_paths(est.paths, ix.index_sd(cov, v, self.lo, self.hi)), d.depth)
+        total = total_effects(
+            ix.unstandardized_paths(est.paths[:, :j, :j], ix.index_sd(cov, v, self.lo, self.hi)), d.depth
+        )
         values = np.concatenate([score, total.reshape(len(total), -1)], axis=1)
         values[bad] = np.nan
         return values, notes
@@ -256,6 +259,6 @@ def _units(
     if not keys:
         return keys, [()], np.zeros(len(frame), dtype=np.intp), 0
     groups = frame.groupby(keys, sort=True, observed=True, dropna=True)
-    units = [k if isinstance(k, tuple) else (k,) for k in groups.groups]
+    units = [k if isinstance(k, tuple) else (k,) for k in groups.size().index]
     place = groups.ngroup().to_numpy()
     return keys, units, place, int((place < 0).sum())

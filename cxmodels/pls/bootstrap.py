@@ -12,8 +12,9 @@ import pandas as pd
 from ..errors import SpecError, listed, near
 from ..resampling import Interval, Replicates
 from ..results import Result
-from .kernel import SINGULAR, Array, Estimate, estimate
+from .kernel import SINGULAR, Array, Estimate
 from .layout import Layout
+from .stages import Plan
 
 if TYPE_CHECKING:
     from ..moments import WeightedMoments
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 class PLSStatistic:
     """The estimator as a picklable function of row weightings, for the resampling engine."""
 
+    plan: Plan
     moments: WeightedMoments
     layout: Layout
     case_weights: Array | None
-    toward: Array
+    toward: Estimate
     tolerance: float
     max_iter: int
 
@@ -61,7 +63,10 @@ class PLSStatistic:
         """
         d = self.layout.design
         means, cov = self.moments(counts if self.case_weights is None else counts * self.case_weights)
-        est = estimate(cov, d, tolerance=self.tolerance, max_iter=self.max_iter, toward=self.toward)
+        est = self.plan.run(
+            means, cov, self.moments.center, tolerance=self.tolerance, max_iter=self.max_iter, toward=self.toward
+        )
+        means, cov = self.plan.observed(means, cov)
         finite = np.isfinite(est.weights).all(axis=(1, 2)) & np.isfinite(est.paths).all(axis=(1, 2))
         finite &= ~(est.vif > SINGULAR).any(axis=(1, 2))
         improper = d.corrected & ~((est.rho_a > 0) & (est.rho_a <= 1))

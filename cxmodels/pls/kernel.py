@@ -139,6 +139,13 @@ class Estimate:
         Lines in which `toward` turned the sign of a construct.
     converged : ndarray of shape (b,)
     iterations : ndarray of shape (b,)
+    item_weights : ndarray of shape (b, items, j)
+        Weights of raw observed items that give the scores; after several stages `weights` refer to the columns of the
+        last one.
+    first : Estimate or None
+        The first stage of a model with higher-order constructs.
+    transform : ndarray of shape (b, c, columns) or None
+        How the columns of the last stage arise from items and products.
     """
 
     cov: Array
@@ -155,6 +162,9 @@ class Estimate:
     flipped: NDArray[np.bool_]
     converged: NDArray[np.bool_]
     iterations: NDArray[np.intp]
+    item_weights: Array
+    first: Estimate | None = None
+    transform: Array | None = None
 
 
 def estimate(
@@ -215,6 +225,7 @@ def estimate(
         flipped=(sign != natural).any(axis=1),
         converged=converged,
         iterations=iterations,
+        item_weights=weights / sd[:, :, None] if design.standardize else weights,
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from . import assessment
 from .kernel import Array, Design, Estimate, total_effects
 
+STAGED = {"weights": "construct", "loadings": "construct", "item_vif": "construct", "reliability": "row"}
 WIDE = {"r_squared": ("r2", "r2_adj"), "reliability": ("alpha", "rho_a", "rho_c", "ave")}
 
 
@@ -26,6 +27,10 @@ class Layout:
     design : Design
     n : int
         Rows used, for the adjusted R².
+    first : Layout, optional
+        The first stage, whose `dimensions` are listed along with weights, loadings and reliability.
+    dimensions : tuple of str
+        Constructs of the first stage that are items here.
     """
 
     constructs: tuple[str, ...]
@@ -33,6 +38,8 @@ class Layout:
     edges: np.ndarray
     design: Design
     n: int
+    first: Layout | None = None
+    dimensions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         j, p = len(self.constructs), len(self.items)
@@ -64,14 +71,27 @@ class Layout:
                 "effect": np.repeat(np.array(["direct", "indirect", "total"], dtype=object), len(reach_y)),
             },
         }
+        also = {}
+        for name, by in STAGED.items() if self.first else ():
+            lower = self.first.keys[name]  # type: ignore[union-attr]
+            also[name] = np.isin(lower[by], self.dimensions)
+            keys[name] = {k: np.concatenate([v, lower[k][also[name]]]) for k, v in keys[name].items()}
         put = object.__setattr__
         put(self, "keys", keys)
+        put(self, "_also", also)
         put(self, "_at", (row, column, y, x, reach_y, reach_x, off_y, off_x, endogenous))
 
     keys: dict[str, dict[str, np.ndarray]] = None  # type: ignore[assignment]
 
     def part(self, name: str, est: Estimate) -> Array:
         """Return the numbers of one frame, (b, rows of the frame)."""
+        own = self._part(name, est)
+        if self.first is None or name not in STAGED or est.first is None:
+            return own
+        below = self.first.part(name, est.first)[:, self._also[name]]  # type: ignore[attr-defined,index]
+        return np.concatenate([own, below], axis=1)
+
+    def _part(self, name: str, est: Estimate) -> Array:
         d = self.design
         row, column, y, x, reach_y, reach_x, off_y, off_x, endogenous = self._at  # type: ignore[attr-defined]
         b = len(est.paths)

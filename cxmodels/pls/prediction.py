@@ -22,7 +22,7 @@ from ..errors import DataError, SpecError, listed, near
 from ..resampling import entropy
 from ..results import Result
 from .assessment import loadings
-from .kernel import Array, solve
+from .kernel import Array, Estimate, solve
 
 if TYPE_CHECKING:
     from .result import PLSResult
@@ -203,9 +203,12 @@ def predict_oos(
             f"Unknown benchmark '{benchmark}'; choose from {listed(BENCHMARKS)}.{near(benchmark, BENCHMARKS)}"
         )
     fold = _fold_numbers(result.n_obs, folds, repeats, seed)
-    design, layout, x = result.layout.design, result.layout, result.x
+    design, x = result.layout.design, result.x
+    plan = result.spec.plan
     homes: Mask = design.arrows.sum(axis=1) > 0
-    items = np.flatnonzero(design.mask[:, homes].any(axis=1))
+    member = _membership(result)
+    items = np.flatnonzero(member[:, homes].any(axis=1))
+    table = plan.extend(x)
     names = ("direct", "earliest", "lm", "mean")
     errors = {name: np.full((len(fold), *x[:, items].shape), np.nan) for name in names}
     g = np.ones(result.n_obs) if result.case_weights is None else result.case_weights
@@ -216,39 +219,84 @@ def predict_oos(
     for start in range(0, len(sets), 250):
         part = slice(start, start + 250)
         means, cov, est, bad, _ = statistic.estimates(training[part])
-        load = loadings(est, design)
-        lm = _linear_benchmark(cov, design.mask, homes, items, benchmark)
+        load = _item_loadings(result, est)
+        lm = _linear_benchmark(cov, member, homes, items, benchmark)
         for line, (r, k) in enumerate(sets[part]):
             if bad[line]:
                 failed += 1
                 continue
             out = fold[r] == k
-            m, sd = means[line], est.sd[line]
+            m, sd = means[line], np.sqrt(np.diagonal(cov[line]))
             rows = np.where(np.isnan(x[out]), m, x[out]) - m
-            w = est.weights[line] / sd[:, None] if design.standardize else est.weights[line]
-            scores = rows @ w
+            scores = _scores(result, est, line, rows, table[out], table[fold[r] != k], training[part][line])
             spread = (load[line] * sd[:, None]).T[:, items]
             for name in APPROACHES:
-                known = _structural_prediction(scores, est.paths[line], homes, design.depth, name)
+                known = _structural_prediction(scores, est, line, result, homes, name)
                 errors[name][r, out] = x[out][:, items] - (
-                    m[items] + _average_homes(known, spread, design.mask, homes, items)
+                    m[items] + _average_homes(known, spread, member, homes, items)
                 )
             errors["lm"][r, out] = x[out][:, items] - (m[items] + rows @ lm[line])
             errors["mean"][r, out] = x[out][:, items] - m[items]
     size = len(np.unique(fold[0]))
-    return PLSPrediction(result, tuple(layout.items[i] for i in items), errors, size, benchmark, failed)
+    return PLSPrediction(result, tuple(plan.items[i] for i in items), errors, size, benchmark, failed)
 
 
-def _structural_prediction(scores: Array, paths: Array, endogenous: Mask, depth: int, approach: str) -> Array:
+def _membership(result: PLSResult) -> Array:
+    """Which observed item belongs to which construct of the final stage, items of dimensions to the higher order."""
+    return (np.nan_to_num(result.estimate.item_weights[0]) != 0).astype(float)
+
+
+def _item_loadings(result: PLSResult, est: Estimate) -> Array:
+    """Loadings of observed items on the final constructs, those of dimensions times the dimension's own."""
+    plan, load = result.spec.plan, loadings(est, result.layout.design)
+    out = np.zeros((len(load), len(plan.items), load.shape[2]))
+    out[:, plan.used] = load[:, : len(plan.used)]
+    if plan.first is not None and est.first is not None:
+        lower = loadings(est.first, plan.first)[:, :, plan.dimensions]
+        out += lower @ load[:, len(plan.used) : len(plan.used) + lower.shape[2]]
+    return out
+
+
+def _scores(result: PLSResult, est: Estimate, line: int, rows: Array, out: Array, train: Array, g: Array) -> Array:
+    """Scores of held-out rows by the training weights; an interaction is the product less its training mean."""
+    terms = len(result.spec.plan.terms)
+    linear = rows @ est.item_weights[line][:, : len(result.linear)]
+    if not terms or est.transform is None:
+        return linear
+    p = len(result.spec.plan.items)
+    products = est.transform[line][:, -_term_columns(result) :]
+    weights = np.average(train[:, p:], axis=0, weights=g[g > 0])
+    columns = np.hstack([rows, out[:, p:] - weights]) @ products
+    if result.spec.plan.method != "two_stage":
+        w = est.weights[line][-products.shape[1] :, -terms:]
+        sd = est.sd[line][-products.shape[1] :, None]
+        columns = columns @ (w / sd if result.spec.standardize else w)
+    return np.hstack([linear, columns])
+
+
+def _term_columns(result: PLSResult) -> int:
+    """Number of product columns of the final stage."""
+    plan = result.spec.plan
+    return len(plan.columns) - len(plan.used) - (0 if plan.dimensions is None else len(plan.dimensions))
+
+
+def _structural_prediction(
+    scores: Array, est: Estimate, line: int, result: PLSResult, endogenous: Mask, approach: str
+) -> Array:
     """Scores of endogenous constructs as their predictors imply them.
 
-    Direct: from the predictors' own scores. Earliest: from exogenous scores only, carried along the arrows.
+    Direct: from the predictors' own scores. Earliest: from exogenous scores only, carried along the arrows; an
+    interaction with an endogenous construct is the product of the carried scores less their correlation.
     """
+    paths, plan = est.paths[line], result.spec.plan
     if approach == "direct":
         return scores @ paths.T
     carried = np.where(endogenous, 0.0, scores)
-    for _ in range(depth):
-        carried = np.where(endogenous, carried @ paths.T, scores)
+    for _ in range(result.layout.design.depth):
+        for at, term in enumerate(plan.terms if plan.method == "two_stage" else (), start=len(result.linear)):
+            if endogenous[term.a] or endogenous[term.b]:
+                carried[:, at] = carried[:, term.a] * carried[:, term.b] - est.scores_cor[line, term.a, term.b]
+        carried = np.where(endogenous, carried @ paths.T, carried)
     return carried
 
 

@@ -143,14 +143,28 @@ class PLSResult(Result):
     def items(self) -> pd.DataFrame:
         """Items as used, [mean, sd, missing], indexed by item; weighted where the fit is."""
         return pd.DataFrame(
-            {"mean": self.means, "sd": self.estimate.sd[0], "missing": np.isnan(self.x).sum(axis=0)},
-            index=pd.Index(self.layout.items, name="item"),
+            {"mean": self.means, "sd": np.sqrt(np.diagonal(self.raw_cov)), "missing": np.isnan(self.x).sum(axis=0)},
+            index=pd.Index(self.item_names, name="item"),
         )
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """Construct scores of the rows used, unit variance, with the data's own index."""
-        return self._by_row((self.filled - self.means) @ self.raw_weights)
+        """Construct scores of the rows used, unit variance, with the data's own index.
+
+        The score of an interaction is the centred product of its two scores, not scaled to unit variance.
+        """
+        plan, est = self.spec.plan, self.estimate
+        if est.transform is None:
+            return self._by_row((self.filled - self.means) @ self.raw_weights)
+        table = plan.extend(self.x)
+        table[:, : len(plan.items)] = self.filled
+        columns = table @ est.transform[0]
+        columns -= np.average(columns, axis=0, weights=self.case_weights)
+        weights = est.weights[0] / est.sd[0][:, None] if self.spec.standardize else est.weights[0]
+        scores = columns @ weights
+        if plan.terms and plan.method == "two_stage":
+            scores[:, -len(plan.terms) :] = columns[:, -len(plan.terms) :]
+        return self._by_row(scores)
 
     # --- the index ------------------------------------------------------------------------------------------
 
@@ -226,8 +240,9 @@ class PLSResult(Result):
             Points of the outcome's index per point of the predictor's.
         """
         direct, total = self._impacts(scale)
-        out = self.effects[["outcome", "predictor"]].copy()
-        place = {name: i for i, name in enumerate(self.layout.constructs)}
+        out = self.effects[["outcome", "predictor"]]
+        out = out[out["predictor"].isin(self.linear)].reset_index(drop=True)
+        place = {name: i for i, name in enumerate(self.linear)}
         at = out["outcome"].map(place).to_numpy(), out["predictor"].map(place).to_numpy()
         out["direct"], out["indirect"], out["total"] = direct[at], (total - direct)[at], total[at]
         return out
@@ -256,10 +271,10 @@ class PLSResult(Result):
         SpecError
             If the target is unknown or nothing leads to it.
         """
-        names = self.layout.constructs
+        names = self.linear
         if target not in names:
             raise SpecError(f"'{target}' is not a construct of the model.{near(target, names)}")
-        reach = total_effects(self.layout.design.arrows, self.layout.design.depth)[names.index(target)] > 0
+        reach = total_effects(self.linear_arrows, self.layout.design.depth)[names.index(target)] > 0
         if not reach.any():
             raise SpecError(f"Nothing leads to '{target}'; choose a construct that has predictors.")
         lo, hi = self._scale(scale)
@@ -270,7 +285,7 @@ class PLSResult(Result):
             columns = {"importance": importance, "performance": ix.index(self.means, v, lo, hi)}
             frame = pd.DataFrame(columns, index=pd.Index(names, name="construct"))
             return frame[reach]
-        cells = [(names[j], i) for j in np.flatnonzero(reach) for i in self.layout.design.blocks[j]]
+        cells = [(names[j], i) for j in np.flatnonzero(reach) for i in np.flatnonzero(self.raw_weights[:, j])]
         where = [(names.index(c), i) for c, i in cells]
         share = v * (hi - lo)[:, None] / ((hi - lo) @ v)
         return pd.DataFrame(
@@ -278,9 +293,7 @@ class PLSResult(Result):
                 "importance": [share[i, j] * importance[j] for j, i in where],
                 "performance": [100 * (self.means[i] - lo[i]) / (hi[i] - lo[i]) for _, i in where],
             },
-            index=pd.MultiIndex.from_tuples(
-                [(c, self.layout.items[i]) for c, i in cells], names=["construct", "item"]
-            ),
+            index=pd.MultiIndex.from_tuples([(c, self.item_names[i]) for c, i in cells], names=["construct", "item"]),
         )
 
     # --- inference ------------------------------------------------------------------------------------------
@@ -392,9 +405,14 @@ class PLSResult(Result):
         PLSStatistic
         """
         s = self.spec
-        toward = self.estimate.weights[0]
         return PLSStatistic(
-            self.moments, self.layout, self.case_weights if weighted else None, toward, s.tolerance, s.max_iter
+            s.plan,
+            self.moments,
+            self.layout,
+            self.case_weights if weighted else None,
+            self.estimate,
+            s.tolerance,
+            s.max_iter,
         )
 
     # --- what it is -----------------------------------------------------------------------------------------
@@ -486,11 +504,26 @@ class PLSResult(Result):
         """Items with blanks at their means."""
         return np.where(np.isnan(self.x), self.means, self.x)
 
+    @property
+    def item_names(self) -> tuple[str, ...]:
+        """Observed items, in the order of all item arrays."""
+        return self.spec.plan.items
+
+    @property
+    def linear(self) -> tuple[str, ...]:
+        """Constructs whose scores are sums of items: all but interactions."""
+        return self.layout.constructs[: len(self.layout.constructs) - len(self.spec.plan.terms)]
+
+    @property
+    def linear_arrows(self) -> Array:
+        """Arrows between these constructs, [outcome, predictor]."""
+        j = len(self.linear)
+        return self.layout.design.arrows[:j, :j]
+
     @cached_property
     def raw_weights(self) -> Array:
-        """Weights of raw items that give unit-variance scores."""
-        w = self.estimate.weights[0]
-        return w / self.estimate.sd[0][:, None] if self.spec.standardize else w
+        """Weights of raw items that give unit-variance scores, items by linear constructs."""
+        return self.estimate.item_weights[0][:, : len(self.linear)]
 
     def negative_weights(self) -> tuple[str, ...]:
         """Say which items have a negative outer weight, so that an index subtracts them.
@@ -500,9 +533,7 @@ class PLSResult(Result):
         tuple of str
             One sentence, or nothing.
         """
-        cells = [
-            f"'{self.layout.items[i]}' of '{self.layout.constructs[j]}'" for i, j in np.argwhere(self.raw_weights < 0)
-        ]
+        cells = [f"'{self.item_names[i]}' of '{self.linear[j]}'" for i, j in np.argwhere(self.raw_weights < 0)]
         text = f"Negative outer weight: {', '.join(cells[:8])}; the index subtracts what these items measure."
         return (text,) if cells else ()
 
@@ -512,22 +543,23 @@ class PLSResult(Result):
         return ix.normalized_weights(self.raw_weights)
 
     def _scale(self, scale: ix.Scale) -> tuple[Array, Array]:
-        lo, hi = ix.scale_ends(self.layout.items, scale, self.survey.scale)
-        ix.check_inside(self.x, self.layout.items, lo, hi)
+        lo, hi = ix.scale_ends(self.item_names, scale, self.survey.scale)
+        ix.check_inside(self.x, self.item_names, lo, hi)
         return lo, hi
 
     def _impacts(self, scale: ix.Scale) -> tuple[Array, Array]:
         """Direct and total unstandardised effects, [outcome, predictor]."""
         lo, hi = self._scale(scale)
         sd = ix.index_sd(self.raw_cov, ix.normalized_weights(self.raw_weights), lo, hi)
-        direct = ix.unstandardized_paths(self.estimate.paths[0], sd)
+        j = len(self.linear)
+        direct = ix.unstandardized_paths(self.estimate.paths[0, :j, :j], sd)
         return direct, total_effects(direct, self.layout.design.depth)
 
     def _by_row(self, values: Array) -> pd.DataFrame:
-        return pd.DataFrame(values, self.row_index, list(self.layout.constructs))
+        return pd.DataFrame(values, self.row_index, list(self.layout.constructs[: values.shape[1]]))
 
     def _by_construct(self, values: Array, name: str) -> pd.Series:
-        return pd.Series(values, pd.Index(self.layout.constructs, name="construct"), name=name)
+        return pd.Series(values, pd.Index(self.linear, name="construct"), name=name)
 
     def _labels(self, labels: ArrayLike | str | None) -> ArrayLike | None:
         """Labels of the rows used, from a column or as given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings as _warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -30,7 +31,10 @@ from . import kernel
 from .assessment import loadings
 from .layout import Layout
 from .result import PLSResult
+from .stages import Plan, make_plan
 
+INTERACTIONS = ("two_stage", "product_indicator", "orthogonal")
+HIGHER_ORDER = ("two_stage",)
 SCHEMES = ("path", "factorial", "centroid")
 MISSING = ("mean", "listwise", "pairwise", "error")
 
@@ -54,6 +58,13 @@ class PLS:
     standardize : bool, default True
         Bring items to unit variance first. False keeps their metric, as the ECSI literature did: then items
         should share one scale, and weights refer to raw items.
+    interaction : {"two_stage", "product_indicator", "orthogonal"}, default "two_stage"
+        How a term such as ``Image:Value`` is formed: the product of the two scores of a model without it (best power and
+        recovery in Henseler and Chin 2010, and the only one for formative constructs), products of all items, or
+        these with what the items explain taken out. The path is per unit of the product of standardised scores.
+    higher_order : {"two_stage"}, default "two_stage"
+        Constructs measured by constructs: the dimensions are estimated first, in the place of the higher-order
+        construct, and their scores are its items (disjoint two-stage approach).
     tolerance : float, default 1e-10
         Stop when the weights change by less than this in total.
     max_iter : int, default 300
@@ -104,8 +115,11 @@ class PLS:
     modes: Mapping[str, str] | None = None
     consistent: bool = False
     standardize: bool = True
+    interaction: Literal["two_stage", "product_indicator", "orthogonal"] = "two_stage"
+    higher_order: Literal["two_stage"] = "two_stage"
     tolerance: float = field(default=1e-10, kw_only=True)
     max_iter: int = field(default=300, kw_only=True)
+    plan: Plan = field(init=False, repr=False, compare=False)
     design: kernel.Design = field(init=False, repr=False, compare=False)
     constructs: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _items: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -128,12 +142,14 @@ class PLS:
         notes = _check_structure(model)
         for message in notes:
             _warnings.warn(message, SpecWarning, stacklevel=3)
-        place = {name: i for i, name in enumerate(names)}
+        plan = make_plan(model, self.interaction, partial(_design, self, {c.name: c.kind for c in model.constructs}))
+        place = {name: i for i, name in enumerate(plan.constructs)}
         put(self, "_notes", tuple(notes))
-        put(self, "constructs", names)
-        put(self, "_items", model.items)
+        put(self, "plan", plan)
+        put(self, "constructs", plan.constructs)
+        put(self, "_items", plan.items)
         put(self, "_edges", np.array([(place[y], place[x]) for y, x in model.paths]))
-        put(self, "design", _design(self, model, names, modes))
+        put(self, "design", plan.final)
 
     def fit(
         self,
@@ -180,14 +196,21 @@ class PLS:
         x, case, keep, exclusions = _rows_used(x, blank, case, missing, items)
         self._check_rows(len(x), exclusions)
         raise_for(array_problems(x, list(items), constant=True))
-        moments = WeightedMoments(x, _treatment(x, missing))
+        plan = self.plan
+        if plan.terms and missing == "pairwise" and np.isnan(x).any():
+            raise SpecError(
+                "Interactions need complete rows or means in place of blanks; use missing='mean' or 'listwise'."
+            )
+        moments = WeightedMoments(plan.extend(x), _treatment(x, missing))
         means, cov = moments(None if case is None else case[None])
-        self._check_moments(cov[0], moments)
-        design = self.design
-        est = kernel.estimate(cov, design, tolerance=self.tolerance, max_iter=self.max_iter)
+        self._check_moments(plan.observed(means, cov)[1][0], moments)
+        est = plan.run(means, cov, moments.center, tolerance=self.tolerance, max_iter=self.max_iter)
+        means, cov = plan.observed(means, cov)
         self._check_identified(est)
-        layout = Layout(self.constructs, items, self._edges, design, len(x))
-        events = _diagnose(est, design, layout, missing)
+        layout = self._layout(len(x))
+        events = _diagnose(est, layout.design, layout, missing)
+        if layout.first is not None and est.first is not None:
+            events += _diagnose(est.first, layout.first.design, layout.first, missing, layout.dimensions)
         for category, message in events:
             _warnings.warn(message, category, stacklevel=2)
         return PLSResult(
@@ -205,6 +228,16 @@ class PLS:
             exclusions=exclusions,
             warnings=(*self._notes, *(message for _, message in events)),
         )
+
+    def _layout(self, n: int) -> Layout:
+        """Names and order of all numbers, for n rows."""
+        plan = self.plan
+        first, dimensions = None, ()
+        if plan.first is not None and plan.dimensions is not None:
+            edges = np.argwhere(plan.first.arrows > 0)
+            first = Layout(plan.first_names, plan.items, edges, plan.first, n)
+            dimensions = tuple(plan.first_names[j] for j in plan.dimensions)
+        return Layout(plan.constructs, plan.columns, self._edges, plan.final, n, first, dimensions)
 
     def _check_rows(self, n: int, exclusions: tuple[tuple[str, int], ...]) -> None:
         """Refuse fewer rows than outer weights and paths together."""
@@ -236,13 +269,14 @@ class PLS:
                 "check the weights or drop it."
             )
         sd = np.sqrt(variance)
-        for j in np.flatnonzero(self.design.mode_b):
-            block = self.design.blocks[j]
+        for name, block, mode_b in self.plan.own_blocks() if self.design.mode_b.any() or self.plan.first else ():
+            if not mode_b:
+                continue
             values, vectors = np.linalg.eigh((cov / np.outer(sd, sd))[np.ix_(block, block)])
             if values[0] < 1e-9:
                 involved = [items[i] for i in block[np.abs(vectors[:, 0]) > 1e-4]]
                 raise DataError(
-                    f"The items {listed(involved)} of Mode B construct '{self.constructs[j]}' determine one "
+                    f"The items {listed(involved)} of Mode B construct '{name}' determine one "
                     "another, so they have no regression weights; drop one, or use Mode A."
                 )
 
@@ -271,6 +305,9 @@ def _check_options(spec: PLS) -> None:
     """Refuse options that are none."""
     if spec.scheme not in SCHEMES:
         raise SpecError(f"Unknown scheme '{spec.scheme}'; choose from {listed(SCHEMES)}.{near(spec.scheme, SCHEMES)}")
+    for name, known in (("interaction", INTERACTIONS), ("higher_order", HIGHER_ORDER)):
+        if (given := getattr(spec, name)) not in known:
+            raise SpecError(f"Unknown {name}='{given}'; choose from {listed(known)}.{near(str(given), known)}")
     if not isinstance(spec.tolerance, float | int) or not spec.tolerance > 0:
         raise SpecError(f"tolerance must be a number above 0, not {spec.tolerance!r}.")
     if whole_number("max_iter", spec.max_iter) < 1:
@@ -282,23 +319,29 @@ def _check_options(spec: PLS) -> None:
         raise SpecError(f"modes must name constructs, as in {{'Quality': 'B'}}, not {spec.modes!r}.")
 
 
-def _design(spec: PLS, model: Model, names: tuple[str, ...], modes: dict[str, str]) -> kernel.Design:
-    """Turn the model into arrays."""
-    place = {item: i for i, item in enumerate(model.items)}
-    mask = np.zeros((len(place), len(names)))
-    for j, construct in enumerate(model.constructs):
-        mask[[place[i] for i in construct.items], j] = 1.0
+def _design(
+    spec: PLS,
+    kinds: Mapping[str, str],
+    blocks: Mapping[str, tuple[str, ...]],
+    paths: tuple[tuple[str, str], ...],
+    columns: tuple[str, ...],
+) -> kernel.Design:
+    """Turn the constructs and paths of one stage into arrays."""
+    place, names, modes = {item: i for i, item in enumerate(columns)}, list(blocks), spec.modes or {}
+    mask = np.zeros((len(columns), len(names)))
+    for j, items in enumerate(blocks.values()):
+        mask[[place[i] for i in items], j] = 1.0
     arrows = np.zeros((len(names), len(names)))
-    for outcome, predictor in model.paths:
+    for outcome, predictor in paths:
         arrows[names.index(outcome), names.index(predictor)] = 1.0
-    kinds = np.array([c.kind == "factor" and len(c.items) > 1 for c in model.constructs])
+    corrected = [kinds.get(name) == "factor" and len(items) > 1 for name, items in blocks.items()]
     return kernel.Design(
         mask=mask,
         arrows=arrows,
         mode_b=np.array([modes.get(name) == "B" for name in names]),
         scheme=spec.scheme,
         standardize=spec.standardize,
-        corrected=kinds & spec.consistent,
+        corrected=np.array(corrected) & spec.consistent,
     )
 
 
@@ -312,21 +355,18 @@ def _check_structure(model: Model) -> list[str]:
     if not model.paths:
         raise SpecError("The model has no paths; write for example 'Satisfaction ~ Quality'.")
     for outcome, predictor in model.paths:
-        for name in (outcome, predictor):
-            if ":" in name:
-                raise SpecError(f"PLS does not estimate the interaction '{name}'; leave it out of the paths.")
+        for name in predictor.split(":") if ":" in predictor else (outcome, predictor):
             if name not in names:
                 raise SpecError(
                     f"Construct '{name}' has paths but no items.{near(name, names)} "
                     f"Write '{name} =~ item1 + item2', or name one column as its only item."
                 )
     linked = {name for path in model.paths for name in path}
+    linked |= {part for name in linked for part in name.split(":")}
+    for construct in reversed(model.constructs):
+        linked |= set(construct.items) if construct.name in linked else set()
     if alone := [n for n in names if n not in linked]:
         raise SpecError(f"Construct {listed(alone)} has no path to or from another; add one or leave it out.")
-    if nested := [c.name for c in model.constructs if any(i in names for i in c.items)]:
-        raise SpecError(
-            f"PLS does not estimate the higher-order construct {listed(nested)}; give it items of its own."
-        )
     model.check_acyclic()
     homes: dict[str, list[str]] = {}
     for construct in model.constructs:
@@ -377,9 +417,9 @@ def _treatment(x: np.ndarray, missing: str) -> Literal["complete", "mean", "pair
 
 
 def _diagnose(
-    est: kernel.Estimate, design: kernel.Design, layout: Layout, missing: str
+    est: kernel.Estimate, design: kernel.Design, layout: Layout, missing: str, only: tuple[str, ...] = ()
 ) -> list[tuple[type[CxWarning], str]]:
-    """Name what is unusual about a point estimate."""
+    """Name what is unusual about the point estimate of one stage, or of some of its constructs."""
     events: list[tuple[type[CxWarning], str]] = []
     items, constructs = layout.items, layout.constructs
     if not est.converged[0]:
@@ -392,7 +432,7 @@ def _diagnose(
     sd = np.sqrt(np.diagonal(est.cov[0]))
     r = est.cov[0] / np.outer(sd, sd)
     for j, block in enumerate(design.blocks):
-        if design.mode_b[j]:
+        if design.mode_b[j] or ":" in constructs[j] or (only and constructs[j] not in only):
             continue
         for a in range(len(block)):
             for b in block[a + 1 :]:
