@@ -232,7 +232,8 @@ def test_blas_has_one_thread_in_every_worker_and_as_many_as_before_afterwards():
         with joblib.parallel_config(backend="threading"):
             bootstrap(statistic, Sampling(20), 1500, seed=1, n_jobs=2)
         assert threads() == before
-    assert inside == [{1}] * 7  # six chunks and the estimate
+    one = {1} if before else set()  # some builds of numpy have no pool to cap
+    assert inside == [one] * 7  # six chunks and the estimate
 
 
 def test_seeds():

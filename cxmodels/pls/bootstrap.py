@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import SpecError, listed, near
 from ..resampling import Interval, Replicates
 from ..results import Result
-from .kernel import SINGULAR, Array, Estimate
+from .kernel import Array, Estimate, singular
 from .layout import Layout
 from .stages import Plan
 
@@ -68,7 +68,7 @@ class PLSStatistic:
         )
         means, cov = self.plan.observed(means, cov)
         finite = np.isfinite(est.weights).all(axis=(1, 2)) & np.isfinite(est.paths).all(axis=(1, 2))
-        finite &= ~(est.vif > SINGULAR).any(axis=(1, 2))
+        finite &= ~singular(est, d)
         improper = d.corrected & ~((est.rho_a > 0) & (est.rho_a <= 1))
         notes = {
             "no estimate": ~finite,

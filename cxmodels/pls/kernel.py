@@ -320,6 +320,12 @@ def reliability_a(s: Array, weights: Array, unit: Array, design: Design) -> Arra
     return np.where(single, 1.0, ww**2 * off_s / np.where(single, 1.0, off_w))
 
 
+def singular(est: Estimate, design: Design) -> NDArray[np.bool_]:
+    """Say which lines (b,) regress on predictors that determine one another: their inflation is no number from 1 up."""
+    wrong = ~((est.vif > 0.5) & (est.vif < SINGULAR)) & (design.arrows > 0)
+    return np.asarray(wrong.any(axis=(1, 2)))
+
+
 def _regressions(cor: Array, design: Design, vif: bool = False) -> tuple[Array, Array]:
     """Coefficients of every equation, and on request the diagonal of each inverse, [outcome, predictor].
 

@@ -196,6 +196,7 @@ class PLS:
         x, case, keep, exclusions = _rows_used(x, blank, case, missing, items)
         self._check_rows(len(x), exclusions)
         raise_for(array_problems(x, list(items), constant=True))
+        self._check_size(x)
         plan = self.plan
         if plan.terms and missing == "pairwise" and np.isnan(x).any():
             raise SpecError(
@@ -249,13 +250,18 @@ class PLS:
                 f"({int(self.design.mask.sum())} weights and {len(self._edges)} paths)."
             )
 
-    def _check_moments(self, cov: np.ndarray, moments: WeightedMoments) -> None:
-        """Refuse items out of the range of numbers or without spread, pairs never answered together, collinear Mode B items."""
-        items = self._items
-        if huge := [items[i] for i in np.flatnonzero(~((moments.scale > 1e-100) & (moments.scale < 1e100)))]:
+    def _check_size(self, x: np.ndarray) -> None:
+        """Refuse items whose squares leave the range of floating-point numbers."""
+        with np.errstate(over="ignore"):
+            spread = np.fmax.reduce(x) - np.fmin.reduce(x)
+        if wild := [self._items[i] for i in np.flatnonzero((spread < 1e-100) | (spread > 1e100))]:
             raise DataError(
-                f"The values of {listed(huge)} are too large or too small to compute with; change the unit."
+                f"The values of {listed(wild)} are too large or too small to compute with; change the unit."
             )
+
+    def _check_moments(self, cov: np.ndarray, moments: WeightedMoments) -> None:
+        """Refuse pairs never answered together, items that do not vary, and collinear Mode B items."""
+        items = self._items
         variance = np.diagonal(cov)
         if moments.missing == "pairwise" and (lone := moments.answered_together() < 2).any():
             i, j = np.argwhere(lone)[0]
@@ -283,15 +289,20 @@ class PLS:
     def _check_identified(self, est: kernel.Estimate) -> None:
         """Refuse predictors that determine one another, and constructs that nothing gives weights."""
         arrows = self.design.arrows > 0
-        if (est.vif[0][arrows] < kernel.SINGULAR).all() and np.isfinite(est.weights[0]).all():
+        if not kernel.singular(est, self.design)[0] and np.isfinite(est.weights[0]).all():
             return
         for j in np.flatnonzero(arrows.sum(axis=1) > 1):
             predictors = np.flatnonzero(arrows[j])
             r = est.scores_cor[0][np.ix_(predictors, predictors)]
-            if np.isfinite(r).all() and np.linalg.eigvalsh(r)[0] < 2 / kernel.SINGULAR:
+            if np.isfinite(r).all() and (smallest := np.linalg.eigvalsh(r)[0]) < 2 / kernel.SINGULAR:
+                why, remedy = (
+                    ("determine one another", "drop one of them")
+                    if smallest > -1e-8
+                    else ("have pairwise correlations that contradict one another", "use missing='mean'")
+                )
                 raise NotIdentifiedError(
-                    f"The predictors {listed(self.constructs[i] for i in predictors)} of '{self.constructs[j]}' determine "
-                    "one another, so their paths are not identified; drop one of them."
+                    f"The predictors {listed(self.constructs[i] for i in predictors)} of '{self.constructs[j]}' {why}, "
+                    f"so their paths are not identified; {remedy}."
                 )
         lost = int(np.argmax(np.isnan(est.weights[0]).any(axis=0)))
         neighbours = [self.constructs[i] for i in np.flatnonzero(arrows[lost] | arrows[:, lost])]
