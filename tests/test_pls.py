@@ -384,7 +384,7 @@ def test_duplicated_rows_change_nothing_but_degrees_of_freedom():
 
 def test_duplicated_item_is_warned_about_and_estimated():
     twice = DATA.assign(q2=DATA["q1"])
-    with pytest.warns(DataWarning, match="'q1' and 'q2' of 'Quality' are collinear"):
+    with pytest.warns(DataWarning, match="Items 'q1', 'q2' of 'Quality' are collinear"):
         res = cx.PLS(MODEL).fit(twice)
     weights = res.weights.set_index("item")["est"]
     assert weights["q1"] == pytest.approx(weights["q2"])
@@ -392,6 +392,8 @@ def test_duplicated_item_is_warned_about_and_estimated():
     boot = res.bootstrap(50, seed=1, interval="bca")  # item VIF without bound must not spoil the rest
     assert boot.failed == 0
     assert boot.paths.notna().all(axis=None)
+    with pytest.warns(DataWarning, match="Items 'q1', 'q2', 'q3' of 'Quality' are collinear"):
+        cx.PLS(MODEL).fit(DATA.assign(q3=DATA["q1"] + 2 * DATA["q2"]))
 
 
 # --- frames of every kind ----------------------------------------------------------------------------------------

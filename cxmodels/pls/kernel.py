@@ -11,6 +11,7 @@ Sources: Wold (1982); Lohmöller (1989), ch. 2, for modes and inner weighting sc
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -355,10 +356,10 @@ def solve(a: Array, b: Array) -> Array:
     arithmetic. Large stacks are therefore eliminated all at once, the stack along the last axis.
     """
     k, stack = a.shape[-1], a.shape[:-2]
-    b = np.broadcast_to(b, (*stack, *b.shape[-2:]))
-    size = int(np.prod(stack))
+    size = prod(stack)
     if size < 64:
         return _solve_each(a, b)
+    b = np.broadcast_to(b, (*stack, *b.shape[-2:]))
     work = np.empty((k, k + b.shape[-1], size))
     work[:, :k] = a.reshape(size, k, k).transpose(1, 2, 0)
     work[:, k:] = b.reshape(size, k, -1).transpose(1, 2, 0)
@@ -377,6 +378,7 @@ def _solve_each(a: Array, b: Array) -> Array:
     except np.linalg.LinAlgError:
         if a.ndim == 2:
             return np.full(b.shape, np.nan)
+        b = np.broadcast_to(b, (*a.shape[:-2], *b.shape[-2:]))
         return np.stack([_solve_each(x, y) for x, y in zip(a, b, strict=True)])
 
 

@@ -442,32 +442,38 @@ def _diagnose(
         )
     sd = np.sqrt(np.diagonal(est.cov[0]))
     r = est.cov[0] / np.outer(sd, sd)
-    for j, block in enumerate(design.blocks):
-        if design.mode_b[j] or ":" in constructs[j] or (only and constructs[j] not in only):
-            continue
-        for a in range(len(block)):
-            for b in block[a + 1 :]:
-                if abs(r[block[a], b]) > 1 - 1e-9:
-                    events.append(
-                        (
-                            DataWarning,
-                            f"Items '{items[block[a]]}' and '{items[b]}' of '{constructs[j]}' are collinear.",
-                        )
-                    )
-        for i in block:
-            if est.item_construct[0, i, j] < 0:
-                events.append(
-                    (
-                        DataWarning,
-                        f"Item '{items[i]}' loads negatively ({est.item_construct[0, i, j]:.2f}) on '{constructs[j]}'; "
-                        "if its scale is reversed, say so in the codebook.",
-                    )
-                )
+    listed_here = [not only or name in only for name in constructs]
+    mode_a = listed_here & ~design.mode_b & np.array([":" not in name for name in constructs])
+    if _nearly_singular(r):
+        events += [(DataWarning, m) for m in _collinear(r, design, layout, mode_a)]
+    for i, j in np.argwhere((est.item_construct[0] < 0) & (design.mask > 0) & mode_a):
+        text = f"Item '{items[i]}' loads negatively ({est.item_construct[0, i, j]:.2f}) on '{constructs[j]}'; "
+        events.append((DataWarning, text + "if its scale is reversed, say so in the codebook."))
     if missing == "pairwise" and np.linalg.eigvalsh(r)[0] < -1e-10:
         events.append((ImproperSolutionWarning, "The pairwise correlations of the items are not positive definite."))
     if design.corrected.any():
         events += [(ImproperSolutionWarning, m) for m in _improper(est, design, constructs)]
     return events
+
+
+def _nearly_singular(r: np.ndarray) -> bool:
+    """Whether some items may determine one another: a quick look that spares most models the eigenvalues."""
+    try:
+        return bool(np.diagonal(np.linalg.cholesky(r)).min() < 1e-4)
+    except np.linalg.LinAlgError:
+        return True
+
+
+def _collinear(r: np.ndarray, design: kernel.Design, layout: Layout, mode_a: np.ndarray) -> list[str]:
+    """Mode A constructs with items that determine one another."""
+    out = []
+    for j in np.flatnonzero(mode_a):
+        block = design.blocks[j]
+        values, vectors = np.linalg.eigh(r[np.ix_(block, block)])
+        if values[0] < 1e-9:
+            involved = [layout.items[i] for i in block[np.abs(vectors[:, 0]) > 1e-4]]
+            out.append(f"Items {listed(involved)} of '{layout.constructs[j]}' are collinear.")
+    return out
 
 
 def _improper(est: kernel.Estimate, design: kernel.Design, constructs: tuple[str, ...]) -> list[str]:
