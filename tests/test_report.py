@@ -281,7 +281,7 @@ def test_a_study_at_the_end_of_a_cell_is_its_report(mobi, texts):
     text = mobi._repr_html_()
     assert text == notebook_html(mobi)
     page = Page(text)
-    assert page.elements[0] == ("div", {"class": "cx"})
+    assert (page.elements[0][0], page.elements[0][1]["class"]) == ("div", "cx")
     assert len(page.all("svg")) == len(Page(texts["mobi"]).all("svg"))
     plain = re.sub(r"@media[^{]*|/\*.*?\*/", "", "".join(page.styles))
     selectors = [s.strip() for block in re.findall(r"([^{}]+)\{", plain) for s in block.split(",")]

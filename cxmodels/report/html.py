@@ -82,7 +82,7 @@ def study_html(result: StudyResult, *, whole: bool = True, prefix: str = "") -> 
         disclaimer=DISCLAIMER,
     )
     if not whole:
-        return f'<div class="cx"><style>{style}</style>{body}</div>'
+        return f'<div class="cx" style="max-width:62rem;padding:1rem 1.4rem"><style>{style}</style>{body}</div>'
     return env.get_template("template.html").render(title=title, version=__version__, style=style, body=markup(body))
 
 

@@ -50,7 +50,9 @@ def notebook_html(result: Result) -> str:
         pictures = _index_pictures(result, prefix)
     elif isinstance(result, PLSResult | PLSBootstrap):
         pictures = [_paths(result, prefix)]
-    return plain_html(result, "".join(f'<div style="background:#fff;max-width:58rem">{p}</div>' for p in pictures))
+    return plain_html(
+        result, "".join(f'<div style="background:#fff;max-width:58rem;padding:.5rem">{p}</div>' for p in pictures)
+    )
 
 
 def _prefix(result: Result) -> str:
