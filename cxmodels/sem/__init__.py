@@ -1,1 +1,8 @@
 """Covariance-based structural equation models."""
+
+from .bootstrap import SEMBootstrap
+from .compare import compare
+from .result import SEMResult
+from .spec import SEM
+
+__all__ = ["SEM", "SEMBootstrap", "SEMResult", "compare"]

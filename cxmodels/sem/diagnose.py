@@ -1,0 +1,253 @@
+"""What is wrong or unusual about a model or a solution, in plain words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import (
+    ConvergenceWarning,
+    CxWarning,
+    DataWarning,
+    EstimationError,
+    ImproperSolutionWarning,
+    NotIdentifiedError,
+    SpecError,
+    listed,
+)
+from ..model import Model
+from .estimate import Estimate
+from .inference import information
+from .table import Table
+
+if TYPE_CHECKING:
+    from .prepare import Rows
+
+Array = NDArray[Any]
+Event = tuple[type[CxWarning], str]
+
+__all__ = ["check_identified", "check_model", "diagnose", "improper"]
+
+_FLAT = 1e-9  # smallest eigenvalue of the scaled information that counts as information
+_COLLINEAR = 20.0  # variance inflation of a path that deserves a word
+_TINY = np.finfo(float).eps ** 0.75
+
+
+def check_model(model: Model) -> None:
+    """Refuse models that no covariance structure can be."""
+    if not any(r.block for r in model.rows):
+        raise SpecError("The model has no equations; write for example 'Quality =~ q1 + q2 + q3'.")
+    latent = {c.name for c in model.constructs}
+    for name, (a, b) in model.interactions:
+        if {a, b} & latent:
+            factor = a if a in latent else b
+            raise SpecError(
+                f"The interaction '{name}' involves the construct '{factor}': form product items (double mean centred) "
+                "and measure a construct by them, or fit the model by cx.PLS."
+            )
+    if empty := [c.name for c in model.constructs if not c.items]:
+        raise SpecError(f"Construct {listed(empty)} has no items.")
+
+
+def check_identified(table: Table) -> None:
+    """Refuse what counting alone shows not to be identified.
+
+    Raises
+    ------
+    NotIdentifiedError
+        Naming the construct at fault where there is one.
+    """
+    o = table.options
+    moments, labelled = 0, {n for _, a, b in table.constraints for n in (*a.names, *b.names)}
+    for role in table.roles:
+        p = len(role.observed)
+        numeric = [n for n in role.observed if n not in o.thresholds]
+        moments += p * (p - 1) // 2 + len(numeric) * (1 + o.means)
+        moments += sum(o.thresholds.get(n, 0) for n in role.observed)
+    moments -= sum(e.exo for e in table.entries)
+    for role in table.roles[:1]:
+        for lv in role.latent:
+            _check_scale(table, lv, labelled)
+    equations = sum(op == "==" for op, _, _ in table.constraints)
+    free = table.size - equations
+    if free > moments:
+        weak = [c for c in table.roles[0].latent if _few(table, c)]
+        hint = (
+            f" Construct {listed(weak)} has fewer than three items and nothing else to go by; "
+            "give it another item, fix a loading, or link it to other constructs."
+            if weak
+            else " Fix some of them, or add items."
+        )
+        raise NotIdentifiedError(
+            f"The model is not identified: {free} free parameters but only {moments} moments "
+            f"(degrees of freedom {moments - free}).{hint}"
+        )
+
+
+def _check_scale(table: Table, lv: str, labelled: set[str]) -> None:
+    """A factor needs a fixed loading, a fixed variance, or a constraint."""
+    mine = [(i, e) for i, e in enumerate(table.entries) if e.group == 0 and e.level == 0]
+    loadings = [(i, e) for i, e in mine if e.op in ("=~", "<~") and e.lhs == lv]
+    variance = [(i, e) for i, e in mine if e.op == "~~" and e.lhs == e.rhs == lv]
+    fixed = any(table.index[i] < 0 and e.value != 0 for i, e in loadings)
+    paths = any(e.op == "~" and lv in (e.lhs, e.rhs) and table.index[i] < 0 and e.value != 0 for i, e in mine)
+    held = any(e.label in labelled for _, e in (*loadings, *variance) if e.label)
+    if loadings and not fixed and not paths and not held and all(table.index[i] >= 0 for i, _ in variance):
+        first = loadings[0][1].rhs
+        raise NotIdentifiedError(
+            f"Construct '{lv}' has no scale, so the model is not identified: all its loadings and its variance are "
+            f"free. Fix one loading ('{lv} =~ 1*{first}') or its variance ('{lv} ~~ 1*{lv}')."
+        )
+
+
+def _few(table: Table, lv: str) -> bool:
+    items = [e for e in table.entries if e.op == "=~" and e.lhs == lv and e.group == 0]
+    links = [e for e in table.entries if e.op in ("~", "~~") and e.lhs != e.rhs and lv in (e.lhs, e.rhs)]
+    return len(items) < 3 and not links
+
+
+def diagnose(e: Estimate, rows: Rows) -> list[Event]:
+    """Warnings about a solution, most serious first.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the data do not determine a parameter.
+    """
+    events: list[Event] = []
+    if not e.minimum.converged:
+        events.append((ConvergenceWarning, _stopped(e)))
+    flat = _flat(e)
+    if flat:
+        raise NotIdentifiedError(
+            f"The model is not identified: the data cannot tell {listed(flat)} apart, many values fit equally well. "
+            "Fix one of them, or check constructs with two items that are nearly uncorrelated with the rest."
+        )
+    events += [(ImproperSolutionWarning, m) for m in improper(e)]
+    events += [(DataWarning, m) for m in _collinear(e)]
+    if e.data.n <= e.npar:
+        events.append((DataWarning, f"{e.data.n:.0f} rows for {e.npar} free parameters; estimates will be unstable."))
+    for number, o in enumerate(e.data.ordinal):
+        names = e.table.roles[number].observed
+        events += [
+            (DataWarning, f"The latent correlation of '{names[i]}' and '{names[j]}' is beyond .99; drop one of them.")
+            for i, j in o.extreme[:3]
+        ]
+    return events
+
+
+def _stopped(e: Estimate) -> str:
+    """Say that an estimation did not converge."""
+    return (
+        f"The estimation stopped after {e.minimum.iterations} steps without reaching a minimum; read nothing into "
+        "the numbers. Simplify the model, or give starting values with start()."
+    )
+
+
+def _flat(e: Estimate) -> list[str]:
+    """Parameters along a direction about which the data say nothing."""
+    info = information(e, "expected")
+    if not np.isfinite(info).all():
+        raise EstimationError("The information matrix is not finite; check the scales of the items.")
+    if e.basis is not None:
+        info = e.basis @ (e.basis.T @ info @ e.basis) @ e.basis.T + (np.eye(len(info)) - e.basis @ e.basis.T)
+    size = np.sqrt(np.maximum(np.diagonal(info), 1e-300))
+    values, vectors = np.linalg.eigh(info / np.outer(size, size))
+    if not len(values) or values[0] > _FLAT:
+        return []
+    weight = np.abs(vectors[:, 0])
+    worst = [int(q) for q in np.argsort(-weight)[:4] if weight[q] > 0.2 * weight.max()]
+    return [_name(e.table, q) for q in worst]
+
+
+def _name(table: Table, q: int) -> str:
+    """A parameter as text."""
+    x = table.entries[int(np.flatnonzero(table.index == q)[0])]
+    return f"{x.lhs} {x.op} {x.rhs}".strip()
+
+
+def improper(e: Estimate) -> list[str]:
+    """Why a solution is not proper, by the checks of lavaan; empty if it is.
+
+    Parameters
+    ----------
+    e : Estimate
+
+    Returns
+    -------
+    list of str
+    """
+    out = []
+    for i, x in enumerate(e.table.entries):
+        if x.op == "~~" and x.lhs == x.rhs and e.values[i] < -_TINY and not (x.exo or np.isfinite(x.value)):
+            latent = x.lhs in e.table.roles[x.group * e.table.levels + x.level].latent
+            kind = "construct" if latent else "item"
+            out.append(
+                f"The {'residual ' if _has_cause(e, x.lhs) else ''}variance of {kind} '{x.lhs}' is negative "
+                f"({e.values[i]:.3f}){_where(e, x.group)}, a Heywood case: the model explains more than all of it."
+            )
+    for number, (block, s) in enumerate(zip(e.blocks, e.states, strict=True)):
+        group = number // e.table.levels
+        negative = any("variance of construct" in m for m in out)
+        inner = s.cov[block.p :, block.p :]
+        if inner.size and np.linalg.eigvalsh(inner)[0] < -_TINY and not negative:
+            out.append(_latent(inner, block.names[block.p :]) + _where(e, group) + ".")
+        theta = np.zeros((block.p, block.p))
+        first, second, at = block.undirected
+        own = (first < block.p) & (second < block.p)
+        theta[first[own], second[own]] = theta[second[own], first[own]] = e.values[at[own]]
+        if np.linalg.eigvalsh(theta)[0] < -_TINY and (np.diagonal(theta) >= -_TINY).all():
+            out.append(f"The residual covariances of the items are not positive definite{_where(e, group)}.")
+    return out
+
+
+def _has_cause(e: Estimate, name: str) -> bool:
+    return any((x.op == "=~" and x.rhs == name) or (x.op == "~" and x.lhs == name) for x in e.table.entries)
+
+
+def _where(e: Estimate, group: int) -> str:
+    return f" in group '{e.table.options.groups[group]}'" if len(e.table.options.groups) > 1 else ""
+
+
+def _latent(cov: Array, names: tuple[str, ...]) -> str:
+    """Say which constructs make their covariance matrix impossible."""
+    sd = np.sqrt(np.maximum(np.diagonal(cov), 1e-300))
+    r = cov / np.outer(sd, sd)
+    upper = np.triu(np.abs(r), 1)
+    i, j = np.unravel_index(int(upper.argmax()), upper.shape)
+    start = "The covariance matrix of the constructs is not positive definite"
+    if upper[i, j] > 0.95:
+        return f"{start}: '{names[i]}' and '{names[j]}' correlate {r[i, j]:.3f}; the items do not tell them apart"
+    weight = np.abs(np.linalg.eigh(r)[1][:, 0])
+    return f"{start}: {listed(names[k] for k in np.flatnonzero(weight > 0.2))} determine one another"
+
+
+def _collinear(e: Estimate) -> list[str]:
+    """Equations whose predictors are nearly one."""
+    out = []
+    for number, (block, s) in enumerate(zip(e.blocks, e.states, strict=True)):
+        place = {n: i for i, n in enumerate(block.names)}
+        causes: dict[str, list[str]] = {}
+        for i in e.table.block(number):
+            x = e.table.entries[i]
+            if x.op == "~" and e.table.index[i] >= 0:
+                causes.setdefault(x.lhs, []).append(x.rhs)
+        for outcome, names in causes.items():
+            at = [place[n] for n in names]
+            cov = s.cov[np.ix_(at, at)]
+            sd = np.sqrt(np.maximum(np.diagonal(cov), 1e-300))
+            r = cov / np.outer(sd, sd)
+            if len(names) < 2 or np.linalg.eigvalsh(r)[0] <= 0:
+                continue
+            vif = np.diagonal(np.linalg.inv(r))
+            if vif.max() > _COLLINEAR:
+                upper = np.triu(np.abs(r), 1)
+                a, b = np.unravel_index(int(upper.argmax()), upper.shape)
+                out.append(
+                    f"In the equation of '{outcome}' the predictors '{names[a]}' and '{names[b]}' correlate "
+                    f"{r[a, b]:.3f}{_where(e, number // e.table.levels)} (variance inflation {vif.max():.0f}): they act as "
+                    "one, and their separate paths mean nothing. Drop or merge one."
+                )
+    return out

@@ -1,0 +1,305 @@
+"""Fit measures, by lavaan's names.
+
+Sources: Bentler (1990) for CFI; Tucker and Lewis (1973); Steiger (1990) and Browne and Cudeck (1993) for RMSEA; Brosseau-
+Liard, Savalei and Li (2012, 2014) for the robust CFI, TLI and RMSEA; Bentler (1995) for SRMR; Bollen (1986) for CRMR.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .estimate import Estimate
+from .inference import Scaled
+from .objective import moments, weigh
+
+Array = NDArray[Any]
+
+__all__ = ["fit_measures", "loglikelihoods"]
+
+_LOG_2PI = float(np.log(2 * np.pi))
+
+
+def fit_measures(e: Estimate, base: Estimate, scaled: Scaled | None, base_scaled: Scaled | None) -> dict[str, float]:
+    """All measures of a fitted model.
+
+    Parameters
+    ----------
+    e, base : Estimate
+        The model and the independence model.
+    scaled, base_scaled : Scaled or None
+        Their corrected tests.
+
+    Returns
+    -------
+    dict of float
+        In lavaan's order.
+    """
+    x, df, xb, dfb = e.chisq, float(e.df), base.chisq, float(base.df)
+    if scaled is not None and not df:
+        scaled, base_scaled = None, None
+    out: dict[str, float] = {
+        "npar": float(e.npar),
+        "fmin": e.minimum.value / 2 if e.plan.kind == "ML" else x / e.data.n / 2,
+    }
+    out |= {"chisq": x, "df": df, "pvalue": _upper(x, df)}
+    if scaled is not None:
+        out |= {"chisq_scaled": scaled.chisq, "df_scaled": scaled.df}
+        out |= {"pvalue_scaled": _upper(scaled.chisq, scaled.df), "chisq_scaling_factor": scaled.factor}
+    out |= {"baseline_chisq": xb, "baseline_df": dfb, "baseline_pvalue": _upper(xb, dfb)}
+    if base_scaled is not None:
+        out |= {"baseline_chisq_scaled": base_scaled.chisq, "baseline_df_scaled": base_scaled.df}
+        out["baseline_pvalue_scaled"] = _upper(base_scaled.chisq, base_scaled.df)
+        out["baseline_chisq_scaling_factor"] = base_scaled.factor
+    plain = _incremental(x, df, xb, dfb)
+    out |= plain
+    if scaled is not None and base_scaled is not None:
+        against = _incremental(scaled.chisq, scaled.df, base_scaled.chisq, base_scaled.df)
+        out |= {f"{k}_scaled": v for k, v in against.items()}
+        if e.plan.kind == "ML" and not e.plan.fiml:
+            out |= _robust_incremental(x, df, scaled.hat, xb, dfb, base_scaled.hat)
+    if e.plan.kind == "ML":
+        out |= _likelihood(e, scaled)
+    out |= _rmsea(e, scaled)
+    out |= _residual_measures(e)
+    out |= _other(e, x, df)
+    return out
+
+
+def _upper(x: float, df: float) -> float:
+    from scipy.special import chdtrc
+
+    return float(chdtrc(df, x)) if df > 0 else np.nan
+
+
+def _incremental(x: float, df: float, xb: float, dfb: float) -> dict[str, float]:
+    """Measures against the baseline."""
+    with np.errstate(all="ignore"):
+        d, db = np.float64(x - df), np.float64(xb - dfb)
+        worst = max(d, db, 0.0)
+        cfi = 1 - max(d, 0.0) / worst if worst > 0 else 1.0
+        ratio, ratio_b = np.float64(x) / df, np.float64(xb) / dfb
+        tli = 1 - d * dfb / (db * df) if df > 0 else 1.0
+        nfi = (xb - x) / np.float64(xb)
+        return {
+            "cfi": float(cfi),
+            "tli": float(tli),
+            "nnfi": float(tli),
+            "rfi": float((ratio_b - ratio) / ratio_b) if df > 0 else 1.0,
+            "nfi": float(nfi),
+            "pnfi": float(df / dfb * nfi),
+            "ifi": float((xb - x) / np.float64(xb - df)),
+            "rni": float(1 - d / db),
+        }
+
+
+def _robust_incremental(x: float, df: float, c: float, xb: float, dfb: float, cb: float) -> dict[str, float]:
+    """CFI and TLI that estimate what they would be with normal data."""
+    d, db = x - c * df, xb - cb * dfb
+    worst = max(d, db, 0.0)
+    cfi = 1 - max(d, 0.0) / worst if worst > 0 else 1.0
+    tli = 1 - d * dfb / (db * df) if db else np.nan
+    return {"cfi_robust": cfi, "tli_robust": tli, "nnfi_robust": tli, "rni_robust": 1 - d / db if db else np.nan}
+
+
+def loglikelihoods(e: Estimate) -> tuple[float, float]:
+    """Log-likelihood of the model and of the unrestricted moments, given fixed predictors."""
+    top = 0.0
+    if e.plan.fiml:
+        top = sum(s.loglik for s in e.data.saturated)
+        for number, patterns in enumerate(e.data.patterns):
+            role = e.table.roles[number]
+            fixed = [role.observed.index(n) for n in role.exogenous] if e.table.options.fixed_x else []
+            if fixed:
+                from .patterns import Patterns
+                from .saturated import saturated
+
+                top -= saturated(Patterns.of(patterns.table[:, fixed], patterns.weights)).loglik
+    else:
+        for number, sample in enumerate(e.data.samples):
+            role = e.table.roles[number]
+            fixed = [role.observed.index(n) for n in role.exogenous] if e.table.options.fixed_x else []
+            top += _normal_loglik(sample.n, sample.cov)
+            top -= _normal_loglik(sample.n, sample.cov[np.ix_(fixed, fixed)]) if fixed else 0.0
+    return top - e.data.n * e.minimum.value / 2, top
+
+
+def _normal_loglik(n: float, cov: Array) -> float:
+    """Log-likelihood of normal data at their own moments (divisor n)."""
+    p = len(cov)
+    return -0.5 * n * (p * _LOG_2PI + float(np.linalg.slogdet(cov)[1]) + p)
+
+
+def _likelihood(e: Estimate, scaled: Scaled | None) -> dict[str, float]:
+    low, top = loglikelihoods(e)
+    n, k = e.data.n, e.npar
+    out = {"logl": low, "unrestricted_logl": top, "aic": 2 * k - 2 * low, "bic": k * np.log(n) - 2 * low}
+    out |= {"ntotal": n, "bic2": k * np.log((n + 2) / 24) - 2 * low}
+    if scaled is not None and np.isfinite(scaled.h1):
+        out |= {"scaling_factor_h1": scaled.h1, "scaling_factor_h0": scaled.h0}
+    return out
+
+
+def _rmsea(e: Estimate, scaled: Scaled | None) -> dict[str, float]:
+    """RMSEA with its interval and tests, plain, scaled and robust."""
+    n, groups = e.multiplier, len(e.data.samples)
+    out = _one_rmsea(e.chisq, e.df, 1.0, n, groups, "")
+    out = {
+        **{k: out[k] for k in ("rmsea", "rmsea_ci_lower", "rmsea_ci_upper")},
+        "rmsea_ci_level": 0.9,
+        "rmsea_pvalue": out["rmsea_pvalue"],
+        "rmsea_close_h0": 0.05,
+        "rmsea_notclose_pvalue": out["rmsea_notclose_pvalue"],
+        "rmsea_notclose_h0": 0.08,
+    }
+    if scaled is not None:
+        if scaled.shift or e.plan.test == "mean.var.adjusted":
+            out |= _one_rmsea(scaled.chisq, scaled.df, 1.0, n, groups, "_scaled")
+        else:  # the statistic as it is, against the sum of its eigenvalues
+            out |= _one_rmsea(e.chisq, scaled.factor * e.df, 1.0, n, groups, "_scaled")
+        if e.plan.kind == "ML" and not e.plan.fiml:
+            out |= _one_rmsea(scaled.chisq, scaled.df, scaled.factor, n, groups, "_robust")
+    return out
+
+
+def _one_rmsea(x: float, df: float, factor: float, n: float, groups: int, ending: str) -> dict[str, float]:
+    from scipy.special import chdtrc, chndtr
+
+    names = ("rmsea", "rmsea_ci_lower", "rmsea_ci_upper", "rmsea_pvalue", "rmsea_notclose_pvalue")
+    if df < 1:
+        return dict(zip((f"{k}{ending}" for k in names), (0.0, 0.0, 0.0, np.nan, np.nan), strict=True))
+    scale = factor * groups / (n * df)
+    point = np.sqrt(max(x - df, 0.0) * scale)
+    low, high = (np.sqrt(_noncentrality(x, df, level) * scale) for level in (0.95, 0.05))
+    close, far = 0.05**2 / scale, 0.08**2 / scale
+    p_close = float(chdtrc(df, x)) if close == 0 else 1 - float(chndtr(x, df, close))
+    found = (point, low, high, p_close, float(chndtr(x, df, far)))
+    return dict(zip((f"{k}{ending}" for k in names), map(float, found), strict=True))
+
+
+def _noncentrality(x: float, df: float, level: float) -> float:
+    """Noncentrality at which the statistic is at the given quantile; 0 if there is none."""
+    from scipy.optimize import brentq
+    from scipy.special import chdtr, chndtr
+
+    if chdtr(df, x) < level:
+        return 0.0
+    high = max(x, 1.0)
+    while chndtr(x, df, high) > level:
+        high *= 2
+    return float(brentq(lambda lam: chndtr(x, df, lam) - level, 0.0, high, xtol=1e-12))
+
+
+def _residual_measures(e: Estimate) -> dict[str, float]:
+    """RMR, SRMR and CRMR, with and without means, averaged over groups by their rows."""
+    means = e.table.options.means
+    sums: dict[str, float] = {}
+    for number, (block, s, share) in enumerate(zip(e.blocks, e.states, e.data.shares, strict=True)):
+        p = block.p
+        o = e.data.ordinal[number] if e.data.ordinal else None
+        sample = e.data.samples[number]
+        mean, cov = sample.mean, sample.cov
+        sigma, mu = s.cov[:p, :p], s.mean[:p]
+        level_gap = mean - mu if means else np.zeros(p)
+        if o is not None:
+            full = _ordinal_gap(e, number)
+            cov, sigma, level_gap, count = full
+        else:
+            count = p
+        sd, fitted = np.sqrt(np.diagonal(cov)), np.sqrt(np.abs(np.diagonal(sigma)))
+        rows, cols = np.tril_indices(p)
+        off = rows != cols
+        raw = (cov - sigma)[rows, cols]
+        unit = raw / (sd[rows] * sd[cols])
+        cor = (cov / np.outer(sd, sd) - sigma / np.outer(fitted, fitted))[rows, cols]
+        if o is None:
+            shift = {"rmr": level_gap, "bentler": level_gap / sd, "cor": mean / sd - mu / fitted}
+        else:
+            shift = {"rmr": level_gap, "bentler": level_gap, "cor": level_gap}
+        parts = {
+            "rmr": (raw, shift["rmr"], len(raw)),
+            "srmr_bentler": (unit, shift["bentler"], len(raw)),
+            "crmr": (cor[off], shift["bentler"], off.sum()),
+            "srmr_mplus": (np.where(off, cor, unit), shift["cor"], len(raw)),
+        }
+        for name, (gap, level, size) in parts.items():
+            alone = float(np.sqrt(gap @ gap / size)) if size else 0.0
+            both = float(np.sqrt((gap @ gap + level @ level) / (size + count))) if means else alone
+            sums[name] = sums.get(name, 0.0) + share * both
+            sums[f"{name}_nomean"] = sums.get(f"{name}_nomean", 0.0) + share * alone
+    srmr = sums["srmr_bentler_nomean" if e.data.ordinal else "srmr_bentler"]
+    order = ["rmr", "rmr_nomean", "srmr", "srmr_bentler", "srmr_bentler_nomean", "crmr", "crmr_nomean"]
+    order += [] if e.data.ordinal else ["srmr_mplus", "srmr_mplus_nomean"]
+    sums["srmr"] = srmr
+    return {k: sums[k] for k in order}
+
+
+def _ordinal_gap(e: Estimate, number: int) -> tuple[Array, Array, Array, int]:
+    """Latent response moments, implied ones, and differences of thresholds and means."""
+    from .objective import LeastSquares
+
+    o = e.data.ordinal[number]
+    assert isinstance(e.objective, LeastSquares)
+    implied = e.objective.targets[number].implied(e.values)
+    pair = np.isin(o.kind, ("variance", "covariance"))
+    sigma = np.eye(len(o.cor))
+    sigma[o.row[pair], o.col[pair]] = sigma[o.col[pair], o.row[pair]] = implied[pair]
+    gap = (o.stats - implied)[o.kind == "threshold"]
+    return o.cor, sigma, gap, len(gap)
+
+
+def _other(e: Estimate, x: float, df: float) -> dict[str, float]:
+    """Hoelter's critical n, GFI and its kin, McDonald's index, ECVI."""
+    from scipy.special import chdtri
+
+    n = e.multiplier
+    out: dict[str, float] = {}
+    for alpha in (0.05, 0.01):
+        ratio = x / n
+        out[f"cn_{alpha:.2f}"[:3] + f"{alpha:.2f}"[2:]] = (
+            float(chdtri(df, alpha)) / ratio + 1 if df > 0 and ratio > 0 else np.nan
+        )
+    gfi = _gfi(e)
+    nel = e.moments + sum(x.exo for x in e.table.entries)
+    out |= {"gfi": gfi, "agfi": 1 - nel / df * (1 - gfi) if df > 0 else np.nan, "pgfi": df / nel * gfi}
+    out["mfi"] = float(np.exp(-0.5 * (x - df) / n))
+    if not e.data.ordinal:
+        out["ecvi"] = x / n + 2 * e.npar / n
+    if e.data.ordinal:
+        out["wrmr"] = float(np.sqrt(x / (nel / len(e.data.samples))))
+    return out
+
+
+def _gfi(e: Estimate) -> float:
+    """Share of the weighted squares of the moments that the model accounts for, averaged over groups."""
+    from .objective import LeastSquares
+
+    total = 0.0
+    means = e.table.options.means
+    for number, (share, weight, s, sample, block) in enumerate(
+        zip(e.data.shares, e.weights, e.states, e.data.samples, e.blocks, strict=True)
+    ):
+        if isinstance(e.objective, LeastSquares):
+            target = e.objective.targets[number]
+            stats, implied = target.stats, target.implied(e.values)
+        else:
+            p = block.p
+            stats, implied = moments(sample.mean, sample.cov, means), moments(s.mean[:p], s.cov[:p, :p], means)
+        exo = _exogenous(e, number)
+        if exo.any() and weight.ndim == 2:
+            weight = np.where(exo[:, None] | exo, 0.0, weight)
+        gap = stats - implied
+        size = float(stats @ weigh(weight, stats))
+        total += share * (1 - float(gap @ weigh(weight, gap)) / size) if size else np.nan
+    return total
+
+
+def _exogenous(e: Estimate, number: int) -> NDArray[np.bool_]:
+    """Which moments of a group belong to fixed predictors alone."""
+    role = e.table.roles[number]
+    fixed = np.array([e.table.options.fixed_x and n in role.exogenous for n in role.observed])
+    cols, rows = np.triu_indices(len(fixed))
+    pairs = fixed[rows] & fixed[cols]
+    return np.concatenate([fixed, pairs]) if e.table.options.means else pairs

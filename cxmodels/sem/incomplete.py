@@ -1,0 +1,109 @@
+"""Full-information maximum likelihood as a discrepancy: -2 (loglik - saturated loglik) / n."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import missing
+from .matrices import Block, curvature, gather, gather_square, move, state
+from .objective import Derivatives, expand, jacobian_of
+from .patterns import Patterns
+from .samples import vech
+from .saturated import Saturated
+from .table import Table
+
+Array = NDArray[Any]
+
+__all__ = ["Incomplete"]
+
+
+class Incomplete:
+    """Likelihood of rows with missing values, group by group.
+
+    Parameters
+    ----------
+    table : Table
+    blocks : sequence of Block
+    patterns : sequence of Patterns
+    saturated : sequence of Saturated
+        The unrestricted moments, whose likelihood is the zero of the discrepancy.
+    base : ndarray of shape (rows,)
+        Fixed values.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        blocks: Sequence[Block],
+        patterns: Sequence[Patterns],
+        saturated: Sequence[Saturated],
+        base: Array,
+    ) -> None:
+        self.table, self.blocks, self.patterns, self.saturated, self.base = table, blocks, patterns, saturated, base
+        self.n = sum(p.total for p in patterns)
+
+    def value(self, x: Array) -> float:
+        """Return the discrepancy, infinite where the model has no moments."""
+        values = expand(self.table, self.base, x)
+        total = 0.0
+        for block, patterns, top in zip(self.blocks, self.patterns, self.saturated, strict=True):
+            s, p = state(block, values), block.p
+            total += top.loglik - missing.loglik(patterns, s.mean[:p], s.cov[:p, :p])
+        return 2 * total / self.n
+
+    def derivatives(self, x: Array) -> Derivatives | None:
+        """Return value, gradient and the matrix of expected information."""
+        values = expand(self.table, self.base, x)
+        total, gradient, scoring = 0.0, np.zeros(len(x)), np.zeros((len(x), len(x)))
+        for block, patterns, top in zip(self.blocks, self.patterns, self.saturated, strict=True):
+            s, p = state(block, values), block.p
+            mu, sigma = s.mean[:p], s.cov[:p, :p]
+            found = missing.score(patterns, mu, sigma)
+            if not np.isfinite(found.loglik):
+                return None
+            j = jacobian_of(block, move(block, s), True)
+            info = missing.information(patterns, mu, sigma, "expected")
+            total += top.loglik - found.loglik
+            gradient -= gather(block, found.stacked @ j)
+            scoring += gather_square(block, j.T @ info @ j) * patterns.total
+        return Derivatives(2 * total / self.n, 2 * gradient / self.n, 2 * scoring / self.n)
+
+    def hessian(self, x: Array) -> Array:
+        """Return the exact second derivatives."""
+        values = expand(self.table, self.base, x)
+        out = np.zeros((len(x), len(x)))
+        for block, patterns in zip(self.blocks, self.patterns, strict=True):
+            s, p = state(block, values), block.p
+            mu, sigma = s.mean[:p], s.cov[:p, :p]
+            found = missing.score(patterns, mu, sigma)
+            m = move(block, s)
+            j = jacobian_of(block, m, True)
+            info = missing.information(patterns, mu, sigma, "observed")
+            bent = j.T @ info @ j * patterns.total - curvature(block, s, m, found.sigma, found.mu)
+            out += gather_square(block, bent)
+        return 2 * out / self.n
+
+    def case_scores(self, x: Array) -> list[Array]:
+        """Gradient of the log-likelihood of every row by group, (rows, q), not multiplied by weights."""
+        values = expand(self.table, self.base, x)
+        out = []
+        for block, patterns in zip(self.blocks, self.patterns, strict=True):
+            s, p = state(block, values), block.p
+            scores = missing.case_scores(patterns, s.mean[:p], s.cov[:p, :p])
+            out.append(gather(block, scores @ jacobian_of(block, move(block, s), True)))
+        return out
+
+    def saturated_scores(self) -> list[Array]:
+        """Gradient of every row with respect to (mu, vech sigma) at the unrestricted moments, by group."""
+        return [
+            missing.case_scores(p, top.mean, top.cov) for p, top in zip(self.patterns, self.saturated, strict=True)
+        ]
+
+
+def sized(p: int) -> int:
+    """Number of moments of p variables, means included."""
+    return p + len(vech(p)[0])

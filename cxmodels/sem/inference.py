@@ -1,0 +1,240 @@
+"""Standard errors and corrected tests of a fitted table."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .estimate import Estimate
+from .incomplete import Incomplete
+from .matrices import gather, move
+from .objective import weigh
+from .robust_tests import mean_var_adjusted, satorra_bentler, scaled_shifted, u_gamma_traces
+from .samples import Sample
+
+Array = NDArray[Any]
+
+__all__ = ["Scaled", "bread", "case_scores", "covariance", "information", "invert", "scaled_test"]
+
+
+class Scaled(NamedTuple):
+    """A corrected test statistic.
+
+    Attributes
+    ----------
+    chisq, df, factor, shift : float
+        Statistic, its degrees of freedom, what it was divided by, what was then added.
+    hat : float
+        Mean eigenvalue, by which the uncorrected statistic exceeds its degrees of freedom on average.
+    h1, h0 : float
+        Scaling factors of the two log-likelihoods (Yuan-Bentler), else NaN.
+    """
+
+    chisq: float
+    df: float
+    factor: float
+    shift: float
+    hat: float
+    h1: float = np.nan
+    h0: float = np.nan
+
+
+def information(e: Estimate, kind: str | None = None) -> Array:
+    """Unit information about the distinct free parameters, (q, q).
+
+    Parameters
+    ----------
+    e : Estimate
+    kind : {"expected", "observed", "first.order"}, optional
+        By default that of the plan.
+
+    Returns
+    -------
+    ndarray of shape (q, q)
+    """
+    kind = kind or e.plan.information
+    if kind == "observed":
+        return e.objective.hessian(e.x) / 2
+    if kind == "first.order":
+        return _meat(e, case_scores(e))
+    if e.plan.kind in ("ML", "GLS"):
+        found = e.objective.derivatives(e.x)
+        assert found is not None
+        return found.scoring / 2
+    out = np.zeros((e.table.size, e.table.size))
+    for share, jacobian, weight in zip(e.data.shares, e.jacobians, e.weights, strict=True):
+        out += share * (jacobian.T @ weigh(weight, jacobian))
+    return out
+
+
+def invert(info: Array, basis: Array | None) -> Array:
+    """Inverse information, within the directions that constraints leave."""
+    if basis is None:
+        return np.linalg.inv(info)
+    return basis @ np.linalg.inv(basis.T @ info @ basis) @ basis.T
+
+
+def bread(e: Estimate) -> Array:
+    """Inverse unit information, (q, q)."""
+    return invert(information(e), e.basis)
+
+
+def covariance(e: Estimate) -> Array:
+    """Covariance matrix of the distinct free parameters, (q, q)."""
+    inverse = bread(e)
+    n = e.multiplier
+    if e.plan.se == "robust.huber.white":
+        return inverse @ _meat(e, case_scores(e)) @ inverse / n
+    if e.plan.se == "robust.sem":
+        middle = np.zeros_like(inverse)
+        gammas = e.data.gammas(e.table.options.means)
+        for share, jacobian, weight, gamma in zip(e.data.shares, e.jacobians, e.weights, gammas, strict=True):
+            side = weigh(weight, jacobian)
+            middle += share * (side.T @ gamma @ side)
+        return inverse @ middle @ inverse / n
+    return inverse / n
+
+
+def case_scores(e: Estimate) -> list[Array]:
+    """Gradient of the log-likelihood of every row by group, (rows, q), not multiplied by weights."""
+    if isinstance(e.objective, Incomplete):
+        return e.objective.case_scores(e.x)
+    means = e.table.options.means
+    out = []
+    for block, s, sample in zip(e.blocks, e.states, e.data.samples, strict=True):
+        assert sample.x is not None
+        p = block.p
+        v = np.linalg.inv(s.cov[:p, :p])
+        centre = s.mean[:p] if means else sample.mean
+        out.append(_scores(e, block, s, sample.x - centre, v, means))
+    return out
+
+
+def _scores(e: Estimate, block, s, d: Array, v: Array, means: bool) -> Array:  # type: ignore[no-untyped-def]
+    """Scores of rows with deviations d when the inverse covariance is v."""
+    m = move(block, s)
+    left, right = m.left[: block.p], m.right[: block.p]
+    u = d @ v
+    ul = u @ left
+    out = ul * (u @ right) - (left * (v @ right)).sum(axis=0)
+    if means:
+        out += ul * m.shift
+    return gather(block, out)
+
+
+def _sums(scores: Array, sample: Sample) -> Array:
+    """Weighted scores, added up within clusters."""
+    if sample.weights is not None:
+        scores = scores * sample.weights[:, None]
+    if sample.clusters is not None:
+        out = np.zeros((int(sample.clusters.max()) + 1, scores.shape[1]))
+        np.add.at(out, sample.clusters, scores)
+        return out * np.sqrt(len(out) / (len(out) - 1))
+    return scores
+
+
+def _meat(e: Estimate, scores: list[Array]) -> Array:
+    """First-order information: cross-products of weighted scores over n."""
+    total = np.zeros((scores[0].shape[1],) * 2)
+    for part, sample in zip(scores, e.data.samples, strict=True):
+        sums = _sums(part, sample)
+        total += sums.T @ sums
+    return total / e.data.n
+
+
+def scaled_test(e: Estimate) -> Scaled | None:
+    """Correct the test statistic as the plan says; None for the standard test or without degrees of freedom."""
+    if e.plan.test == "standard":
+        return None
+    if e.plan.test == "yuan.bentler.mplus":
+        return _yuan_bentler(e)
+    gammas = e.data.gammas(e.table.options.means)
+    counts = [s.n for s in e.data.samples]
+    traces = u_gamma_traces(gammas, e.weights, e.jacobians, bread_expected(e), counts)
+    function = {
+        "satorra.bentler": satorra_bentler,
+        "scaled.shifted": scaled_shifted,
+        "mean.var.adjusted": mean_var_adjusted,
+    }[e.plan.test]
+    found = function(e.chisq, e.df, traces)
+    hat = traces.first / e.df if e.df else np.nan
+    return Scaled(found.chisq, found.df, found.scaling_factor, found.shift, hat)
+
+
+def bread_expected(e: Estimate) -> Array:
+    """Inverse expected unit information."""
+    return invert(information(e, "expected"), e.basis)
+
+
+def _yuan_bentler(e: Estimate) -> Scaled:
+    """Mplus's variant of Yuan and Bentler (2000): the difference of the traces of the two log-likelihoods."""
+    h1 = _saturated_trace(e)
+    inverse = bread(e)
+    h0 = float((inverse * _meat(e, case_scores(e))).sum())
+    npar1, free = e.moments, int((e.table.index >= 0).sum())
+    factor = abs(h1 - h0) / e.df if e.df else np.nan
+    chisq = e.chisq / factor if e.df else np.nan
+    return Scaled(chisq, float(e.df), factor, 0.0, factor, h1 / npar1, h0 / free if free else np.nan)
+
+
+def _saturated_trace(e: Estimate) -> float:
+    """Trace of the first-order information times the inverse second-order one of the unrestricted moments."""
+    if isinstance(e.objective, Incomplete):
+        return _incomplete_trace(e)
+    total = 0.0
+    means = e.table.options.means
+    for number, sample in enumerate(e.data.samples):
+        role = e.table.roles[number]
+        fixed = [role.observed.index(n) for n in role.exogenous] if e.table.options.fixed_x else []
+        total += _trace(sample, list(range(len(role.observed))), means) - (
+            _trace(sample, fixed, means) if fixed else 0
+        )
+    return total
+
+
+def _trace(sample: Sample, items: list[int], means: bool) -> float:
+    """The trace for some items: from the fourth moments of Mahalanobis distances."""
+    z = sample.centred[:, items]
+    p = len(items)
+    if sample.clusters is None:
+        square = ((z @ np.linalg.inv(sample.cov[np.ix_(items, items)])) * z).sum(axis=1)
+        each = 0.5 * (square**2 - 2 * square + p) + (square if means else 0.0)
+        if sample.weights is not None:
+            return float((sample.weights**2) @ each / sample.n)
+        return float(each.mean())
+    root = np.linalg.inv(np.linalg.cholesky(sample.cov[np.ix_(items, items)]))
+    z = z @ root.T
+    cols, rows = np.triu_indices(p)
+    unit = np.where(rows == cols, np.sqrt(0.5), 1.0)
+    full = (z[:, rows] * z[:, cols] - (rows == cols)) * unit
+    if means:
+        full = np.hstack([z, full])
+    return float((_sums(full, sample) ** 2).sum() / sample.n)
+
+
+def _incomplete_trace(e: Estimate) -> float:
+    """The same with missing values, from case scores."""
+    from . import missing
+
+    objective = e.objective
+    assert isinstance(objective, Incomplete)
+    total = 0.0
+    parts = zip(objective.saturated_scores(), objective.patterns, objective.saturated, e.data.samples, strict=True)
+    for number, (scores, patterns, top, sample) in enumerate(parts):
+        role = e.table.roles[number]
+        info = missing.information(patterns, top.mean, top.cov, "observed")
+        keep = _modelled(role, e.table.options.fixed_x)
+        sums = _sums(scores, sample)[:, keep]
+        inner = np.linalg.inv(info[np.ix_(keep, keep)])
+        total += float(((sums @ inner) * sums).sum() / patterns.total)
+    return total
+
+
+def _modelled(role, fixed_x: bool) -> NDArray[np.intp]:  # type: ignore[no-untyped-def]
+    """Moments (mean, vech cov) that do not belong to fixed predictors alone."""
+    p = len(role.observed)
+    exo = np.array([fixed_x and n in role.exogenous for n in role.observed])
+    cols, rows = np.triu_indices(p)
+    return np.flatnonzero(~np.concatenate([exo, exo[rows] & exo[cols]]))

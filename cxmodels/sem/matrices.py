@@ -1,0 +1,271 @@
+"""A structural model as matrices, its moments, and how they move with every parameter.
+
+All variables of a block, observed first, follow v = m + A v + e with cov(e) = S (reticular action model of McArdle
+and McDonald 1984). With T = inv(I - A), C = T S T' and mu = T m, every derivative has rank two:
+
+    dC = a b' + b a',   dmu = c a,
+
+    parameter           a         b                          c
+    A[i, j]             T[:, i]   C[:, j]                    mu[j]
+    S[i, j]             T[:, i]   T[:, j], half if i = j     0
+    m[i]                T[:, i]   0                          1
+
+so that gradients, information matrices and even second derivatives need only products of p x k matrices. All
+functions take stacks of values (..., rows), which is how bootstrap replicates are fitted together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .table import Entry, Table
+
+Array = NDArray[Any]
+Index = NDArray[np.intp]
+
+__all__ = [
+    "Block", "Moved", "State", "compile_block", "curvature", "gather", "gather_square", "move", "normal_information",
+    "state",
+]  # fmt: skip
+
+_DIRECTED = ("=~", "~")
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One group (or level of it) of a model, ready for computation.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Observed variables first.
+    p : int
+        Number of observed ones.
+    directed, undirected, means : tuple of ndarray
+        (to, from, entry), (i, j, entry) and (i, entry) of every cell with an entry of the table.
+    to, source : ndarray of shape (k,)
+        Cells of the parameters of interest: directed, then undirected, then means.
+    rows, columns : ndarray of shape (k,)
+        Their entries, and their places among the distinct free parameters (-1 if fixed).
+    half : ndarray of shape (ku,)
+        0.5 for variances.
+    select : ndarray of shape (k, q)
+        One-hot map to the distinct free parameters.
+    """
+
+    names: tuple[str, ...]
+    p: int
+    directed: tuple[Index, Index, Index]
+    undirected: tuple[Index, Index, Index]
+    means: tuple[Index, Index]
+    to: Index
+    source: Index
+    rows: Index
+    columns: Index
+    counts: tuple[int, int, int]
+    half: Array
+    select: Array
+    identity: bool
+
+    @property
+    def v(self) -> int:
+        """Number of variables."""
+        return len(self.names)
+
+
+class State(NamedTuple):
+    """Total effects, covariances and means of all variables of a block."""
+
+    total: Array
+    cov: Array
+    mean: Array
+
+
+class Moved(NamedTuple):
+    """Left and right vectors (..., v, k) and mean coefficients (..., k) of every parameter's derivative."""
+
+    left: Array
+    right: Array
+    shift: Array
+
+
+def compile_block(table: Table, number: int, extra: Sequence[Entry] = (), only_extra: bool = False) -> Block:
+    """Turn the entries of a block into index arrays.
+
+    Parameters
+    ----------
+    table : Table
+    number : int
+        Block, from 0.
+    extra : sequence of Entry
+        Parameters that the table does not have, to be taken as free: candidates for modification.
+    only_extra : bool
+        Whether the parameters of interest are the `extra` ones in place of the free ones.
+
+    Returns
+    -------
+    Block
+    """
+    role = table.roles[number]
+    names = (*role.observed, *role.latent)
+    place = {n: i for i, n in enumerate(names)}
+    mine = table.block(number)
+    cells = [(i, c) for i in mine if (c := _cell(table.entries[i], place)) is not None]
+    pick = {k: [(c[1], c[2], i) for i, c in cells if c[0] == k] for k in (0, 1, 2)}
+    arrays = {k: np.array(v, dtype=np.intp).reshape(-1, 3).T for k, v in pick.items()}
+    if only_extra:
+        found = [_cell(e, place) for e in extra]
+        wanted = sorted((c[0], c[1], c[2], j, -1) for j, c in enumerate(found) if c is not None)
+    else:
+        wanted = sorted((c[0], c[1], c[2], i, int(table.index[i])) for i, c in cells if table.index[i] >= 0)
+        wanted.sort(key=lambda w: (w[0], w[4]))
+    kind, to, source, rows, columns = (
+        np.array(x, dtype=np.intp) for x in (zip(*wanted, strict=True) if wanted else [[]] * 5)
+    )
+    und = kind == 1
+    q = table.size
+    select = np.zeros((len(rows), q))
+    select[np.flatnonzero(columns >= 0), columns[columns >= 0]] = 1.0
+    return Block(
+        names=names,
+        p=len(role.observed),
+        directed=(arrays[0][0], arrays[0][1], arrays[0][2]),
+        undirected=(arrays[1][0], arrays[1][1], arrays[1][2]),
+        means=(arrays[2][0], arrays[2][2]),
+        to=to,
+        source=source,
+        rows=rows,
+        columns=columns,
+        counts=(int((kind == 0).sum()), int(und.sum()), int((kind == 2).sum())),
+        half=np.where(to[und] == source[und], 0.5, 1.0),
+        select=select,
+        identity=len(columns) == q and bool((columns == np.arange(q)).all()),
+    )
+
+
+def _cell(e: Entry, place: dict[str, int]) -> tuple[int, int, int] | None:
+    """Matrix (0 A, 1 S, 2 m) and cell of an entry; None if it lies elsewhere."""
+    if e.op == "=~":
+        return 0, place[e.rhs], place[e.lhs]
+    if e.op == "~":
+        return 0, place[e.lhs], place[e.rhs]
+    if e.op == "<~":
+        return 0, place[e.lhs], place[e.rhs]
+    if e.op == "~~":
+        i, j = place[e.lhs], place[e.rhs]
+        return 1, i, j
+    if e.op == "~1":
+        return 2, place[e.lhs], 0
+    return None
+
+
+def state(block: Block, values: Array, spread: Array | None = None) -> State:
+    """Moments of all variables.
+
+    Parameters
+    ----------
+    block : Block
+    values : ndarray of shape (..., rows)
+        A number for every entry of the table.
+    spread : ndarray of shape (..., v), optional
+        Added to the residual variances.
+
+    Returns
+    -------
+    State
+    """
+    lead, v = values.shape[:-1], block.v
+    effects = np.zeros((*lead, v, v), values.dtype)
+    to, source, rows = block.directed
+    effects[..., to, source] = values[..., rows]
+    residual = np.zeros((*lead, v, v), values.dtype)
+    i, j, rows = block.undirected
+    residual[..., i, j] = residual[..., j, i] = values[..., rows]
+    if spread is not None:
+        residual[..., range(v), range(v)] += spread
+    total = np.linalg.inv(np.eye(v) - effects)
+    cov = total @ residual @ np.swapaxes(total, -1, -2)
+    mean = np.zeros((*lead, v), values.dtype)
+    i, rows = block.means
+    mean[..., i] = values[..., rows]
+    return State(total, cov, (total @ mean[..., None])[..., 0])
+
+
+def move(block: Block, s: State) -> Moved:
+    """Derivatives of the moments with respect to the parameters of interest."""
+    nd, nu, _ = block.counts
+    left = s.total[..., :, block.to]
+    right = np.zeros_like(left)
+    right[..., :, :nd] = s.cov[..., :, block.source[:nd]]
+    right[..., :, nd : nd + nu] = s.total[..., :, block.source[nd : nd + nu]] * block.half
+    shift = np.zeros(left[..., 0, :].shape, left.dtype)
+    shift[..., :nd] = s.mean[..., block.source[:nd]]
+    shift[..., nd + nu :] = 1.0
+    return Moved(left, right, shift)
+
+
+def normal_information(left: Array, right: Array, shift: Array | None, v: Array) -> Array:
+    """Expected normal-theory information of one observation, (..., k, k).
+
+    Parameters
+    ----------
+    left, right : ndarray of shape (..., p, k)
+        Observed rows of the derivative's vectors.
+    shift : ndarray of shape (..., k) or None
+        Mean coefficients; None without a mean structure.
+    v : ndarray of shape (..., p, p)
+        Inverse covariance.
+    """
+    vl = v @ left
+    lt = np.swapaxes(left, -1, -2)
+    both = lt @ vl
+    cross = np.swapaxes(vl, -1, -2) @ right
+    out = both * (np.swapaxes(right, -1, -2) @ (v @ right)) + cross * np.swapaxes(cross, -1, -2)
+    return out if shift is None else out + both * (shift[..., :, None] * shift[..., None, :])
+
+
+def curvature(block: Block, s: State, m: Moved, w: Array, u: Array | None) -> Array:
+    """Sum of w * d2 sigma + u * d2 mu over the moments, (k, k), for one block.
+
+    Parameters
+    ----------
+    w : ndarray of shape (p, p)
+        Symmetric weights of the covariances.
+    u : ndarray of shape (p,) or None
+        Weights of the means.
+    """
+    p, (nd, nu, _) = block.p, block.counts
+    left, right = m.left[:p], m.right[:p]
+    to, source = block.to, block.source
+    direct = np.arange(len(to)) < nd
+    und = (np.arange(len(to)) >= nd) & (np.arange(len(to)) < nd + nu)
+    half = np.ones(len(to))
+    half[nd : nd + nu] = block.half
+    reach_to = s.total[np.ix_(source, to)].T * direct  # [k, l] = T[source_l, to_k]
+    reach_source = s.total[np.ix_(source, source)].T * direct  # [k, l] = T[source_l, source_k]
+    wl, wr = w @ left, w @ right
+    ll, rl, lr = left.T @ wl, right.T @ wl, left.T @ wr
+    out = 2 * reach_to * rl
+    out += 2 * und[:, None] * ll * reach_source * half[:, None]
+    own_left, own_right = m.left[source], m.right[source]  # [k, l] = a_l[source_k], b_l[source_k]
+    out += 2 * direct[:, None] * (ll * own_right + lr * own_left)
+    if u is not None:
+        ul = u @ left
+        out += reach_to * ul * m.shift[:, None]
+        out += direct[:, None] * ul[:, None] * own_left * m.shift
+    return out
+
+
+def gather(block: Block, gradient: Array) -> Array:
+    """Add up a gradient (..., k) of cells over the distinct free parameters, (..., q)."""
+    return gradient if block.identity else gradient @ block.select
+
+
+def gather_square(block: Block, matrix: Array) -> Array:
+    """Add up a matrix (..., k, k) of cells over the distinct free parameters, (..., q, q)."""
+    return matrix if block.identity else block.select.T @ matrix @ block.select

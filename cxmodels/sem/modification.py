@@ -1,0 +1,214 @@
+"""Score tests of what the model leaves out or holds equal, and residuals.
+
+A candidate parameter with Jacobian column c, score s = c'W r and information c'W c has the modification index
+n s² / (c'W c - c'W J inv(J'W J) J'W c), the drop in chi-square that freeing it promises (Sörbom 1989).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import SpecError
+from .estimate import Estimate
+from .incomplete import Incomplete
+from .inference import information, invert
+from .matrices import compile_block, move, state
+from .objective import LeastSquares, jacobian_of, weigh
+from .responses import Responses
+from .samples import vech
+from .standardize import factors
+from .table import Entry, Table
+
+Array = NDArray[Any]
+
+__all__ = ["modification_indices", "release_tests", "residuals"]
+
+
+def modification_indices(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
+    """Score tests of parameters that are fixed or absent, largest first."""
+    table = e.table
+    extra = list(_candidates(table))
+    fixed = [
+        i for i, x in enumerate(table.entries) if table.index[i] < 0 and not x.exo and x.op in ("=~", "~", "~~", "~1")
+    ]
+    count = len(fixed) + len(extra)
+    index = np.append(table.index, table.size + len(fixed) + np.arange(len(extra)))
+    index[fixed] = table.size + np.arange(len(fixed))
+    wide = replace(table, entries=(*table.entries, *extra), index=index)
+    values = np.append(e.values, np.zeros(len(extra)))
+    score, info, n = _scores(e, wide, values)
+    q = table.size
+    remaining, gain = _remaining(info, q, e.basis), score[q:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mi = np.where(remaining > 1e-8 * np.diagonal(info)[q:], n * gain**2 / remaining, np.nan)
+        epc = gain / remaining
+    rows = [*fixed, *range(len(table.entries), len(index))]
+    found = [wide.entries[i] for i in rows]
+    frame = pd.DataFrame(
+        {
+            "lhs": [x.lhs for x in found],
+            "op": [x.op for x in found],
+            "rhs": [x.rhs for x in found],
+            "group": [labels[x.group] for x in found],
+            "mi": mi,
+            "epc": epc,
+        }
+    )
+    shown = replace(e, table=wide, blocks=tuple(compile_block(wide, k) for k in range(len(wide.roles))))
+    for kind in ("lv", "all"):
+        frame[f"sepc_{kind}"] = (epc * factors(shown, values, f"std_{kind}")[rows]) if count else []
+    return frame.dropna(subset="mi").sort_values("mi", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _candidates(table: Table) -> list[Entry]:
+    """Cross-loadings, residual covariances and, in structural models, paths that the model lacks."""
+    out = []
+    for number, role in enumerate(table.roles):
+        group, level = divmod(number, table.levels)
+        mine = [table.entries[i] for i in table.block(number)]
+        known = {x.key for x in mine}
+        measured = [n for n in role.observed if any(x.op == "=~" and x.rhs == n for x in mine)]
+        factors_ = [n for n in role.latent if n not in role.composites]
+        own = [n for n in role.observed if n not in role.exogenous]
+        paths = dict.fromkeys(n for x in mine if x.op == "~" for n in (x.lhs, x.rhs))
+        wanted = [(f, "=~", i) for f in factors_ for i in measured]
+        wanted += [(a, "~~", b) for names in (own, role.latent) for a, b in combinations(names, 2)]
+        wanted += [(a, "~", b) for a in paths for b in paths if a != b and a not in role.exogenous]
+        for lhs, op, rhs in wanted:
+            x = Entry(lhs, op, rhs, group, level)
+            if x.key not in known:
+                out.append(x)
+    return out
+
+
+def release_tests(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
+    """Score tests of letting one parameter differ from those it is tied to."""
+    from scipy.special import chdtrc
+
+    table = e.table
+    first: dict[int, int] = {}
+    tied = []
+    for i, q in enumerate(table.index):
+        if q >= 0 and first.setdefault(int(q), i) != i:
+            tied.append(i)
+    free = np.flatnonzero(table.index >= 0)
+    index = np.full(len(table.index), -1)
+    index[free] = np.arange(len(free))
+    score, info, n = _scores(e, replace(table, index=index), e.values)
+    pick = np.zeros((len(free), table.size + len(tied)))
+    pick[np.arange(len(free)), table.index[free]] = 1.0
+    pick[index[tied], table.size + np.arange(len(tied))] = 1.0
+    score, info = score @ pick, pick.T @ info @ pick
+    remaining = _remaining(info, table.size, e.basis)
+    gain = score[table.size :]
+    chisq = n * gain**2 / remaining
+    found = [(table.entries[i], table.entries[first[int(table.index[i])]]) for i in tied]
+    return pd.DataFrame(
+        {
+            "lhs": [x.lhs for x, _ in found],
+            "op": [x.op for x, _ in found],
+            "rhs": [x.rhs for x, _ in found],
+            "group": [labels[x.group] for x, _ in found],
+            "tied_to": [
+                f"{y.lhs} {y.op} {y.rhs}".strip() + f" ({labels[y.group]})" * (len(labels) > 1) for _, y in found
+            ],
+            "chisq": chisq,
+            "df": np.ones(len(tied), dtype=int),
+            "pvalue": chdtrc(1, chisq),
+            "epc": gain / remaining,
+        }
+    )
+
+
+def _remaining(info: Array, q: int, basis: Array | None) -> Array:
+    """Information about each candidate that the model's own parameters do not share."""
+    across = info[:q, q:]
+    inverse = invert(info[:q, :q], basis)
+    return np.diagonal(info)[q:] - (across * (inverse @ across)).sum(axis=0)
+
+
+def _scores(e: Estimate, wide: Table, values: Array) -> tuple[Array, Array, float]:
+    """Unit score and expected information of all parameters of a wider table, and what n multiplies them."""
+    size = wide.size
+    score, info = np.zeros(size), np.zeros((size, size))
+    for number, share in enumerate(e.data.shares):
+        block = compile_block(wide, number)
+        if isinstance(e.objective, LeastSquares) and e.data.ordinal:
+            target = Responses(wide, number, block, e.data.ordinal[number])
+            jacobian = target.jacobian(values)
+            gap = target.stats - target.implied(values)
+            weighted, inner = weigh(e.weights[number], gap), weigh(e.weights[number], jacobian)
+        else:
+            s, p = state(block, values), block.p
+            jacobian = jacobian_of(block, move(block, s), wide.options.means) @ block.select
+            if isinstance(e.objective, Incomplete):
+                weighted, inner = _incomplete(e.objective, number, s.mean[:p], s.cov[:p, :p], jacobian)
+            else:
+                weight = e.weights[number]
+                weighted, inner = weigh(weight, _gap(e, number)), weigh(weight, jacobian)
+        score += share * (weighted @ jacobian)
+        info += share * (jacobian.T @ inner)
+    return score, info, e.multiplier
+
+
+def _gap(e: Estimate, number: int) -> Array:
+    """Sample less implied moments, the covariances about the implied means under ML."""
+    sample, s, p = e.data.samples[number], e.states[number], e.blocks[number].p
+    rows, cols = vech(p)
+    d = sample.mean - s.mean[:p]
+    gap = sample.cov - s.cov[:p, :p]
+    if not e.table.options.means:
+        return gap[rows, cols]
+    if e.plan.kind == "ML":
+        gap = gap + np.outer(d, d)
+    return np.concatenate([d, gap[rows, cols]])
+
+
+def _incomplete(objective: Incomplete, number: int, mu: Array, sigma: Array, jacobian: Array) -> tuple[Array, Array]:
+    """Gradient of the unit log-likelihood, and information times Jacobian, with missing values."""
+    from . import missing
+
+    patterns = objective.patterns[number]
+    info = missing.information(patterns, mu, sigma, "observed")
+    return missing.score(patterns, mu, sigma).stacked / patterns.total, info @ jacobian
+
+
+def residuals(e: Estimate, number: int, kind: str) -> pd.DataFrame:
+    """Sample less implied covariances (or correlations) of the items of a group."""
+    if kind not in ("raw", "cor", "standardized", "normalized"):
+        raise SpecError(f"kind is 'raw', 'cor', 'standardized' or 'normalized', not '{kind}'.")
+    block, s = e.blocks[number], e.states[number]
+    p, names = block.p, block.names[: block.p]
+    sample = e.data.ordinal[number].cor if e.data.ordinal else e.data.samples[number].cov
+    sigma = s.cov[:p, :p]
+    if kind == "cor":
+        a, b = np.sqrt(np.diagonal(sample)), np.sqrt(np.abs(np.diagonal(sigma)))
+        return pd.DataFrame(sample / np.outer(a, a) - sigma / np.outer(b, b), names, names)
+    gap = sample - sigma
+    if kind != "raw":
+        if e.data.ordinal:
+            raise SpecError(f"kind='{kind}' is for numerical items; use 'raw' or 'cor'.")
+        base = sample if kind == "normalized" else sigma
+        d = np.diagonal(base)
+        variance = (np.outer(d, d) + base**2) / e.data.samples[number].n
+        if kind == "standardized":
+            m = move(block, s)
+            j = jacobian_of(block, m, False) @ block.select
+            inverse = invert(information(e, "expected"), e.basis) / e.multiplier
+            rows, cols = vech(p)
+            taken = np.zeros((p, p))
+            taken[rows, cols] = taken[cols, rows] = np.einsum("iq,qr,ir->i", j, inverse, j)
+            variance = variance - taken
+        with np.errstate(invalid="ignore", divide="ignore"):
+            small = variance < 1e-10 * np.outer(d, d) / e.data.n
+            gap = np.where(
+                small, np.where(np.abs(gap) < 1e-6 * np.sqrt(np.outer(d, d)), 0.0, np.nan), gap / np.sqrt(variance)
+            )
+    return pd.DataFrame(gap, names, names)

@@ -1,0 +1,282 @@
+"""What is minimised: discrepancies between the moments of the data and of the model.
+
+`Normal` has maximum likelihood and generalised least squares, `LeastSquares` the unweighted, diagonally and fully
+weighted ones. Each gives its value, its gradient, the Gauss-Newton (Fisher scoring) matrix and the exact Hessian of
+
+    ML    log|Sigma| - log|S| + tr(S inv(Sigma)) - p + d' inv(Sigma) d
+    GLS   tr((inv(S) (S - Sigma))^2) / 2 + d' inv(S) d
+    LS    (s - sigma)' W (s - sigma)
+
+averaged over groups by their share of the rows (Browne 1982; Jöreskog 1970).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .matrices import (
+    Block,
+    Moved,
+    State,
+    curvature,
+    gather,
+    gather_square,
+    move,
+    normal_information,
+    state,
+)
+from .samples import Sample, vech
+from .table import Table
+
+Array = NDArray[Any]
+
+__all__ = ["Continuous", "Derivatives", "LeastSquares", "Normal", "Objective", "Target", "expand", "moments", "weigh"]
+
+
+class Derivatives(NamedTuple):
+    """Value, gradient and Gauss-Newton matrix at a point."""
+
+    value: float
+    gradient: Array
+    scoring: Array
+
+
+class Objective(Protocol):
+    """A function of the distinct free parameters."""
+
+    def value(self, x: Array) -> float:
+        """Return the discrepancy, infinite where the model has no moments."""
+
+    def derivatives(self, x: Array) -> Derivatives | None:
+        """Return value, gradient and Gauss-Newton matrix, or None where the model has no moments."""
+
+    def hessian(self, x: Array) -> Array:
+        """Return the exact second derivatives."""
+
+
+def expand(table: Table, base: Array, x: Array) -> Array:
+    """Values of all entries from those of the distinct free parameters, for any number of lines."""
+    free = table.index >= 0
+    out = np.broadcast_to(base, (*x.shape[:-1], base.shape[-1])).astype(np.result_type(base, x))
+    out[..., free] = x[..., table.index[free]]
+    return out
+
+
+class Normal:
+    """Normal-theory discrepancy of complete data: ``"ML"`` or ``"GLS"``."""
+
+    def __init__(
+        self, table: Table, blocks: Sequence[Block], samples: Sequence[Sample], base: Array, kind: str = "ML"
+    ) -> None:
+        self.table, self.blocks, self.samples, self.base, self.kind = table, blocks, samples, base, kind
+        self.means = table.options.means
+        total = sum(s.n for s in samples)
+        self.shares = [s.n / total for s in samples]
+
+    def value(self, x: Array) -> float:
+        """Return the discrepancy, infinite where the model has no moments."""
+        values = expand(self.table, self.base, x)
+        total = 0.0
+        for block, sample, share in zip(self.blocks, self.samples, self.shares, strict=True):
+            found = self._block(state(block, values), block, sample)
+            if found is None:
+                return np.inf
+            total += share * found[0]
+        return total
+
+    def _block(self, s: State, block: Block, sample: Sample) -> tuple[float, Array, Array, Array] | None:
+        """Discrepancy, weight V, gradient weights W of the covariances and inv(.) d of the means."""
+        p = block.p
+        sigma = s.cov[:p, :p]
+        d = sample.mean - s.mean[:p] if self.means else np.zeros(p)
+        if self.kind == "GLS":
+            v = sample.inverse
+            gap = v @ (sample.cov - sigma)
+            return float(0.5 * np.einsum("ij,ji", gap, gap) + d @ v @ d), v, -gap @ v, v @ d
+        try:
+            root = np.linalg.cholesky(sigma)
+        except np.linalg.LinAlgError:
+            return None
+        v = np.linalg.inv(sigma)
+        e = v @ d
+        vs = v @ sample.cov
+        logdet = 2 * float(np.log(root[range(p), range(p)]).sum())
+        value = logdet - sample.logdet + float(np.trace(vs)) - p + float(d @ e)
+        return value, v, v - vs @ v - np.outer(e, e), e
+
+    def derivatives(self, x: Array) -> Derivatives | None:
+        """Return value, gradient and Gauss-Newton matrix, or None where the model has no moments."""
+        values = expand(self.table, self.base, x)
+        total, q = 0.0, len(x)
+        gradient, scoring = np.zeros(q), np.zeros((q, q))
+        for block, sample, share in zip(self.blocks, self.samples, self.shares, strict=True):
+            s = state(block, values)
+            found = self._block(s, block, sample)
+            if found is None:
+                return None
+            value, v, w, e = found
+            m = move(block, s)
+            left, right = m.left[: block.p], m.right[: block.p]
+            g = 2 * np.einsum("ik,ik->k", left, w @ right)
+            if self.means:
+                g -= 2 * (e @ left) * m.shift
+            total += share * value
+            gradient += share * gather(block, g)
+            h = normal_information(left, right, m.shift if self.means else None, v)
+            scoring += 2 * share * gather_square(block, h)
+        return Derivatives(total, gradient, scoring)
+
+    def hessian(self, x: Array) -> Array:
+        """Return the exact second derivatives."""
+        values = expand(self.table, self.base, x)
+        out = np.zeros((len(x), len(x)))
+        for block, sample, share in zip(self.blocks, self.samples, self.shares, strict=True):
+            s = state(block, values)
+            found = self._block(s, block, sample)
+            if found is None:
+                return np.full_like(out, np.nan)
+            _, v, w, e = found
+            out += share * gather_square(block, self._hessian(block, s, move(block, s), v, w, e))
+        return out
+
+    def _hessian(self, block: Block, s: State, m: Moved, v: Array, w: Array, e: Array) -> Array:
+        """Second derivatives of one block by its cells."""
+        left, right = m.left[: block.p], m.right[: block.p]
+        vl, vr = v @ left, v @ right
+        ll, rr, lr = left.T @ vl, right.T @ vr, left.T @ vr
+        scoring = ll * rr + lr * lr.T
+        out = curvature(block, s, m, w, -2 * e if self.means else None)
+        if self.kind == "GLS":
+            out += 2 * scoring
+        else:
+            z = v - w  # inv(Sigma) (S + d d') inv(Sigma)
+            zl, zr = z @ left, z @ right
+            ll2, rr2, lr2 = left.T @ zl, right.T @ zr, left.T @ zr
+            out += 2 * (lr.T * lr2 + rr * ll2 + ll * rr2 + lr * lr2.T) - 2 * scoring
+        if self.means:
+            out += 2 * ll * np.outer(m.shift, m.shift)
+            if self.kind != "GLS":
+                mixed = m.shift[:, None] * ((e @ left) * lr + (e @ right) * ll)
+                out += 2 * (mixed + mixed.T)
+        return out
+
+
+class Target(Protocol):
+    """Moments of one group that least squares fits."""
+
+    stats: Array
+    n: float
+
+    def implied(self, values: Array) -> Array:
+        """Return the model's moments."""
+
+    def jacobian(self, values: Array) -> Array:
+        """Return their derivatives with respect to the distinct free parameters."""
+
+    def bend(self, values: Array, weights: Array) -> Array | None:
+        """Return the second derivatives of weights'implied, or None if it is not worth computing."""
+
+
+class LeastSquares:
+    """Weighted squared distance between moments and what the model implies.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+        One for each group.
+    weights : sequence of ndarray
+        For each group the diagonal of W, or W itself.
+    """
+
+    def __init__(self, table: Table, targets: Sequence[Target], base: Array, weights: Sequence[Array]) -> None:
+        self.table, self.targets, self.base, self.weights = table, targets, base, weights
+        total = sum(t.n for t in targets)
+        self.shares = [t.n / total for t in targets]
+
+    def value(self, x: Array) -> float:
+        """Return the discrepancy."""
+        total = sum(share * float(r @ weigh(w, r)) for _, w, share, r in self._gaps(expand(self.table, self.base, x)))
+        return total if np.isfinite(total) else np.inf
+
+    def derivatives(self, x: Array) -> Derivatives | None:
+        """Return value, gradient and Gauss-Newton matrix."""
+        values = expand(self.table, self.base, x)
+        total, q = 0.0, len(x)
+        gradient, scoring = np.zeros(q), np.zeros((q, q))
+        for target, weight, share, r in self._gaps(values):
+            jacobian = target.jacobian(values)
+            wr = weigh(weight, r)
+            total += share * float(r @ wr)
+            gradient -= 2 * share * (wr @ jacobian)
+            scoring += 2 * share * (jacobian.T @ weigh(weight, jacobian))
+        return Derivatives(total, gradient, scoring) if np.isfinite(total) else None
+
+    def hessian(self, x: Array) -> Array:
+        """Return the exact second derivatives, or the Gauss-Newton matrix where they are not available."""
+        values = expand(self.table, self.base, x)
+        out = np.zeros((len(x), len(x)))
+        for target, weight, share, r in self._gaps(values):
+            jacobian = target.jacobian(values)
+            out += 2 * share * (jacobian.T @ weigh(weight, jacobian))
+            bend = target.bend(values, -2 * weigh(weight, r))
+            if bend is not None:
+                out += share * bend
+        return out
+
+    def _gaps(self, values: Array) -> Iterator[tuple[Target, Array, float, Array]]:
+        """Target, weight, share and residual of each group."""
+        for target, weight, share in zip(self.targets, self.weights, self.shares, strict=True):
+            yield target, weight, share, target.stats - target.implied(values)
+
+
+class Continuous:
+    """Means and covariances of numerical items, stacked as (mean, vech cov)."""
+
+    def __init__(self, block: Block, sample: Sample, means: bool) -> None:
+        self.block, self.means, self.n = block, means, sample.n
+        self.stats = moments(sample.mean, sample.cov, means)
+
+    def implied(self, values: Array) -> Array:
+        """Return the model's moments."""
+        s, p = state(self.block, values), self.block.p
+        return moments(s.mean[:p], s.cov[:p, :p], self.means)
+
+    def jacobian(self, values: Array) -> Array:
+        """Return their derivatives with respect to the distinct free parameters."""
+        return gather(self.block, jacobian_of(self.block, move(self.block, state(self.block, values)), self.means))
+
+    def bend(self, values: Array, weights: Array) -> Array | None:
+        """Return the second derivatives of weights'implied."""
+        p = self.block.p
+        rows, cols = vech(p)
+        w = np.zeros((p, p))
+        w[rows, cols] = weights[p:] if self.means else weights
+        s = state(self.block, values)
+        u = weights[:p] if self.means else None
+        return gather_square(self.block, curvature(self.block, s, move(self.block, s), (w + w.T) / 2, u))
+
+
+def weigh(weight: Array, r: Array) -> Array:
+    """W r for W given in full or by its diagonal."""
+    if weight.ndim == 2:
+        return weight @ r
+    return weight * r if r.ndim == 1 else weight[:, None] * r
+
+
+def moments(mean: Array, cov: Array, means: bool) -> Array:
+    """Stack (mean, vech cov), or vech cov alone."""
+    rows, cols = vech(len(cov))
+    return np.concatenate([mean, cov[rows, cols]]) if means else cov[rows, cols]
+
+
+def jacobian_of(block: Block, m: Moved, means: bool) -> Array:
+    """Derivatives of :func:`moments` with respect to the cells, (moments, k)."""
+    p = block.p
+    left, right = m.left[:p], m.right[:p]
+    rows, cols = vech(p)
+    out = left[rows] * right[cols] + right[rows] * left[cols]
+    return np.vstack([left * m.shift, out]) if means else out

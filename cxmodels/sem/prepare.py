@@ -1,0 +1,219 @@
+"""From a survey to the samples of all groups: which rows are used, which left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError, SpecError, listed, near
+from ..survey import Survey
+from .estimate import Data
+from .ordinal import ordinal_moments
+from .patterns import Patterns
+from .plan import Plan
+from .samples import Sample, sample_of
+from .saturated import saturated
+from .table import Table
+
+Array = NDArray[Any]
+
+__all__ = ["Rows", "check_covariance", "make_data", "take_rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows that take part.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n, p)
+        Items in the order of `names`.
+    keep : ndarray of bool
+        Which rows of the data these are.
+    codes : ndarray of int
+        Group of each row.
+    labels : tuple
+        Labels of the groups, as found.
+    weights : ndarray or None
+        Sampling weights that sum to n.
+    clusters : ndarray of int or None
+    excluded : DataFrame
+        [reason, rows].
+    """
+
+    names: tuple[str, ...]
+    x: Array
+    keep: NDArray[np.bool_]
+    codes: NDArray[np.intp]
+    labels: tuple[Any, ...]
+    weights: Array | None
+    clusters: NDArray[np.intp] | None
+    excluded: pd.DataFrame
+
+
+def take_rows(
+    survey: Survey, names: Sequence[str], *, group: str | None, missing: str, weights: Any, cluster: str | None
+) -> Rows:
+    """Choose the rows of a survey.
+
+    Raises
+    ------
+    DataError
+        For unknown, text, constant, empty or infinite columns, bad weights, or too few rows.
+    """
+    frame = survey.frame
+    x = _items(survey, names)
+    case = survey.case_weights(weights)
+    keep = np.ones(len(x), dtype=bool)
+    reasons: list[tuple[str, int]] = []
+
+    def leave(bad: Any, reason: str) -> None:
+        bad = bad & keep
+        if bad.any():
+            reasons.append((reason, int(bad.sum())))
+            keep[bad] = False
+
+    if case is not None:
+        leave(case == 0, "weight of zero")
+    columns = {}
+    for role, name in (("group", group), ("cluster", cluster)):
+        if name is not None:
+            columns[role] = _column(frame, name, role)
+            leave(pd.isna(columns[role]).to_numpy(), f"{role} '{name}' missing")
+    blank = np.isnan(x)
+    if missing == "error" and blank[keep].any():
+        count = blank[keep].sum(axis=0)
+        found = [f"'{n}' ({k})" for n, k in zip(names, count, strict=True) if k]
+        raise DataError(f"Answers are missing in {', '.join(found[:8])}; choose missing='listwise' or 'fiml'.")
+    if missing in ("listwise", "error"):
+        leave(blank.any(axis=1), "incomplete answers")
+    else:
+        leave(blank.all(axis=1), "no answers")
+    n = int(keep.sum())
+    if n < 2:
+        raise DataError(f"{n} of {len(x)} rows are usable{_why(reasons)}; the model needs more.")
+    codes, labels = np.zeros(n, dtype=np.intp), ("",)
+    if group is not None:
+        codes, found_labels = pd.factorize(columns["group"][keep])
+        labels = tuple(found_labels)
+        small = [str(labels[g]) for g, k in enumerate(np.bincount(codes)) if k < 2]
+        if small:
+            raise DataError(
+                f"Group {listed(small)} of '{group}' has one usable row; merge it with another or drop it."
+            )
+    w = None if case is None else case[keep] * (n / case[keep].sum())
+    clusters = None if cluster is None else pd.factorize(columns["cluster"][keep])[0]
+    excluded = pd.DataFrame(reasons, columns=["reason", "rows"]).astype({"rows": int})
+    return Rows(tuple(names), x[keep], keep, codes, labels, w, clusters, excluded)
+
+
+def _items(survey: Survey, names: Sequence[str]) -> Array:
+    """Columns of the data; an interaction ``a:b`` is the product of its columns."""
+    plain = [n for n in names if ":" not in n]
+    products = [n for n in names if ":" in n]
+    parts = [part for n in products for part in n.split(":")]
+    wanted = list(dict.fromkeys([*plain, *parts]))
+    x = survey.numeric(wanted, constant=True)
+    if not products:
+        return x
+    place = {n: i for i, n in enumerate(wanted)}
+    return np.column_stack([np.prod([x[:, place[part]] for part in n.split(":")], axis=0) for n in names])
+
+
+def _column(frame: pd.DataFrame, name: str, role: str) -> pd.Series:
+    if name not in frame.columns:
+        raise DataError(f"{role}='{name}' is not a column of the data.{near(str(name), frame.columns)}")
+    return frame[name]
+
+
+def _why(reasons: list[tuple[str, int]]) -> str:
+    return f" ({', '.join(f'{k} with {r}' for r, k in reasons)})" if reasons else ""
+
+
+def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Sequence[str]) -> Data:
+    """Moments of every group, in the order of its variables in the table.
+
+    Raises
+    ------
+    DataError
+        If a covariance matrix is not positive definite, naming the items at fault.
+    """
+    samples, ordinal, patterns, tops = [], [], [], []
+    place = {n: i for i, n in enumerate(rows.names)}
+    levels = _levels(rows, ordered)
+    for number in range(len(rows.labels)):
+        names = table.roles[number * table.levels].observed
+        mine = rows.codes == number
+        x = rows.x[mine][:, [place[n] for n in names]]
+        w = None if rows.weights is None else rows.weights[mine]
+        clusters = None if rows.clusters is None else pd.factorize(rows.clusters[mine])[0]
+        where = f" in group '{rows.labels[number]}'" if len(rows.labels) > 1 else ""
+        if ordered:
+            is_ordered = np.array([n in ordered for n in names])
+            if not is_ordered.any():
+                raise SpecError("None of the ordered items is in the model.")
+            found = ordinal_moments(
+                x, is_ordered, w, "pairwise" if missing == "pairwise" else "listwise", names=names,
+                levels=[levels.get(n) for n in names], cluster=clusters, covariance="full",
+            )  # fmt: skip
+            ordinal.append(found)
+            samples.append(Sample(float(found.n), found.means, found.cor, x, w, clusters))
+            continue
+        _check_constant(x, names, where)
+        if plan.fiml:
+            group = Patterns.of(x, w, names)
+            top = saturated(group)
+            patterns.append(group)
+            tops.append(top)
+            samples.append(Sample(group.total, top.mean, top.cov, x, w, clusters))
+        else:
+            samples.append(sample_of(x, w, clusters))
+            check_covariance(samples[-1].cov, names, len(x), where)
+    return Data(tuple(samples), tuple(ordinal), tuple(patterns), tuple(tops))
+
+
+def _levels(rows: Rows, ordered: Sequence[str]) -> dict[str, Array]:
+    """Categories of each ordinal item over all groups."""
+    place = {n: i for i, n in enumerate(rows.names)}
+    out = {}
+    for n in ordered:
+        column = rows.x[:, place[n]]
+        out[n] = np.unique(column[~np.isnan(column)])
+    return out
+
+
+def _check_constant(x: Array, names: Sequence[str], where: str) -> None:
+    same = np.fmin.reduce(x, axis=0) == np.fmax.reduce(x, axis=0)
+    if same.any():
+        raise DataError(
+            f"{listed(np.asarray(names)[same])} has the same answer in all {len(x)} rows used{where}; "
+            "drop it from the model."
+        )
+    empty = np.isnan(x).all(axis=0)
+    if empty.any():
+        raise DataError(f"{listed(np.asarray(names)[empty])} has no answer in the rows used{where}.")
+
+
+def check_covariance(cov: Array, names: Sequence[str], n: int, where: str = "") -> None:
+    """Refuse a covariance matrix that is not positive definite, naming the items that determine one another."""
+    p = len(cov)
+    if n <= p:
+        raise DataError(
+            f"{n} rows{where} for {p} items: the covariance matrix is not positive definite; "
+            "use more rows, or fewer items."
+        )
+    sd = np.sqrt(np.diagonal(cov))
+    values, vectors = np.linalg.eigh(cov / np.outer(sd, sd))
+    if values[0] > 1e-10:
+        return
+    weights = np.abs(vectors[:, 0])
+    involved = np.asarray(names)[weights > 0.1 * weights.max()]
+    raise DataError(
+        f"The covariance matrix{where} is not positive definite: {listed(involved)} determine one another "
+        f"{'exactly' if values[0] > -1e-8 else 'or contradict one another'}; drop one of them."
+    )

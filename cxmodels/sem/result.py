@@ -1,0 +1,440 @@
+"""What a fitted structural equation model says, as frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import CxWarning, DataError, SpecError
+from ..results import Result
+from . import assessment, fit, inference, modification, scoring
+from .constraints import defined_values
+from .diagnose import improper
+from .estimate import Estimate, estimate, independence
+from .inference import Scaled
+from .objective import expand
+from .prepare import Rows
+from .standardize import KINDS, complex_jacobian, standardized, standardized_se
+
+if TYPE_CHECKING:
+    from ..survey import Survey
+    from .bootstrap import SEMBootstrap
+    from .spec import SEM
+
+Array = NDArray[Any]
+
+__all__ = ["SEMResult"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SEMResult(Result):
+    """A fitted structural equation model; made by :meth:`SEM.fit`.
+
+    Attributes
+    ----------
+    spec : SEM
+        What was fitted.
+    estimate : Estimate
+        The solution as arrays.
+    engine : str
+        Whose optimiser found it.
+    """
+
+    spec: SEM
+    estimate: Estimate
+    rows: Rows
+    row_index: pd.Index | None
+    survey: Survey | None
+    events: tuple[tuple[type[CxWarning], str], ...]
+    engine: str = "cxmodels"
+
+    # --- parameters -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """All parameters, [lhs, op, rhs, group, label, est, se, z, pvalue, ci_lower, ci_upper, std_lv, std_all].
+
+        In lavaan's order, ``:=`` last; fixed ones have se 0. Intervals are 95 % and normal. With two levels there
+        is a column ``level`` too.
+        """
+        return self.parameters()
+
+    def parameters(self, level: float = 0.95) -> pd.DataFrame:
+        """Return :attr:`estimates` with intervals of another level.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Confidence level.
+
+        Returns
+        -------
+        DataFrame
+        """
+        from scipy.special import ndtr, ndtri
+
+        if not 0 < level < 1:
+            raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+        frame = self._keys
+        est, se = self._with_defined(self.estimate.values), self.standard_errors
+        with np.errstate(invalid="ignore", divide="ignore"):
+            z = np.where(se > 0, est / se, np.nan)
+        width = -ndtri((1 - level) / 2) * se
+        frame = frame.assign(
+            est=est, se=se, z=z, pvalue=2 * ndtr(-np.abs(z)), ci_lower=est - width, ci_upper=est + width
+        )
+        return frame.assign(**{k: self._standardized[k] for k in ("std_lv", "std_all")})
+
+    @cached_property
+    def _keys(self) -> pd.DataFrame:
+        """Names of all parameters."""
+        t = self.estimate.table
+        labels = self.rows.labels
+        names = [d for d, _ in t.defined]
+        columns: dict[str, Any] = {
+            "lhs": [*(e.lhs for e in t.entries), *names],
+            "op": [*(e.op for e in t.entries), *(":=" for _ in names)],
+            "rhs": [*(e.rhs for e in t.entries), *(x.text for _, x in t.defined)],
+            "group": [*(labels[e.group] for e in t.entries), *("" for _ in names)],
+            "label": [*(e.label for e in t.entries), *names],
+        }
+        if t.levels > 1:
+            columns["level"] = [*(str(e.level + 1) for e in t.entries), *("" for _ in names)]
+        return pd.DataFrame(columns)
+
+    def _with_defined(self, values: Array) -> Array:
+        return np.concatenate([values, defined_values(self.estimate.table, values)], axis=-1)
+
+    @cached_property
+    def free_vcov(self) -> Array:
+        """Covariance matrix of the distinct free parameters as an array, (q, q)."""
+        return inference.covariance(self.estimate)
+
+    @cached_property
+    def standard_errors(self) -> Array:
+        """Standard errors of all rows of :attr:`estimates`; 0 where fixed."""
+        e = self.estimate
+
+        def function(x: Array) -> Array:
+            return self._with_defined(expand(e.table, e.base, x))
+
+        jacobian = complex_jacobian(function, e.x) if e.table.defined else None
+        variance = np.maximum(np.diagonal(self.free_vcov), 0.0)
+        se = np.zeros(len(e.table.entries))
+        free = e.table.index >= 0
+        se[free] = np.sqrt(variance[e.table.index[free]])
+        if jacobian is None:
+            return se
+        tail = jacobian[len(se) :]
+        return np.concatenate([se, np.sqrt(np.maximum(np.einsum("kq,qr,kr->k", tail, self.free_vcov, tail), 0.0))])
+
+    @cached_property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of the estimates of the distinct free parameters, named by label or equation."""
+        names = self.parameter_names
+        return pd.DataFrame(self.free_vcov, names, names)
+
+    @cached_property
+    def parameter_names(self) -> list[str]:
+        """Names of the distinct free parameters: their label, or ``lhs op rhs`` (and ``.group``)."""
+        t = self.estimate.table
+        out = []
+        for q in range(t.size):
+            e = t.entries[int(np.flatnonzero(t.index == q)[0])]
+            name = e.label or f"{e.lhs}{e.op}{e.rhs}"
+            out.append(name if e.label or len(self.rows.labels) == 1 else f"{name}.{self.rows.labels[e.group]}")
+        return out
+
+    @cached_property
+    def _standardized(self) -> dict[str, Array]:
+        return {k: self._with_defined(standardized(self.estimate, self.estimate.values, k)) for k in KINDS}
+
+    @cached_property
+    def standardized(self) -> pd.DataFrame:
+        """Standardised solutions, [lhs, op, rhs, group, std_lv, std_all, std_nox], each followed by its `_se`.
+
+        std_lv: constructs have unit variance; std_all: items too; std_nox: but not fixed predictors. Delta method.
+        """
+        frame = self._keys.drop(columns="label")
+        for k in KINDS:
+            frame[k] = self._standardized[k]
+            frame[f"{k}_se"] = standardized_se(self.estimate, self.free_vcov, k)
+        return frame
+
+    @cached_property
+    def r_squared(self) -> pd.DataFrame:
+        """Explained variance of items and constructs that depend on something, [name, group, r2]."""
+        return assessment.r_squared(self.estimate, self.rows.labels)
+
+    @cached_property
+    def paths(self) -> pd.DataFrame:
+        """Structural paths, [outcome, predictor, est, std_all, se, pvalue] (and group)."""
+        f = self.estimates[self.estimates["op"] == "~"]
+        frame = f.rename(columns={"lhs": "outcome", "rhs": "predictor"})
+        columns = ["outcome", "predictor", *(["group"] if len(self.rows.labels) > 1 else [])]
+        return frame[[*columns, "est", "std_all", "se", "pvalue"]].reset_index(drop=True)
+
+    # --- fit ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def fit_measures(self) -> pd.Series:
+        """Fit measures by lavaan's names; ``_scaled`` and ``_robust`` forms where the test is corrected."""
+        e = self.estimate
+        return pd.Series(fit.fit_measures(e, self.baseline, self.scaled, self._baseline_scaled), dtype=float)
+
+    @cached_property
+    def baseline(self) -> Estimate:
+        """The independence model, fitted the same way."""
+        return estimate(independence(self.estimate.table), self.estimate.raw, self.estimate.plan)
+
+    @cached_property
+    def scaled(self) -> Scaled | None:
+        """The corrected test, if the estimator asks for one."""
+        return inference.scaled_test(self.estimate)
+
+    @cached_property
+    def _baseline_scaled(self) -> Scaled | None:
+        return inference.scaled_test(self.baseline) if self.scaled is not None else None
+
+    @property
+    def converged(self) -> bool:
+        """Whether the minimum was reached."""
+        return self.estimate.minimum.converged
+
+    @cached_property
+    def proper(self) -> bool:
+        """Whether all variances are positive and the covariance matrices of constructs and residuals possible."""
+        return self.converged and not improper(self.estimate)
+
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return round(self.estimate.data.n) if not len(self.rows.x) else len(self.rows.x)
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """Rows left out, [reason, rows]."""
+        return self.rows.excluded
+
+    @property
+    def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What was unusual, as also warned."""
+        return tuple(m for _, m in self.events)
+
+    # --- moments --------------------------------------------------------------------------------------------
+
+    def implied(self, group: Any = None) -> tuple[pd.DataFrame, pd.Series]:
+        """Return the covariances and means that the model implies for a group's items.
+
+        Parameters
+        ----------
+        group : label, optional
+            By default the first (or only) group.
+
+        Returns
+        -------
+        (DataFrame, Series)
+        """
+        g = self._group(group)
+        names = list(self.estimate.blocks[g].names[: self.estimate.blocks[g].p])
+        s, p = self.estimate.states[g], len(names)
+        return pd.DataFrame(s.cov[:p, :p], names, names), pd.Series(s.mean[:p], names)
+
+    def latent_cov(self, group: Any = None, *, correlations: bool = False) -> pd.DataFrame:
+        """Return the covariances (or correlations) of the constructs in a group.
+
+        Parameters
+        ----------
+        group : label, optional
+            By default the first (or only) group.
+        correlations : bool, default False
+
+        Returns
+        -------
+        DataFrame
+        """
+        g = self._group(group)
+        block, s = self.estimate.blocks[g], self.estimate.states[g]
+        cov = s.cov[block.p :, block.p :]
+        if correlations:
+            sd = np.sqrt(np.abs(np.diagonal(cov)))
+            cov = cov / np.outer(sd, sd)
+        return pd.DataFrame(cov, block.names[block.p :], block.names[block.p :])
+
+    def residuals(
+        self, kind: Literal["raw", "cor", "standardized", "normalized"] = "raw", group: Any = None
+    ) -> pd.DataFrame:
+        """Return sample less implied covariances of a group's items.
+
+        Parameters
+        ----------
+        kind : {"raw", "cor", "standardized", "normalized"}
+            As they are; of the correlations; divided by their standard error given that parameters are estimated;
+            divided by that of the sample covariances.
+        group : label, optional
+            By default the first (or only) group.
+
+        Returns
+        -------
+        DataFrame
+            Items by items.
+        """
+        return modification.residuals(self.estimate, self._group(group), kind)
+
+    def modification_indices(self) -> pd.DataFrame:
+        """Return what freeing single parameters would gain, [lhs, op, rhs, group, mi, epc, sepc_lv, sepc_all].
+
+        Returns
+        -------
+        DataFrame
+            Parameters that are fixed or absent, largest first. mi is the drop of the chi-square to expect (a score
+            test with one degree of freedom, by expected information; Sörbom 1989), epc the change of the parameter.
+        """
+        return modification.modification_indices(self.estimate, self.rows.labels)
+
+    def score_tests(self) -> pd.DataFrame:
+        """Return score tests of releasing single equality constraints, [lhs, op, rhs, group, tied_to, chisq, df, pvalue, epc].
+
+        Returns
+        -------
+        DataFrame
+            One row for each parameter tied to an earlier one by a label.
+        """
+        return modification.release_tests(self.estimate, self.rows.labels)
+
+    # --- people ---------------------------------------------------------------------------------------------
+
+    def scores(self, method: Literal["regression", "bartlett"] = "regression", *, se: bool = False) -> pd.DataFrame:
+        """Return factor scores of the rows used.
+
+        Parameters
+        ----------
+        method : {"regression", "bartlett"}, default "regression"
+            Regression scores have the smallest error; Bartlett's are unbiased given the true score
+            (0, as in lavaan, for a second-order construct, which has no items of its own).
+        se : bool, default False
+            Add a column ``<construct>_se``: the standard error of the score.
+
+        Returns
+        -------
+        DataFrame
+            Rows by constructs, with the data's index.
+        """
+        if self.row_index is None:
+            raise DataError("Scores need the rows of the data; the model was fitted to moments.")
+        return scoring.scores(self.estimate, self.rows, self.row_index, method, se)
+
+    @cached_property
+    def reliability(self) -> pd.DataFrame:
+        """Reliability and convergent validity by construct (and group), [alpha, omega, cr, ave]."""
+        return assessment.reliability(self.estimate, self.rows.labels)
+
+    @cached_property
+    def htmt(self) -> pd.DataFrame:
+        """Heterotrait-monotrait ratios of the constructs (first group)."""
+        return assessment.htmt(self.estimate)
+
+    @cached_property
+    def fornell_larcker(self) -> pd.DataFrame:
+        """Correlations of the constructs, square root of the AVE on the diagonal (first group)."""
+        return assessment.fornell_larcker(self.estimate)
+
+    # --- replicates -----------------------------------------------------------------------------------------
+
+    def bootstrap(
+        self,
+        n: int = 1000,
+        *,
+        seed: int | None = None,
+        interval: str = "percentile",
+        level: float = 0.95,
+        kind: Literal["nonparametric", "bollen.stine"] = "nonparametric",
+        n_jobs: int = 1,
+        progress: Any = None,
+    ) -> SEMBootstrap:
+        """Refit the model to resamples of the rows.
+
+        Parameters
+        ----------
+        n : int, default 1000
+            Replicates.
+        seed : int, optional
+            Same seed, same numbers.
+        interval : {"percentile", "basic", "normal", "bca"}, default "percentile"
+        level : float, default 0.95
+        kind : {"nonparametric", "bollen.stine"}, default "nonparametric"
+            Bollen-Stine resamples data in which the model holds, for the p-value of the chi-square.
+        n_jobs : int, default 1
+        progress : callable, optional
+            Called as ``progress(done, total)``.
+
+        Returns
+        -------
+        SEMBootstrap
+            Its ``estimates`` have bootstrap standard errors and intervals; ``failed`` counts replicates without
+            a solution.
+        """
+        from .bootstrap import bootstrap_model
+
+        return bootstrap_model(
+            self, n, seed=seed, interval=interval, level=level, kind=kind, n_jobs=n_jobs, progress=progress
+        )
+
+    # --- display --------------------------------------------------------------------------------------------
+
+    def headline(self) -> list[tuple[str, str]]:
+        """Return model, rows, convergence and test."""
+        m, plan = self.fit_measures, self.estimate.plan
+        out = int(self.excluded["rows"].sum()) if len(self.excluded) else 0
+        why = ", ".join(f"{r.rows} {r.reason}" for r in self.excluded.itertuples())
+        groups = f" in {len(self.rows.labels)} groups" if len(self.rows.labels) > 1 else ""
+        state = (
+            f"yes, {self.estimate.minimum.iterations} steps"
+            if self.converged
+            else "NO: read nothing into the numbers"
+        )
+        rows = [
+            ("Model", f"SEM, {plan.name}, {self.estimate.npar} parameters"),
+            ("Rows", f"{self.n_obs} used{groups}, {out} excluded" + (f" ({why})" if why else "")),
+            ("Converged", state + ("" if self.proper else "; improper solution")),
+        ]
+        if self.engine != "cxmodels":
+            rows.insert(1, ("Engine", self.engine))
+        p = m.get("pvalue_scaled", m["pvalue"])
+        test = f"{m.get('chisq_scaled', m['chisq']):.3f}, df {m['df']:.0f}, p {p:.3f}"
+        rows.append(("Chi-square", test + (f" ({plan.test})" if self.scaled is not None else "")))
+        kind = "_robust" if "cfi_robust" in m else "_scaled" if "cfi_scaled" in m else ""
+        rows.append(
+            (
+                "Fit",
+                f"CFI {m['cfi' + kind]:.3f}, TLI {m['tli' + kind]:.3f}, RMSEA {m['rmsea' + kind]:.3f}, SRMR {m['srmr']:.3f}",
+            )
+        )
+        return rows
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return parameters by kind, and R²."""
+        f = self.estimates
+        titles = {
+            "=~": "Loadings", "<~": "Composite weights", "~": "Paths", "|": "Thresholds", "~~": "(Co)variances",
+            "~1": "Intercepts", ":=": "Defined",
+        }  # fmt: skip
+        drop = ["group"] if len(self.rows.labels) == 1 else []
+        out = {t: f[f["op"] == op].drop(columns=drop) for op, t in titles.items() if (f["op"] == op).any()}
+        if len(self.r_squared):
+            out["R²"] = self.r_squared
+        return out
+
+    def _group(self, group: Any) -> int:
+        if group is None:
+            return 0
+        if group not in self.rows.labels:
+            from ..errors import listed
+
+            raise SpecError(f"There is no group '{group}'; groups are {listed(self.rows.labels)}.")
+        return self.rows.labels.index(group)

@@ -1,0 +1,99 @@
+"""What the data say: the moments of every group, by rows or given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+__all__ = ["Sample", "duplication_rows", "sample_of", "vech"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One group of respondents.
+
+    Attributes
+    ----------
+    n : float
+        Rows, or the weight they stand for.
+    mean, cov : ndarray of shape (p,) and (p, p)
+        Weighted moments, divisor n.
+    x : ndarray of shape (rows, p) or None
+        The rows; None if only moments are known.
+    weights : ndarray of shape (rows,) or None
+        Sampling weights with the scale of `n`.
+    clusters : ndarray of int or None
+        Cluster of each row.
+    """
+
+    n: float
+    mean: Array
+    cov: Array
+    x: Array | None = None
+    weights: Array | None = None
+    clusters: NDArray[np.intp] | None = None
+
+    @cached_property
+    def centred(self) -> Array:
+        """Rows about their mean."""
+        assert self.x is not None
+        return self.x - self.mean
+
+    @cached_property
+    def inverse(self) -> Array:
+        """Inverse of the covariance."""
+        return np.linalg.inv(self.cov)
+
+    @cached_property
+    def logdet(self) -> float:
+        """Log determinant of the covariance."""
+        return float(np.linalg.slogdet(self.cov)[1])
+
+    def average(self, values: Array) -> Array:
+        """Weighted mean over rows."""
+        if self.weights is None:
+            return values.mean(axis=0)
+        return (self.weights / self.weights.sum()) @ values
+
+    def gamma(self, means: bool) -> Array:
+        """Asymptotic covariance of the sample moments (mean, vech cov), from fourth moments, divisor n."""
+        z = self.centred
+        rows, cols = vech(z.shape[1])
+        products = z[:, rows] * z[:, cols] - self.cov[rows, cols]
+        full = np.hstack([z, products]) if means else products
+        if self.weights is not None:
+            w = self.weights * (len(z) / self.weights.sum())
+            full = full * w[:, None]
+        return full.T @ full / len(z)
+
+
+def sample_of(x: Array, weights: Array | None = None, clusters: NDArray[np.intp] | None = None) -> Sample:
+    """Moments of complete rows; weights as they are."""
+    if weights is None:
+        n = float(len(x))
+        mean = x.mean(axis=0)
+        z = x - mean
+        return Sample(n, mean, z.T @ z / n, x, None, clusters)
+    n = float(weights.sum())
+    g = weights / n
+    mean = g @ x
+    z = x - mean
+    return Sample(n, mean, z.T @ (z * g[:, None]), x, weights, clusters)
+
+
+def vech(p: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the lower triangle, column by column, as lavaan stacks covariances."""
+    cols, rows = np.triu_indices(p)
+    return rows, cols
+
+
+def duplication_rows(p: int) -> Array:
+    """How often each element of vech stands in the matrix: 1 on the diagonal, 2 off it."""
+    rows, cols = vech(p)
+    return np.where(rows == cols, 1.0, 2.0)

@@ -1,0 +1,94 @@
+"""Factor scores of the rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import SpecError
+from .estimate import Estimate
+from .prepare import Rows
+
+Array = NDArray[Any]
+
+__all__ = ["scores"]
+
+
+def scores(e: Estimate, rows: Rows, index: pd.Index, method: str, se: bool) -> pd.DataFrame:
+    """Regression (Thurstone 1935) or Bartlett (1937) scores, with the index of the data."""
+    if method not in ("regression", "bartlett"):
+        raise SpecError(f"method is 'regression' or 'bartlett', not '{method}'.")
+    if e.data.ordinal:
+        raise SpecError("Scores of ordinal items need numerical integration; fit the items as numerical for scores.")
+    latent = e.blocks[0].names[e.blocks[0].p :]
+    if not latent:
+        raise SpecError("The model has no constructs, so there are no scores.")
+    place = {n: i for i, n in enumerate(rows.names)}
+    out = np.full((len(rows.x), len(latent)), np.nan)
+    error = np.full_like(out, np.nan)
+    for number, (block, s) in enumerate(zip(e.blocks, e.states, strict=True)):
+        mine = rows.codes == number
+        x = rows.x[mine][:, [place[n] for n in block.names[: block.p]]]
+        p = block.p
+        mu = s.mean[:p] if e.table.options.means else e.data.samples[number].mean
+        loadings, theta = _measurement(e, number)
+        out[mine], error[mine] = _block_scores(x, mu, s.cov, s.mean[p:], p, method, loadings, theta)
+    frame = pd.DataFrame(out, index=index, columns=list(latent))
+    if se:
+        frame = frame.join(pd.DataFrame(error, index=index, columns=[f"{n}_se" for n in latent]))
+    return frame
+
+
+def _block_scores(
+    x: Array, mu: Array, cov: Array, centre: Array, p: int, method: str, loadings: Array, theta: Array
+) -> tuple[Array, Array]:
+    """Scores and their standard errors, pattern by pattern of answers."""
+    out, error = np.empty((len(x), len(cov) - p)), np.empty((len(x), len(cov) - p))
+    patterns, which = np.unique(~np.isnan(x), axis=0, return_inverse=True)
+    for k, seen in enumerate(patterns):
+        at = np.flatnonzero(seen)
+        found = _weights(cov[np.ix_(at, at)], cov[p:, at], cov[p:, p:], method)
+        weights, spread = found or _measured(loadings[at], theta[np.ix_(at, at)])
+        rows = which == k
+        out[rows] = centre + (x[np.ix_(rows, at)] - mu[at]) @ weights.T
+        error[rows] = np.sqrt(np.maximum(np.diagonal(spread), 0.0))
+    return out, error
+
+
+def _weights(sigma: Array, across: Array, latent: Array, method: str) -> tuple[Array, Array] | None:
+    """Weights of the items (latent, p) and the error covariance of the scores; None if Bartlett's do not exist."""
+    regression = np.linalg.solve(sigma, across.T).T
+    error = latent - regression @ across.T
+    if method == "regression":
+        return regression, error
+    # Bartlett: what makes the regression scores unbiased, W = (R latent^-1)^-1 R, R latent^-1 the reliability
+    shrink = regression @ across.T
+    if np.linalg.cond(shrink) > 1e12:
+        return None
+    back = latent @ np.linalg.inv(shrink)
+    weights = back @ regression
+    return weights, weights @ sigma @ weights.T - latent
+
+
+def _measurement(e: Estimate, number: int) -> tuple[Array, Array]:
+    """Loadings of the items on the constructs, and their residual covariances."""
+    block = e.blocks[number]
+    p = block.p
+    loadings, theta = np.zeros((p, block.v - p)), np.zeros((p, p))
+    to, source, rows = block.directed
+    own = (to < p) & (source >= p)
+    loadings[to[own], source[own] - p] = e.values[rows[own]]
+    i, j, rows = block.undirected
+    own = (i < p) & (j < p)
+    theta[i[own], j[own]] = theta[j[own], i[own]] = e.values[rows[own]]
+    return loadings, theta
+
+
+def _measured(loadings: Array, theta: Array) -> tuple[Array, Array]:
+    """Bartlett weights from the measurement equations alone; zero for constructs without items."""
+    inverse = np.linalg.pinv(theta)
+    error = np.linalg.pinv(loadings.T @ inverse @ loadings)
+    return error @ loadings.T @ inverse, error

@@ -1,0 +1,367 @@
+"""`SEM`: what to estimate. Fitting it to data gives a `SEMResult`."""
+
+from __future__ import annotations
+
+import warnings as _warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError, SpecError, listed, near
+from ..model import Model, parse_model
+from ..survey import as_survey
+from .diagnose import check_identified, check_model, diagnose
+from .estimate import Data, estimate
+from .names import Roles
+from .plan import Plan, plan_for
+from .prepare import Rows, check_covariance, make_data, take_rows
+from .samples import Sample
+from .table import EQUAL, Options, build_table
+
+if TYPE_CHECKING:
+    from .result import SEMResult
+
+MISSING = ("listwise", "fiml", "pairwise", "error")
+
+
+@dataclass(frozen=True)
+class SEM:
+    """Structural equation model of means and covariances.
+
+    Parameters
+    ----------
+    model : str or Model
+        Equations in the model language (lavaan's): ``Quality =~ q1 + q2``, ``Satisfaction ~ Quality``.
+    estimator : str, default "ML"
+        ML, MLM, MLMV, MLR (robust standard errors and tests), GLS, WLS, DWLS, ULS, and for ordinal items WLSMV,
+        ULSMV, DWLS. ML becomes MLR where weights or clusters are given, and WLSMV where items are ordinal.
+    std_lv : bool, default False
+        Fix the variances of the constructs at 1 in place of the first loading of each.
+    ordered : sequence of str or bool, optional
+        Ordinal items; True for all items of the model.
+    growth : bool, default False
+        Growth curve defaults: intercepts of items zero, means of constructs free.
+    mean_structure : bool, default False
+        Model the means too. Always on with groups, FIML, ordinal items, intercepts in the model, or growth.
+    orthogonal : bool, default False
+        Fix the covariances of constructs that are not written at zero.
+    fixed_x : bool, default True
+        Take the moments of observed predictors as given, and not as parameters.
+    information : {"expected", "observed"}, optional
+        For the standard errors; by default expected for ML, observed for MLR and FIML.
+    likelihood : {"normal", "wishart"}, default "normal"
+        Divisor n, or n - 1, of the moments under ML.
+    parameterization : {"delta", "theta"}, default "delta"
+        Scale of the latent responses of ordinal items.
+    effect_coding : bool or sequence of {"loadings", "intercepts"}, default ()
+        Set the scale of the constructs by the average of their loadings (1) and intercepts (0).
+    composites : {"composite", "factor"}, default "composite"
+        How to fit a block written with ``<~``: as a composite that its items form (refined Henseler-Ogasawara
+        specification), or as a common factor.
+
+    Raises
+    ------
+    SpecError
+        For an unknown option, or a model that no options make sense of.
+
+    Notes
+    -----
+    Defaults and numbers are those of lavaan 0.6 (Rosseel 2012, Journal of Statistical Software 48(2)).
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> model = "visual =~ x1 + x2 + x3; textual =~ x4 + x5 + x6; speed =~ x7 + x8 + x9"
+    >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+    >>> res.fit_measures[["chisq", "df", "cfi", "rmsea"]].round(3).to_dict()
+    {'chisq': 85.306, 'df': 24.0, 'cfi': 0.931, 'rmsea': 0.092}
+    """
+
+    model: Model | str
+    estimator: str = "ML"
+    std_lv: bool = False
+    ordered: Sequence[str] | bool | None = None
+    growth: bool = False
+    mean_structure: bool = False
+    orthogonal: bool = False
+    fixed_x: bool = True
+    information: Literal["expected", "observed"] | None = None
+    likelihood: Literal["normal", "wishart"] = "normal"
+    parameterization: Literal["delta", "theta"] = "delta"
+    effect_coding: Sequence[str] | bool = ()
+    composites: Literal["composite", "factor"] = "composite"
+
+    def __post_init__(self) -> None:
+        model = parse_model(self.model)
+        object.__setattr__(self, "model", model)
+        for name, known in (("likelihood", ("normal", "wishart")), ("parameterization", ("delta", "theta"))):
+            if getattr(self, name) not in known:
+                raise SpecError(f"{name} is {listed(known)}, not '{getattr(self, name)}'.")
+        coding = self.effect_coding
+        coding = ("loadings", "intercepts") if coding is True else _names(coding or (), "effect_coding")
+        if unknown := [c for c in coding if c not in ("loadings", "intercepts")]:
+            raise SpecError(f"effect_coding names '{unknown[0]}'; known are 'loadings' and 'intercepts'.")
+        object.__setattr__(self, "effect_coding", coding)
+        ordered = self.ordered
+        if ordered is True:
+            ordered = _model_items(model)
+        ordered = _names(ordered or (), "ordered")
+        if unknown := [n for n in ordered if n not in model.observed]:
+            raise SpecError(
+                f"ordered names '{unknown[0]}', which the model does not use.{near(unknown[0], model.observed)}"
+            )
+        object.__setattr__(self, "ordered", ordered)
+        self._plan(fiml=False, clustered=False, weighted=False)
+        check_model(model)
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        group: str | None = None,
+        equal: Iterable[str] | str = (),
+        partial: Iterable[str] | str = (),
+        missing: Literal["listwise", "fiml", "pairwise", "error"] = "listwise",
+        weights: Any = None,
+        cluster: str | None = None,
+        engine: Literal["cxmodels", "semopy"] = "cxmodels",
+    ) -> SEMResult:
+        """Estimate the model.
+
+        Parameters
+        ----------
+        data : Survey or DataFrame
+            One row per respondent; any frame that narwhals supports.
+        group : str, optional
+            Column that splits the rows into groups, each with parameters of its own.
+        equal : str or sequence of str, optional
+            What is the same in all groups: loadings, intercepts, means, thresholds, regressions, residuals,
+            residual.covariances, lv.variances, lv.covariances.
+        partial : str or sequence of str, optional
+            Single parameters that may differ all the same, such as ``"x3~1"`` or ``"visual=~x2"``.
+        missing : {"listwise", "fiml", "pairwise", "error"}, default "listwise"
+            Leave incomplete rows out; use all that was answered (full-information maximum likelihood, right if
+            answers are missing at random); take each ordinal correlation from the rows that have both; refuse.
+        weights : str or array-like of shape (n,), optional
+            Sampling weights, by column or by value; by default those of the survey. Rescaled to sum to n.
+        cluster : str, optional
+            Column of the sampling unit. Standard errors and test then allow for dependence within it; with
+            ``level:`` blocks it is the second level.
+        engine : {"cxmodels", "semopy"}, default "cxmodels"
+            semopy estimates with its own optimiser, to cross-check; all else is computed here.
+
+        Returns
+        -------
+        SEMResult
+
+        Raises
+        ------
+        SpecError, DataError, NotIdentifiedError, EstimationError
+            Each with the reason in one sentence.
+        """
+        from .result import SEMResult
+
+        if missing not in MISSING:
+            hint = "fiml" if missing in ("ml", "direct") else str(missing)
+            raise SpecError(f"Unknown missing='{missing}'; choose from {listed(MISSING)}.{near(hint, MISSING)}")
+        model = self._model
+        if any(kind == "level" for block in model.blocks for kind, _ in block):
+            from .twolevel import fit_two_level
+
+            return fit_two_level(self, data, group=group, missing=missing, weights=weights, cluster=cluster)
+        survey = as_survey(data)
+        names = model.observed
+        rows = take_rows(survey, names, group=group, missing=missing, weights=weights, cluster=cluster)
+        plan = self._plan(
+            fiml=missing == "fiml", clustered=rows.clusters is not None, weighted=rows.weights is not None
+        )
+        ordered = self._ordered
+        if missing == "fiml" and ordered:
+            raise SpecError(
+                "missing='fiml' is maximum likelihood for numerical items; with ordinal items use missing='pairwise' "
+                "or 'listwise'."
+            )
+        if missing == "pairwise" and not ordered:
+            raise SpecError(
+                "missing='pairwise' is for ordinal items; use missing='fiml', which uses all answers too."
+            )
+        options = self.options(rows, equal=equal, partial=partial, ordered=ordered, means=missing == "fiml")
+        table = build_table(model, options)
+        check_identified(table)
+        sample = make_data(rows, table, plan, missing, ordered)
+        if engine == "semopy":
+            from .semopy_engine import estimate_with_semopy
+
+            found = estimate_with_semopy(self, table, sample, plan, survey, rows)
+        elif engine == "cxmodels":
+            found = estimate(table, sample, plan)
+        else:
+            raise SpecError(f"engine is 'cxmodels' or 'semopy', not '{engine}'.")
+        events = diagnose(found, rows)
+        for category, message in events:
+            _warnings.warn(message, category, stacklevel=2)
+        return SEMResult(
+            spec=self,
+            estimate=found,
+            rows=rows,
+            row_index=survey.frame.index[rows.keep],
+            survey=survey,
+            events=tuple(events),
+            engine=engine,
+        )
+
+    def fit_moments(
+        self,
+        cov: Any,
+        n: int,
+        means: Any = None,
+        *,
+        equal: Iterable[str] | str = (),
+        partial: Iterable[str] | str = (),
+    ) -> SEMResult:
+        """Estimate the model from a covariance matrix.
+
+        Parameters
+        ----------
+        cov : DataFrame
+            Covariances with divisor n - 1, items as index and columns; only the lower triangle may be filled. For
+            several groups a mapping of label to DataFrame.
+        n : int
+            Rows behind it; for several groups a mapping of label to int.
+        means : Series, optional
+            Means by item, if they are modelled.
+        equal, partial : optional
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        SEMResult
+            Without what needs rows: robust tests, scores, bootstrap.
+
+        Raises
+        ------
+        SpecError, DataError, NotIdentifiedError, EstimationError
+            Each with the reason in one sentence.
+        """
+        from .moments_input import moments_rows
+        from .result import SEMResult
+
+        plan = self._plan(fiml=False, clustered=False, weighted=False)
+        if self._ordered or plan.se != "standard" or plan.kind in ("WLS", "DWLS"):
+            raise SpecError(
+                f"Estimator {plan.name} needs the rows of the data, not their moments; use ML, GLS or ULS."
+            )
+        samples, labels = moments_rows(self._model.observed, cov, n, means, self.mean_structure or self.growth)
+        rows = Rows(
+            self._model.observed, np.empty((0, 0)), np.empty(0, bool), np.empty(0, np.intp), labels, None, None,
+            pd.DataFrame({"reason": pd.Series(dtype=object), "rows": pd.Series(dtype=int)}),
+        )  # fmt: skip
+        options = self.options(rows, equal=equal, partial=partial, ordered=(), means=means is not None)
+        table = build_table(self._model, options)
+        check_identified(table)
+        ready = []
+        for number, s in enumerate(samples):
+            at = [self._model.observed.index(name) for name in table.roles[number].observed]
+            cut = Sample(s.n, s.mean[at], s.cov[np.ix_(at, at)])
+            where = f" of group '{labels[number]}'" if len(labels) > 1 else ""
+            check_covariance(cut.cov, table.roles[number].observed, int(s.n), where)
+            ready.append(cut)
+        found = estimate(table, Data(tuple(ready)), plan)
+        events = diagnose(found, rows)
+        for category, message in events:
+            _warnings.warn(message, category, stacklevel=2)
+        return SEMResult(self, found, rows, None, None, tuple(events), "cxmodels")
+
+    def options(
+        self,
+        rows: Rows,
+        *,
+        equal: Iterable[str] | str,
+        partial: Iterable[str] | str,
+        ordered: Sequence[str],
+        means: bool,
+    ) -> Options:
+        """Resolve what decides the default parameters, for given rows."""
+        equal, partial = _names(equal, "equal"), _names(partial, "partial")
+        if unknown := [w for w in equal if w not in EQUAL]:
+            raise SpecError(f"equal names '{unknown[0]}'; known are {listed(EQUAL, 9)}.{near(unknown[0], EQUAL)}")
+        if (equal or partial) and len(rows.labels) < 2:
+            raise SpecError("equal= and partial= compare groups; name the column with group=.")
+        thresholds = {}
+        place = {n: i for i, n in enumerate(rows.names)}
+        for name in ordered:
+            column = rows.x[:, place[name]]
+            count = len(np.unique(column[~np.isnan(column)]))
+            if count > 50:
+                raise DataError(f"Ordinal item '{name}' has {count} different values; it is rather numerical.")
+            thresholds[name] = count - 1
+        written = any(r.op == "~1" for r in self._model.rows)
+        means = bool(
+            means or self.mean_structure or self.growth or ordered or written or len(rows.labels) > 1
+            or "intercepts" in self.effect_coding or rows.clusters is not None  # type: ignore[operator]
+        )  # fmt: skip
+        return Options(
+            means=means,
+            std_lv=self.std_lv,
+            orthogonal=self.orthogonal,
+            growth=self.growth,
+            fixed_x=self.fixed_x and not (ordered and self._exogenous_ordered(ordered)),
+            theta=self.parameterization == "theta",
+            effect_coding=self.effect_coding,  # type: ignore[arg-type]
+            thresholds=thresholds,
+            groups=tuple(str(x) for x in rows.labels),
+            equal=equal,
+            partial=partial,
+        )
+
+    def _exogenous_ordered(self, ordered: Sequence[str]) -> bool:
+        """Refuse what lavaan's conditional.x is needed for."""
+        exogenous = Roles.of([r for r in self._model.rows if r.block]).exogenous
+        if exogenous:
+            raise SpecError(
+                f"{listed(exogenous)} are observed predictors in a model with ordinal items; give each a variance "
+                f"('{exogenous[0]} ~~ {exogenous[0]}'), so that it is a random variable of the model."
+            )
+        return False
+
+    def _plan(self, *, fiml: bool, clustered: bool, weighted: bool) -> Plan:
+        name = str(self.estimator).upper()
+        if self._ordered:
+            name = "WLSMV" if name == "ML" else name
+            if name.startswith("ML") or name == "GLS":
+                raise SpecError(f"Estimator {name} is not for ordinal items; use WLSMV, ULSMV, DWLS, ULS or WLS.")
+        elif name in ("WLSMV", "ULSMV", "WLSM", "ULSM") and self.ordered is None:
+            raise SpecError(f"Estimator {name} is for ordinal items; name them with ordered=[...], or use MLR.")
+        return plan_for(
+            name, information=self.information, fiml=fiml, clustered=clustered,
+            weighted=weighted and not self._ordered, wishart=self.likelihood == "wishart",
+        )  # fmt: skip
+
+    @property
+    def _model(self) -> Model:
+        return self.model  # type: ignore[return-value]
+
+    @property
+    def _ordered(self) -> tuple[str, ...]:
+        return tuple(self.ordered or ())  # type: ignore[arg-type]
+
+
+def _names(given: Iterable[str] | str, what: str) -> tuple[str, ...]:
+    """One name or several."""
+    if isinstance(given, str):
+        return (given,)
+    try:
+        found = tuple(given)
+    except TypeError:
+        raise SpecError(f"{what} takes names, not {given!r}.") from None
+    if not all(isinstance(x, str) for x in found):
+        raise SpecError(f"{what} takes names, not {given!r}.")
+    return found
+
+
+def _model_items(model: Model) -> tuple[str, ...]:
+    exogenous = Roles.of([r for r in model.rows if r.block]).exogenous
+    return tuple(n for n in model.observed if n not in exogenous)
