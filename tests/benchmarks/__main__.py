@@ -1,0 +1,22 @@
+"""``python -m tests.benchmarks [speed|coverage|all]``; speed is the default, coverage takes minutes."""
+
+import sys
+
+WHAT = ("speed", "coverage", "all")
+
+
+def main(what: str = "speed") -> None:
+    if what not in WHAT:
+        sys.exit(f"Choose one of {', '.join(WHAT)}.")
+    if what in ("speed", "all"):
+        from . import speed
+
+        speed.run()
+    if what in ("coverage", "all"):
+        from . import coverage
+
+        coverage.run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])
