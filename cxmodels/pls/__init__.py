@@ -1,7 +1,8 @@
 """PLS path modelling: from a model and a survey to weights, paths, quality criteria and their uncertainty."""
 
 from .bootstrap import PLSBootstrap
+from .groups import PLSGroups, compare_groups
 from .result import PLSResult
 from .spec import PLS
 
-__all__ = ["PLS", "PLSBootstrap", "PLSResult"]
+__all__ = ["PLS", "PLSBootstrap", "PLSGroups", "PLSResult", "compare_groups"]

@@ -61,8 +61,20 @@ class PLSStatistic:
         -------
         means, cov, estimate, bad, notes
         """
+        return self.of_moments(*self.moments(counts if self.case_weights is None else counts * self.case_weights))
+
+    def of_moments(self, means: Array, cov: Array) -> tuple[Array, Array, Estimate, np.ndarray, dict[str, Any]]:
+        """Return the same from moments of the items and their products.
+
+        Parameters
+        ----------
+        means, cov : ndarray of shape (b, c) and (b, c, c)
+
+        Returns
+        -------
+        means, cov, estimate, bad, notes
+        """
         d = self.layout.design
-        means, cov = self.moments(counts if self.case_weights is None else counts * self.case_weights)
         est = self.plan.run(
             means, cov, self.moments.center, tolerance=self.tolerance, max_iter=self.max_iter, toward=self.toward
         )

@@ -16,6 +16,7 @@ from .. import index as ix
 from ..errors import ImproperSolutionWarning, SpecError, near
 from ..resampling import Interval, Sampling, bootstrap, check_interval, check_level
 from ..results import Result
+from .analyses import Analyses
 from .bootstrap import PLSBootstrap, PLSStatistic
 from .kernel import Array, Estimate, total_effects
 from .layout import Layout
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSResult(Result):
+class PLSResult(Analyses, Result):
     """A fitted PLS path model; made by :meth:`PLS.fit`.
 
     Attributes
