@@ -8,19 +8,15 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
+from ..inference import ADJUSTMENTS, adjusted_pvalues, choose, share_interval
 from ..pls import PLSResult
-from ..pls.kernel import Array
 
 if TYPE_CHECKING:
     from .result import IndexResult
 
-ADJUSTMENTS = ("holm", "bh", "none")
-
 
 def rate(fit: PLSResult, measure: str, item: str, level: float) -> dict[str, Any]:
     """Weighted share of ones in a 0/1 item, with Wilson's interval at the effective sample size."""
-    from scipy.special import ndtri
-
     x = fit.x[:, fit.item_names.index(item)]
     g = np.ones(len(x)) if fit.case_weights is None else fit.case_weights
     x, g = x[~np.isnan(x)], g[~np.isnan(x)]
@@ -28,13 +24,9 @@ def rate(fit: PLSResult, measure: str, item: str, level: float) -> dict[str, Any
         raise DataError(f"The {measure} needs '{item}' to hold 0 and 1 in at least two rows.")
     p = float(np.average(x, weights=g))
     n = g.sum() ** 2 / (g**2).sum()
-    z2 = ndtri((1 - level) / 2) ** 2
-    middle, half = (
-        (p + z2 / (2 * n)) / (1 + z2 / n),
-        np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n),
-    )
     se = np.sqrt(len(x) / (len(x) - 1) * ((g * (x - p)) ** 2).sum()) / g.sum()
-    bounds = {"ci_lower": [middle - half], "ci_upper": [middle + half], "n": [len(x)]}
+    lower, upper = share_interval(p, n, "wilson", level)
+    bounds = {"ci_lower": [lower], "ci_upper": [upper], "n": [len(x)]}
     return {"measure": [measure], "value": [p], "se": [se], **bounds}
 
 
@@ -79,10 +71,7 @@ def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFr
     """Differences of indices between two independent waves; see :meth:`IndexResult.change`."""
     from scipy.special import ndtr
 
-    if adjust not in ADJUSTMENTS:
-        raise SpecError(
-            f"Unknown adjust='{adjust}'; choose from {listed(ADJUSTMENTS)}.{near(str(adjust), ADJUSTMENTS)}"
-        )
+    choose("adjust", adjust, ADJUSTMENTS)
     if result.keys != previous.keys:
         raise SpecError(f"The waves have different units: {listed(result.keys)} against {listed(previous.keys)}.")
     keys = [*result.keys, "construct"]
@@ -97,39 +86,6 @@ def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFr
     out["pvalue"] = 2 * ndtr(-out["z"].abs())
     adjusted = out.groupby("construct")["pvalue"].transform(lambda p: adjusted_pvalues(p.to_numpy(float), adjust))
     out["pvalue_adjusted"] = adjusted
-    return out
-
-
-def adjusted_pvalues(p: Array, method: str = "holm") -> Array:
-    """Adjust p-values for many tests.
-
-    Parameters
-    ----------
-    p : ndarray of shape (m,)
-        NaN stays NaN and does not count.
-    method : {"holm", "bh", "none"}, default "holm"
-        Holm (1979) controls the family-wise error, Benjamini and Hochberg (1995) the false discovery rate.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> adjusted_pvalues(np.array([0.01, 0.02, 0.03])).round(3).tolist()
-    [0.03, 0.04, 0.04]
-    """
-    out = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    m, order = len(known), known[np.argsort(p[known], kind="stable")]
-    rank = np.arange(1, m + 1)
-    if method == "holm":
-        out[order] = np.minimum(np.maximum.accumulate(p[order] * (m - rank + 1)), 1)
-    elif method == "bh":
-        out[order] = np.minimum(np.minimum.accumulate((p[order] * m / rank)[::-1])[::-1], 1)
-    else:
-        out[order] = p[order]
     return out
 
 
