@@ -286,14 +286,15 @@ class Expected:
 
 def expect(patterns: Patterns, mu: Array, sigma: Array, rows: Rows) -> Expected | None:
     """The E step; None where sigma is not positive definite."""
-    from scipy.linalg import lapack
-
-    factor, info = lapack.dpotrf(sigma, lower=1, clean=0)
-    diagonal = np.diag(factor)
-    if info != 0 or not np.isfinite(diagonal).all():
+    try:
+        factor = np.linalg.cholesky(sigma)
+    except np.linalg.LinAlgError:
         return None
-    lower, _ = lapack.dpotri(factor, lower=1)
-    precision = np.tril(lower) + np.tril(lower, -1).T
+    diagonal = np.diag(factor)
+    if not np.isfinite(diagonal).all():
+        return None
+    root = np.linalg.inv(factor)
+    precision = root.T @ root
     z = rows.values - rows.location * mu
     v = z @ precision
     square = (z * v).sum(axis=1)

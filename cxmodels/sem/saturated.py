@@ -103,14 +103,13 @@ def independence(patterns: Patterns) -> tuple[Array, Array]:
 
 def _newton(patterns: Patterns, mean: Array, cov: Array) -> tuple[Array, Array, float, float] | None:
     """One Newton step: moments, log-likelihood, promised gain; None unless it is an ascent."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
-
     here = score(patterns, mean, cov)
     try:
-        factor = cho_factor(information(patterns, mean, cov) * patterns.total)
-    except (LinAlgError, EstimationError):
+        inner = information(patterns, mean, cov) * patterns.total
+        np.linalg.cholesky(inner)  # only where the likelihood is concave does the step lead up
+    except (np.linalg.LinAlgError, EstimationError):
         return None
-    step = cho_solve(factor, here.stacked)
+    step = np.linalg.solve(inner, here.stacked)
     gain = float(step @ here.stacked) / 2
     p = patterns.p
     i, j = vech(p)
