@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from .. import index as ix
-from ..errors import CxError, DataError, DataWarning, SpecError, listed, near
+from ..errors import DataError, DataWarning, EstimationError, SpecError, listed, near
 from ..pls import PLS, PLSResult
 from ..pls.bootstrap import PLSStatistic
 from ..pls.kernel import Array, total_effects
-from ..resampling import Replicates, Sampling, entropy
+from ..resampling import Replicates, Sampling, check_level, check_workers, entropy, whole_number
 from ..resampling import bootstrap as resample
 from ..survey import as_survey
 from .models import ACSI, IndexModel, with_price_tolerance
@@ -119,10 +119,10 @@ class SatisfactionIndex:
             If a column is missing or no unit can be estimated. A unit that cannot be estimated while others can
             is listed in ``skipped`` with the reason, and warned about.
         """
-        if bootstrap < 0 or bootstrap == 1:
+        if whole_number("bootstrap", bootstrap) < 0 or bootstrap == 1:
             raise SpecError(f"bootstrap is the number of replicates, 0 or at least 2, not {bootstrap}.")
-        if not 0 < level < 1:
-            raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+        check_level(level)
+        check_workers(n_jobs)
         survey = with_price_tolerance(as_survey(data), self.model.items)
         case = survey.case_weights(weights)
         keys, units, place, unnamed = _units(survey.frame, by)
@@ -143,7 +143,7 @@ class SatisfactionIndex:
                     sampling = Sampling(fit.n_obs)
                     reps[unit] = resample(statistic, sampling, bootstrap, seed=child, n_jobs=n_jobs, progress=tell)
                 fits[unit] = fit
-            except CxError as error:
+            except (DataError, EstimationError) as error:
                 if not keys:
                     raise
                 skipped.append((*unit, len(rows), str(error)))
@@ -260,5 +260,5 @@ def _units(
         return keys, [()], np.zeros(len(frame), dtype=np.intp), 0
     groups = frame.groupby(keys, sort=True, observed=True, dropna=True)
     units = [k if isinstance(k, tuple) else (k,) for k in groups.size().index]
-    place = groups.ngroup().to_numpy()
+    place = groups.ngroup().fillna(-1).to_numpy(dtype=np.intp)  # rows that name no unit have no number
     return keys, units, place, int((place < 0).sum())

@@ -30,14 +30,16 @@ def alpha(est: Estimate, design: Design) -> Array:
     """Standardised Cronbach's alpha (b, j): k / (k - 1) · (1 - k / sum of the block's correlations)."""
     total = _block_sum(_correlations(est), design)
     k = design.size
-    return np.where(k == 1, 1.0, k / np.maximum(k - 1, 1) * (1 - k / total))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(k == 1, 1.0, k / np.maximum(k - 1, 1) * (1 - k / total))
 
 
 def rho_c(load: Array, design: Design) -> Array:
     """Composite reliability (b, j): (sum l)² / ((sum l)² + sum(1 - l²)) (Werts, Linn and Jöreskog 1974)."""
     total = load.sum(axis=1) ** 2
     error = ((1 - load**2) * design.mask).sum(axis=1)
-    return np.where(design.size == 1, 1.0, total / (total + error))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(design.size == 1, 1.0, total / (total + error))
 
 
 def ave(load: Array, design: Design) -> Array:
@@ -66,7 +68,8 @@ def fornell_larcker(est: Estimate, ave_: Array) -> Array:
     """Correlations of the scores (b, j, j) with the square root of the AVE on the diagonal."""
     out = est.scores_cor.copy()
     j = np.arange(out.shape[-1])
-    out[:, j, j] = np.sqrt(ave_)
+    with np.errstate(invalid="ignore"):
+        out[:, j, j] = np.sqrt(ave_)
     return out
 
 
