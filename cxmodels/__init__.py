@@ -21,19 +21,20 @@ _HOME = {
     "Survey": "cxmodels.survey",
     "read_survey": "cxmodels.survey",
     "compare": "cxmodels.sem",
+    "invariance": "cxmodels.sem",
     "parse_model": "cxmodels.model",
     "Study": "cxmodels.study",
 }
-_MODULES = ("acsi", "datasets", "errors", "model", "pls", "report", "resampling", "sem", "study", "survey")
+_MODULES = ("acsi", "datasets", "errors", "metrics", "model", "pls", "report", "resampling", "sem", "study", "survey")
 
 __all__ = [*_HOME, *_MODULES, "__version__"]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from . import acsi, datasets, errors, model, pls, report, resampling, sem, study, survey
+    from . import acsi, datasets, errors, metrics, model, pls, report, resampling, sem, study, survey
     from .acsi import SatisfactionIndex
     from .model import parse_model
     from .pls import PLS
-    from .sem import SEM, compare
+    from .sem import SEM, compare, invariance
     from .study import Study
     from .survey import Survey, read_survey
 

@@ -2,7 +2,8 @@
 
 from .bootstrap import SEMBootstrap
 from .compare import compare
+from .invariance import invariance
 from .result import SEMResult
 from .spec import SEM
 
-__all__ = ["SEM", "SEMBootstrap", "SEMResult", "compare"]
+__all__ = ["SEM", "SEMBootstrap", "SEMResult", "compare", "invariance"]

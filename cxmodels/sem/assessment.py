@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .composites import is_hidden
 from .estimate import Estimate
 
 Array = NDArray[Any]
@@ -27,6 +28,7 @@ def r_squared(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
             for i in e.table.block(number)
             if (x := e.table.entries[i]).op == "~~" and x.lhs == x.rhs
         }
+        entries = [x for x in entries if not is_hidden(x.lhs)]
         caused = dict.fromkeys(
             [*(x.rhs for x in entries if x.op == "=~"), *(x.lhs for x in entries if x.op in ("~", "<~"))]
         )
@@ -42,10 +44,11 @@ def _items(e: Estimate, number: int) -> dict[str, tuple[list[int], Array]]:
     """Places of the observed items of every construct of a block, with their loadings."""
     block = e.blocks[number]
     place = {n: i for i, n in enumerate(block.names)}
+    formed = {x.lhs.split("~")[1] for x in e.table.entries if is_hidden(x.lhs)}
     out: dict[str, tuple[list[int], list[float]]] = {}
     for i in e.table.block(number):
         x = e.table.entries[i]
-        if x.op == "=~" and place[x.rhs] < block.p:
+        if x.op == "=~" and place[x.rhs] < block.p and x.lhs not in formed and not is_hidden(x.lhs):
             found = out.setdefault(x.lhs, ([], []))
             found[0].append(place[x.rhs])
             found[1].append(e.values[i])

@@ -205,23 +205,25 @@ class SEMBootstrap(Result):
     @cached_property
     def estimates(self) -> pd.DataFrame:
         """As the result's, with bootstrap standard errors, intervals, and z and p-value from them."""
-        return self._table(0, self.result.estimates)
+        return self._table(0, self.result._keys.assign(**self._standard))
 
     @cached_property
     def standardized(self) -> pd.DataFrame:
         """std_all of all parameters, [lhs, op, rhs, group, label, est, se, z, pvalue, ci_lower, ci_upper]."""
-        return self._table(2, self.result.estimates.drop(columns=["std_lv", "std_all"]))
+        return self._table(2, self.result._keys)
+
+    @property
+    def _standard(self) -> dict[str, Array]:
+        return {k: self.result._standardized[k] for k in ("std_lv", "std_all")}
 
     def _table(self, number: int, frame: pd.DataFrame) -> pd.DataFrame:
         k = len(frame)
         found = self.replicates.table(slice(1 + number * k, 1 + (number + 1) * k), self.interval, self.level)  # type: ignore[arg-type]
         found = found.rename(columns={"t": "z"})
-        fixed = (frame["se"] == 0).to_numpy() & (found["se"] < 1e-12).to_numpy()
-        found.loc[fixed, "se"] = 0.0
-        out = frame.copy()
-        for c in ("est", "se", "z", "pvalue", "ci_lower", "ci_upper"):
-            out[c] = found[c].to_numpy()
-        return out
+        found.loc[found["se"] < 1e-12, "se"] = 0.0
+        columns = {c: found[c].to_numpy() for c in ("est", "se", "z", "pvalue", "ci_lower", "ci_upper")}
+        names = [c for c in ("lhs", "op", "rhs", "group", "label") if c in frame]
+        return self.result.shown(pd.concat([frame[names].assign(**columns), frame.drop(columns=names)], axis=1))
 
     @property
     def chisq_pvalue(self) -> float:

@@ -18,6 +18,7 @@ from ..errors import (
     listed,
 )
 from ..model import Model
+from .composites import is_hidden
 from .estimate import Estimate
 from .inference import information
 from .table import Table
@@ -104,6 +105,8 @@ def _check_scale(table: Table, lv: str, labelled: set[str]) -> None:
 
 def _few(table: Table, lv: str) -> bool:
     items = [e for e in table.entries if e.op == "=~" and e.lhs == lv and e.group == 0]
+    if is_hidden(lv) or any(e.lhs.startswith(f"~{lv}~") for e in table.entries):
+        return False
     links = [e for e in table.entries if e.op in ("~", "~~") and e.lhs != e.rhs and lv in (e.lhs, e.rhs)]
     return len(items) < 3 and not links
 

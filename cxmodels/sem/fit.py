@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .estimate import Estimate
 from .inference import Scaled
 from .objective import moments, weigh
+from .twolevel import TwoLevelEstimate
 
 Array = NDArray[Any]
 
@@ -63,6 +64,8 @@ def fit_measures(e: Estimate, base: Estimate, scaled: Scaled | None, base_scaled
     if e.plan.kind == "ML":
         out |= _likelihood(e, scaled)
     out |= _rmsea(e, scaled)
+    if e.table.levels == 2:
+        return out | _level_residuals(e)
     out |= _residual_measures(e)
     out |= _other(e, x, df)
     return out
@@ -107,6 +110,9 @@ def _robust_incremental(x: float, df: float, c: float, xb: float, dfb: float, cb
 def loglikelihoods(e: Estimate) -> tuple[float, float]:
     """Log-likelihood of the model and of the unrestricted moments, given fixed predictors."""
     top = 0.0
+    if isinstance(e, TwoLevelEstimate):
+        top = e.top - e.exogenous
+        return top - e.multiplier * e.minimum.value / 2, top
     if e.plan.fiml:
         top = sum(s.loglik for s in e.data.saturated)
         for number, patterns in enumerate(e.data.patterns):
@@ -134,7 +140,7 @@ def _normal_loglik(n: float, cov: Array) -> float:
 
 def _likelihood(e: Estimate, scaled: Scaled | None) -> dict[str, float]:
     low, top = loglikelihoods(e)
-    n, k = e.data.n, e.npar
+    n, k = e.multiplier if e.table.levels == 2 else e.data.n, e.npar
     out = {"logl": low, "unrestricted_logl": top, "aic": 2 * k - 2 * low, "bic": k * np.log(n) - 2 * low}
     out |= {"ntotal": n, "bic2": k * np.log((n + 2) / 24) - 2 * low}
     if scaled is not None and np.isfinite(scaled.h1):
@@ -144,7 +150,7 @@ def _likelihood(e: Estimate, scaled: Scaled | None) -> dict[str, float]:
 
 def _rmsea(e: Estimate, scaled: Scaled | None) -> dict[str, float]:
     """RMSEA with its interval and tests, plain, scaled and robust."""
-    n, groups = e.multiplier, len(e.data.samples)
+    n, groups = e.multiplier, len(e.table.options.groups)
     out = _one_rmsea(e.chisq, e.df, 1.0, n, groups, "")
     out = {
         **{k: out[k] for k in ("rmsea", "rmsea_ci_lower", "rmsea_ci_upper")},
@@ -234,6 +240,18 @@ def _residual_measures(e: Estimate) -> dict[str, float]:
     order += [] if e.data.ordinal else ["srmr_mplus", "srmr_mplus_nomean"]
     sums["srmr"] = srmr
     return {k: sums[k] for k in order}
+
+
+def _level_residuals(e: Estimate) -> dict[str, float]:
+    """SRMR of each level, and their sum."""
+    out = []
+    for block, s, sample in zip(e.blocks, e.states, e.data.samples, strict=True):
+        p = block.p
+        sd = np.sqrt(np.diagonal(sample.cov))
+        rows, cols = np.tril_indices(p)
+        gap = ((sample.cov - s.cov[:p, :p]) / np.outer(sd, sd))[rows, cols]
+        out.append(float(np.sqrt(gap @ gap / len(gap))))
+    return {"srmr": sum(out), "srmr_within": out[0], "srmr_between": out[1]}
 
 
 def _ordinal_gap(e: Estimate, number: int) -> tuple[Array, Array, Array, int]:

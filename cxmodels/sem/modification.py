@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SpecError
+from .composites import is_hidden
 from .estimate import Estimate
 from .incomplete import Incomplete
 from .inference import information, invert
@@ -75,11 +76,15 @@ def _candidates(table: Table) -> list[Entry]:
         mine = [table.entries[i] for i in table.block(number)]
         known = {x.key for x in mine}
         measured = [n for n in role.observed if any(x.op == "=~" and x.rhs == n for x in mine)]
-        factors_ = [n for n in role.latent if n not in role.composites]
-        own = [n for n in role.observed if n not in role.exogenous]
+        formed = {x.lhs.split("~")[1] for x in mine if is_hidden(x.lhs)}
+        inside = {x.rhs for x in mine if x.op == "=~" and x.lhs in formed}
+        latent = [n for n in role.latent if not is_hidden(n)]
+        factors_ = [n for n in latent if n not in formed]
+        measured = [n for n in measured if n not in inside]
+        own = [n for n in role.observed if n not in role.exogenous and n not in inside]
         paths = dict.fromkeys(n for x in mine if x.op == "~" for n in (x.lhs, x.rhs))
         wanted = [(f, "=~", i) for f in factors_ for i in measured]
-        wanted += [(a, "~~", b) for names in (own, role.latent) for a, b in combinations(names, 2)]
+        wanted += [(a, "~~", b) for names in (own, latent) for a, b in combinations(names, 2)]
         wanted += [(a, "~", b) for a in paths for b in paths if a != b and a not in role.exogenous]
         for lhs, op, rhs in wanted:
             x = Entry(lhs, op, rhs, group, level)

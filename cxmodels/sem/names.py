@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from ..model import Row
+from .composites import is_hidden
 
 __all__ = ["Roles"]
 
@@ -59,7 +60,9 @@ class Roles:
             latent=tuple(latent),
             composites=tuple(composites),
             exogenous=tuple(n for n in predictors if n not in taken),
-            free_latent=tuple(n for n in latent if n not in measured and n not in outcomes and n not in composites),
+            free_latent=tuple(
+                n for n in latent if not (n in measured or n in outcomes or n in composites or is_hidden(n))
+            ),
             final=(
                 *(n for n in latent if n in outcomes and n not in predictors and n not in measured),
                 *(n for n in outcomes if n not in {*latent, *predictors, *measured, *parts}),

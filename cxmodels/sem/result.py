@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import CxWarning, DataError, SpecError
 from ..results import Result
 from . import assessment, fit, inference, modification, scoring
+from .composites import is_hidden, weight_of
 from .constraints import defined_values
 from .diagnose import improper
 from .estimate import Estimate, estimate, independence
@@ -20,6 +21,7 @@ from .inference import Scaled
 from .objective import expand
 from .prepare import Rows
 from .standardize import KINDS, complex_jacobian, standardized, standardized_se
+from .twolevel import TwoLevelEstimate, two_level_baseline
 
 if TYPE_CHECKING:
     from ..survey import Survey
@@ -88,7 +90,22 @@ class SEMResult(Result):
         frame = frame.assign(
             est=est, se=se, z=z, pvalue=2 * ndtr(-np.abs(z)), ci_lower=est - width, ci_upper=est + width
         )
-        return frame.assign(**{k: self._standardized[k] for k in ("std_lv", "std_all")})
+        return self.shown(frame.assign(**{k: self._standardized[k] for k in ("std_lv", "std_all")}))
+
+    def shown(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame with a row for every parameter without those that only serve composites."""
+        weights = [weight_of(d) for d, _ in self.estimate.table.defined]
+        if not any(weights):
+            return frame
+        frame = frame.copy()
+        first = len(self.estimate.table.entries)
+        for i, found in enumerate(weights, first):
+            if found is not None:
+                composite, item, group = found
+                frame.loc[i, ["lhs", "op", "rhs", "group"]] = [composite, "<~", item, self.rows.labels[group]]
+        if "label" in frame:
+            frame.loc[frame["label"].map(is_hidden) | frame["label"].str.startswith("<~"), "label"] = ""
+        return frame[~frame["lhs"].map(is_hidden)].reset_index(drop=True)
 
     @cached_property
     def _keys(self) -> pd.DataFrame:
@@ -164,7 +181,7 @@ class SEMResult(Result):
         for k in KINDS:
             frame[k] = self._standardized[k]
             frame[f"{k}_se"] = standardized_se(self.estimate, self.free_vcov, k)
-        return frame
+        return self.shown(frame)
 
     @cached_property
     def r_squared(self) -> pd.DataFrame:
@@ -190,6 +207,8 @@ class SEMResult(Result):
     @cached_property
     def baseline(self) -> Estimate:
         """The independence model, fitted the same way."""
+        if isinstance(self.estimate, TwoLevelEstimate):
+            return two_level_baseline(self.estimate)
         return estimate(independence(self.estimate.table), self.estimate.raw, self.estimate.plan)
 
     @cached_property
@@ -214,7 +233,7 @@ class SEMResult(Result):
     @property
     def n_obs(self) -> int:
         """Rows used."""
-        return round(self.estimate.data.n) if not len(self.rows.x) else len(self.rows.x)
+        return len(self.rows.x) or round(self.estimate.data.n)
 
     @property
     def excluded(self) -> pd.DataFrame:
@@ -264,7 +283,9 @@ class SEMResult(Result):
         if correlations:
             sd = np.sqrt(np.abs(np.diagonal(cov)))
             cov = cov / np.outer(sd, sd)
-        return pd.DataFrame(cov, block.names[block.p :], block.names[block.p :])
+        names = list(block.names[block.p :])
+        keep = [n for n in names if not is_hidden(n)]
+        return pd.DataFrame(cov, names, names).loc[keep, keep]
 
     def residuals(
         self, kind: Literal["raw", "cor", "standardized", "normalized"] = "raw", group: Any = None
@@ -284,6 +305,7 @@ class SEMResult(Result):
         DataFrame
             Items by items.
         """
+        self._one_level("Residuals")
         return modification.residuals(self.estimate, self._group(group), kind)
 
     def modification_indices(self) -> pd.DataFrame:
@@ -295,6 +317,7 @@ class SEMResult(Result):
             Parameters that are fixed or absent, largest first. mi is the drop of the chi-square to expect (a score
             test with one degree of freedom, by expected information; Sörbom 1989), epc the change of the parameter.
         """
+        self._one_level("Modification indices")
         return modification.modification_indices(self.estimate, self.rows.labels)
 
     def score_tests(self) -> pd.DataFrame:
@@ -305,6 +328,7 @@ class SEMResult(Result):
         DataFrame
             One row for each parameter tied to an earlier one by a label.
         """
+        self._one_level("Score tests")
         return modification.release_tests(self.estimate, self.rows.labels)
 
     # --- people ---------------------------------------------------------------------------------------------
@@ -327,6 +351,7 @@ class SEMResult(Result):
         """
         if self.row_index is None:
             raise DataError("Scores need the rows of the data; the model was fitted to moments.")
+        self._one_level("Scores")
         return scoring.scores(self.estimate, self.rows, self.row_index, method, se)
 
     @cached_property
@@ -381,6 +406,7 @@ class SEMResult(Result):
         """
         from .bootstrap import bootstrap_model
 
+        self._one_level("Bootstrap replicates")
         return bootstrap_model(
             self, n, seed=seed, interval=interval, level=level, kind=kind, n_jobs=n_jobs, progress=progress
         )
@@ -429,6 +455,10 @@ class SEMResult(Result):
         if len(self.r_squared):
             out["R²"] = self.r_squared
         return out
+
+    def _one_level(self, what: str) -> None:
+        if self.estimate.table.levels > 1:
+            raise SpecError(f"{what} are offered for models with one level.")
 
     def _group(self, group: Any) -> int:
         if group is None:

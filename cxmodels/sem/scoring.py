@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SpecError
+from .composites import is_hidden
 from .estimate import Estimate
 from .prepare import Rows
 
@@ -37,8 +38,10 @@ def scores(e: Estimate, rows: Rows, index: pd.Index, method: str, se: bool) -> p
         loadings, theta = _measurement(e, number)
         out[mine], error[mine] = _block_scores(x, mu, s.cov, s.mean[p:], p, method, loadings, theta)
     frame = pd.DataFrame(out, index=index, columns=list(latent))
+    shown = [n for n in latent if not is_hidden(n)]
+    frame = frame[shown]
     if se:
-        frame = frame.join(pd.DataFrame(error, index=index, columns=[f"{n}_se" for n in latent]))
+        frame = frame.join(pd.DataFrame(error, index=index, columns=list(latent))[shown].add_suffix("_se"))
     return frame
 
 

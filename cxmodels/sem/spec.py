@@ -13,6 +13,7 @@ import pandas as pd
 from ..errors import DataError, SpecError, listed, near
 from ..model import Model, parse_model
 from ..survey import as_survey
+from .composites import expand_composites
 from .diagnose import check_identified, check_model, diagnose
 from .estimate import Data, estimate
 from .names import Roles
@@ -97,7 +98,11 @@ class SEM:
     def __post_init__(self) -> None:
         model = parse_model(self.model)
         object.__setattr__(self, "model", model)
-        for name, known in (("likelihood", ("normal", "wishart")), ("parameterization", ("delta", "theta"))):
+        for name, known in (
+            ("likelihood", ("normal", "wishart")),
+            ("parameterization", ("delta", "theta")),
+            ("composites", ("composite", "factor")),
+        ):
             if getattr(self, name) not in known:
                 raise SpecError(f"{name} is {listed(known)}, not '{getattr(self, name)}'.")
         coding = self.effect_coding
@@ -189,6 +194,9 @@ class SEM:
                 "missing='pairwise' is for ordinal items; use missing='fiml', which uses all answers too."
             )
         options = self.options(rows, equal=equal, partial=partial, ordered=ordered, means=missing == "fiml")
+        model = expand_composites(model, len(rows.labels), self.composites == "factor")
+        if ordered and model is not self._model and self.composites == "composite":
+            raise SpecError("Composites (<~) of ordinal items are not offered; use composites='factor', or cx.PLS.")
         table = build_table(model, options)
         check_identified(table)
         sample = make_data(rows, table, plan, missing, ordered)
@@ -260,7 +268,7 @@ class SEM:
             pd.DataFrame({"reason": pd.Series(dtype=object), "rows": pd.Series(dtype=int)}),
         )  # fmt: skip
         options = self.options(rows, equal=equal, partial=partial, ordered=(), means=means is not None)
-        table = build_table(self._model, options)
+        table = build_table(expand_composites(self._model, len(labels), self.composites == "factor"), options)
         check_identified(table)
         ready = []
         for number, s in enumerate(samples):
@@ -333,7 +341,7 @@ class SEM:
             name = "WLSMV" if name == "ML" else name
             if name.startswith("ML") or name == "GLS":
                 raise SpecError(f"Estimator {name} is not for ordinal items; use WLSMV, ULSMV, DWLS, ULS or WLS.")
-        elif name in ("WLSMV", "ULSMV", "WLSM", "ULSM") and self.ordered is None:
+        elif name in ("WLSMV", "ULSMV", "WLSM", "ULSM"):
             raise SpecError(f"Estimator {name} is for ordinal items; name them with ordered=[...], or use MLR.")
         return plan_for(
             name, information=self.information, fiml=fiml, clustered=clustered,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .composites import is_hidden
 from .matrices import Block
 from .table import Table
 
@@ -48,8 +49,14 @@ def start_values(table: Table, base: Array, moments: Sequence[tuple[Array, Array
             value = 0.0
             if np.isfinite(e.start):
                 value = e.start
+            elif e.op == "=~" and is_hidden(e.lhs):  # as if all weights of the composite were equal
+                own = place[e.lhs.rsplit("~", 1)[1]]
+                value = -np.sqrt(cov[place[e.rhs], place[e.rhs]] / cov[own, own])
             elif e.op == "=~":
                 value = factor[e.lhs][1].get(e.rhs, 1.0 if e.rhs not in place else 0.0)
+            elif e.op == "~~" and e.lhs == e.rhs and is_hidden(e.lhs):
+                own = place[e.lhs.rsplit("~", 1)[1]]
+                value = 0.5 * cov[own, own]
             elif e.op == "~~" and e.lhs == e.rhs:
                 value = 0.5 * cov[place[e.lhs], place[e.lhs]] if e.lhs in place else factor[e.lhs][0]
             elif e.op == "~1" and e.lhs in place:
