@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import SpecError, listed, near
 from ..resampling import Interval, Replicates
 from ..results import Result
+from .analyses import BootstrapAnalyses
 from .kernel import Array, Estimate, singular
 from .layout import Layout
 from .stages import Plan
@@ -104,7 +105,7 @@ def _table(name: str, doc: str) -> cached_property[pd.DataFrame]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSBootstrap(Result):
+class PLSBootstrap(BootstrapAnalyses, Result):
     """Bootstrap of a PLS path model; made by :meth:`PLSResult.bootstrap`.
 
     Every frame is long, [keys, est, se, t, pvalue, ci_lower, ci_upper]; square and wide frames of the point

@@ -1,0 +1,90 @@
+"""Blindfolding: Stone and Geisser's Q² from answers left out one distance apart.
+
+Sources: Stone (1974), Geisser (1974); Tenenhaus, Esposito Vinzi, Chatelin and Lauro (2005), Computational Statistics &
+Data Analysis 48(1), sec. 5, for PLS path models; Shmueli, Ray, Velasquez Estrada and Chatla (2016), Journal of Business
+Research 69(10), for what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..errors import EstimationError, SpecError
+from ..moments import WeightedMoments
+from ..resampling import whole_number
+from .assessment import loadings
+from .kernel import Array, Estimate, estimate
+
+if TYPE_CHECKING:
+    from .result import PLSResult
+
+
+def blindfold(result: PLSResult, distance: int) -> pd.DataFrame:
+    """Q² of every construct; see :meth:`PLSResult.blindfolding`."""
+    spec, design = result.spec, result.layout.design
+    if not spec.plan.simple:
+        raise SpecError("Blindfolding is defined for models without interactions and higher-order constructs.")
+    n = result.n_obs
+    if not 2 <= whole_number("distance", distance) < n:
+        raise SpecError(f"distance must lie between 2 and the {n} rows less one, not {distance}.")
+    if n % distance == 0:
+        raise SpecError(
+            f"distance={distance} divides the {n} rows evenly, so every item would lose the same rows; choose a "
+            f"number that does not, such as {_free(n, distance)}."
+        )
+    g = np.ones(n) if result.case_weights is None else result.case_weights
+    rows = []
+    for j, block in enumerate(design.blocks):
+        if design.mode_b[j]:
+            continue
+        sse, sso = np.zeros(2), 0.0
+        for start in range(distance):
+            out = _omitted(n, len(block), distance, start)
+            holes = result.x.copy()
+            holes[:, block] = np.where(out, np.nan, holes[:, block])
+            means, cov = WeightedMoments(holes, "mean")(g[None])
+            est = estimate(
+                cov, design, tolerance=spec.tolerance, max_iter=spec.max_iter, toward=result.estimate.weights[0]
+            )
+            if not est.converged[0]:
+                name = result.layout.constructs[j]
+                raise EstimationError(
+                    f"The model has no estimate without every {distance}th answer to '{name}'; use a larger distance."
+                )
+            error = _errors(result, est, means[0], np.where(np.isnan(holes), means[0], holes), j)
+            known = out & ~np.isnan(result.x[:, block])
+            w = g[:, None] * known
+            truth = np.where(known, result.x[:, block], 0.0)
+            # standardised, so that items on a wide scale do not outweigh the others
+            sd = est.sd[0, block]
+            sso += (w * ((truth - means[0, block]) / sd) ** 2).sum()
+            sse += [(w * ((truth - e) / sd) ** 2).sum() for e in error]
+        endogenous = design.arrows[j].any()
+        rows.append((result.layout.constructs[j], 1 - sse[1] / sso if endogenous else np.nan, 1 - sse[0] / sso))
+    frame = pd.DataFrame(rows, columns=["construct", "q2_redundancy", "q2_communality"]).set_index("construct")
+    single = [c for c, k in zip(result.layout.constructs, design.size, strict=True) if k == 1 and c in frame.index]
+    frame.loc[single, "q2_communality"] = np.nan  # a score that is the item itself tells nothing of it
+    return frame
+
+
+def _errors(result: PLSResult, est: Estimate, means: Array, filled: Array, j: int) -> tuple[Array, Array]:
+    """Predictions of a block's items from its own score (communality), and from its predictors (redundancy)."""
+    design = result.layout.design
+    block = design.blocks[j]
+    scores = (filled - means) @ est.item_weights[0]
+    spread = loadings(est, design)[0, block, j] * est.sd[0, block]
+    own = means[block] + scores[:, [j]] * spread
+    return own, means[block] + (scores @ est.paths[0, j])[:, None] * spread
+
+
+def _omitted(n: int, items: int, distance: int, start: int) -> np.ndarray:
+    """Answers of a block left out in one round: every distance-th, counted down one item after the other."""
+    return (np.arange(n * items) % distance == start).reshape(items, n).T
+
+
+def _free(n: int, distance: int) -> int:
+    """Return the next distance that does not divide n."""
+    return next(d for d in range(distance + 1, n) if n % d)
