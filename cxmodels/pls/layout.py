@@ -85,7 +85,8 @@ class Layout:
 
     def part(self, name: str, est: Estimate) -> Array:
         """Return the numbers of one frame, (b, rows of the frame)."""
-        own = self._part(name, est)
+        with np.errstate(all="ignore"):  # improper replicates hold infinities, which are counted elsewhere
+            own = self._part(name, est)
         if self.first is None or name not in STAGED or est.first is None:
             return own
         below = self.first.part(name, est.first)[:, self._also[name]]  # type: ignore[attr-defined,index]

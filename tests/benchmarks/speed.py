@@ -26,13 +26,17 @@ PATH_TOLERANCE, SE_TOLERANCE = 1e-6, 0.15
 
 
 def seconds(action: Callable[[], Any], times: int) -> list[float]:
-    """Wall time of each of some runs, after one to warm up."""
+    """Processor time of each of some runs, after one to warm up: with one thread the wall time of an idle machine."""
+    return _timed(action, times, time.process_time)
+
+
+def _timed(action: Callable[[], Any], times: int, clock: Callable[[], float]) -> list[float]:
     action()
     out = []
     for _ in range(times):
-        start = time.perf_counter()
+        start = clock()
         action()
-        out.append(time.perf_counter() - start)
+        out.append(clock() - start)
     return out
 
 
@@ -73,7 +77,8 @@ def read_out(boot: Any) -> tuple[Any, ...]:
 
 def startup(*arguments: str, times: int = 9) -> list[float]:
     """Wall times of a fresh interpreter, in seconds."""
-    return seconds(lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True), times)
+    command = [sys.executable, *arguments]
+    return _timed(lambda: subprocess.run(command, check=True, capture_output=True), times, time.perf_counter)
 
 
 def compare(ours: Any, peer: dict[str, Any]) -> None:
@@ -113,10 +118,9 @@ def run() -> None:
     ]
     load = f", load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors" if hasattr(os, "getloadavg") else ""
     print(f"\n{platform.machine()}, {platform.system()}{load}; medians of several runs, in brackets the fastest")
+    print("Processor time of one process with one BLAS thread; wall time for the starts of an interpreter")
     versions = ", ".join(f"{p} {version(p)}" for p in ("numpy", "pandas", "scipy"))
-    print(
-        f"Python {platform.python_version()}, {versions}; peer seminr {peer['version']}; one process, one BLAS thread\n"
-    )
+    print(f"Python {platform.python_version()}, {versions}; peer seminr {peer['version']}\n")
     print(f"{'ECSI on mobi (250 rows, 24 items)':<34}{'cxmodels':>22}{'seminr':>24}{'ratio':>8}   wanted")
     for name, own, other, wanted in rows:
         ratio = f"{median(own) / median(other):.3f}" if other else ""
