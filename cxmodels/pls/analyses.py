@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     from ..resampling import Interval
     from .discriminant import PLSDiscriminant
+    from .fimix import PLSFimix
     from .fit import PLSExactFit
     from .groups import PLSGroups
+    from .pos import PLSPos
 
 
 class Analyses:
@@ -271,6 +273,80 @@ class Analyses:
         from .mediation import simple_slopes
 
         return simple_slopes(self, levels)  # type: ignore[arg-type]
+
+    # --- hidden segments ------------------------------------------------------------------------------------
+
+    def fimix(
+        self,
+        segments: int | Sequence[int] = 5,
+        *,
+        starts: int = 20,
+        seed: int | None = None,
+        tolerance: float = 1e-9,
+        max_iter: int = 5000,
+    ) -> PLSFimix:
+        """Look for hidden segments that differ in their paths (FIMIX-PLS).
+
+        Parameters
+        ----------
+        segments : int or sequence of int, default 5
+            1 to this many segments, or the numbers given.
+        starts : int, default 20
+            Random starts of the EM algorithm for each; the likelihood has many summits.
+        seed : int, optional
+            Same seed, same numbers.
+        tolerance : float, default 1e-9
+            Stop when the log-likelihood gains less than this, relatively.
+        max_iter : int, default 5000
+            Iterations after which a start counts as not converged.
+
+        Returns
+        -------
+        PLSFimix
+            ``criteria`` to choose the number k; then ``paths(k)``, ``sizes(k)``, ``probabilities(k)``, ``segments(k)``.
+
+        Raises
+        ------
+        DataError
+            For more parameters than rows.
+        EstimationError
+            If every start degenerates.
+        """
+        from .fimix import fimix
+
+        return fimix(self, segments, starts, seed, tolerance, max_iter)  # type: ignore[arg-type]
+
+    def pos(self, segments: int, *, starts: int = 3, seed: int | None = None, smallest: int | None = None) -> PLSPos:
+        """Divide respondents so that the model predicts best within segments (PLS-POS, Becker et al. 2013).
+
+        Unlike FIMIX-PLS it supposes no distribution and sees differences in the weights as well as in the paths.
+
+        Parameters
+        ----------
+        segments : int
+            How many.
+        starts : int, default 3
+            The first from FIMIX-PLS, the others from random divisions; more find higher summits.
+        seed : int, optional
+            Same seed, same numbers.
+        smallest : int, optional
+            Fewest rows of a segment; by default twice the parameters of the model, or a tenth of an even share if more.
+
+        Returns
+        -------
+        PLSPos
+            ``segments`` (ready for :meth:`groups`), ``results`` by segment, ``r_squared``, ``starts``.
+
+        Raises
+        ------
+        SpecError
+            For a model with interactions.
+        DataError
+            For more segments than the rows allow.
+        """
+        from .pos import pos
+
+        return pos(self, segments, starts, seed, smallest)  # type: ignore[arg-type]
 
 
 class BootstrapAnalyses:

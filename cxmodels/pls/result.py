@@ -223,9 +223,8 @@ class PLSResult(Analyses, Result):
             By construct.
         """
         lo, hi = self._scale(scale)
-        scores = ix.index(self.filled, self._normalized(), lo, hi)
-        case = np.ones(len(scores)) if self.case_weights is None else self.case_weights
-        return self._by_construct(ix.mean_se(scores, case), "se")
+        case = np.ones(self.n_obs) if self.case_weights is None else self.case_weights
+        return self._by_construct(ix.mean_se(ix.index_influence(self.x, case, self._normalized(), lo, hi), case), "se")
 
     def unstandardized_effects(self, scale: ix.Scale = None) -> pd.DataFrame:
         """Effects between 0-100 scores, [outcome, predictor, direct, indirect, total].

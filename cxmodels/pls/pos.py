@@ -1,0 +1,267 @@
+"""PLS-POS: segments within which the model predicts best, found by moving respondents one step uphill at a time.
+
+The hill is the sum of R² over equations, averaged over segments by size. Respondents are ranked by how much better another
+segment predicts their scores than their own; moves of the first few, of single ones and of larger parts of that list are
+all tried in one batch of estimates, and the best is made. It ends when no single move is uphill.
+
+Source: Becker, Rai, Ringle and Völckner (2013), MIS Quarterly 37(3).
+"""
+
+from __future__ import annotations
+
+import warnings as _warnings
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError, SpecError
+from ..resampling import entropy, whole_number
+from ..results import Result
+from .kernel import Array
+from .permutation import subset_estimates
+
+if TYPE_CHECKING:
+    from .bootstrap import PLSStatistic
+    from .result import PLSResult
+
+Index = NDArray[np.intp]
+
+_SINGLES = 48  # single moves tried together
+_MIN_GAIN = 1e-6  # above what the estimates' own tolerance leaves open
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PLSPos(Result):
+    """Segments found by PLS-POS; made by :meth:`PLSResult.pos`.
+
+    Attributes
+    ----------
+    point : PLSResult
+        The model fitted to all rows.
+    results : dict of int to PLSResult
+        The model fitted to each segment, the largest first.
+    objective : float
+        Sum of R², averaged over segments by size.
+    starts : DataFrame
+        [start, objective, moves, agreement]: where each start ended, and the share of respondents that it places as
+        the best one does.
+    """
+
+    point: PLSResult
+    results: dict[int, PLSResult]
+    code: Index
+    objective: float
+    starts: pd.DataFrame
+    smallest: int
+    seed: Any
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def segments(self) -> pd.Series:
+        """Segment of each row used, from 1; ready for ``point.groups(...)``."""
+        return pd.Series(self.code + 1, self.point.row_index, name="segment")
+
+    @cached_property
+    def sizes(self) -> pd.Series:
+        """Rows of each segment."""
+        return pd.Series({k: r.n_obs for k, r in self.results.items()}, name="n").rename_axis("segment")
+
+    @cached_property
+    def paths(self) -> pd.DataFrame:
+        """Paths in all rows and in each segment, [outcome, predictor, all, 1, 2, ...]."""
+        out = self.point.paths.rename(columns={"est": "all"})
+        return out.join(pd.DataFrame({k: r.paths["est"] for k, r in self.results.items()}))
+
+    @cached_property
+    def r_squared(self) -> pd.DataFrame:
+        """R² in all rows, in each segment, and averaged over segments by size, [all, 1, 2, ..., mean]."""
+        out = pd.DataFrame({"all": self.point.r_squared["r2"]})
+        for k, r in self.results.items():
+            out[k] = r.r_squared["r2"]
+        share = (self.sizes / self.sizes.sum()).to_numpy()
+        out["mean"] = out[list(self.results)].to_numpy() @ share
+        return out
+
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return self.point.n_obs
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """Rows left out, [reason, rows]."""
+        return self.point.excluded
+
+    def headline(self) -> list[tuple[str, str]]:
+        """Model, segments and starts.
+
+        Returns
+        -------
+        list of (label, value)
+        """
+        sizes = ", ".join(f"{k} ({n} rows)" for k, n in self.sizes.items())
+        text = f"{self.objective:.3f}, best of {len(self.starts)} starts, seed {self.seed}"
+        return [*self.point.headline(), ("PLS-POS segments", sizes), ("Sum of R²", text)]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Frames of the summary, by title.
+
+        Returns
+        -------
+        dict of DataFrame
+        """
+        return {"Explained variance": self.r_squared, "Paths": self.paths, "Starts": self.starts}
+
+
+def pos(result: PLSResult, segments: int, starts: int, seed: int | None, smallest: int | None) -> PLSPos:
+    """Segment by hill climbing; see :meth:`PLSResult.pos`."""
+    if result.spec.plan.terms:
+        raise SpecError(f"PLS-POS takes models without interactions; leave '{result.spec.plan.terms[0].name}' out.")
+    k, n = whole_number("segments", segments), result.n_obs
+    if k < 2 or whole_number("starts", starts) < 1:
+        raise SpecError(f"PLS-POS needs 2 segments and 1 start or more, not {segments} and {starts}.")
+    needed = int(result.spec.design.mask.sum() + result.spec.design.arrows.sum())
+    least = max(2 * needed, n // (10 * k)) if smallest is None else whole_number("smallest", smallest)
+    if least < needed:
+        raise SpecError(f"smallest={least} is below the {needed} parameters of the model.")
+    if k * least > n:
+        raise DataError(f"{k} segments of at least {least} rows need {k * least} rows, but there are {n}.")
+    root = entropy(seed)
+    climbs = [_climb(result, code, k, least) for code in _start_codes(result, k, least, starts, root)]
+    climbs.sort(key=lambda c: -c[1])
+    code, objective, _ = climbs[0]
+    order = np.argsort(-np.bincount(code, minlength=k), kind="stable")
+    code = np.argsort(order)[code]
+    frame = pd.DataFrame(
+        [(i + 1, value, moves, _agreement(code, other, k)) for i, (other, value, moves) in enumerate(climbs)],
+        columns=["start", "objective", "moves", "agreement"],
+    )
+    fits, notes = {}, []
+    for s in range(k):
+        rows = code == s
+        case = None if result.case_weights is None else result.case_weights[rows]
+        with _warnings.catch_warnings(record=True) as caught:
+            _warnings.simplefilter("always")
+            part = result.survey.subset(result.rows[rows])
+            fits[s + 1] = result.spec.fit(part, weights=case, missing=result.missing)  # type: ignore[arg-type]
+        notes += [f"Segment {s + 1}: {w.message}" for w in caught]
+    return PLSPos(result, fits, code, objective, frame, least, root, (*result.warnings, *notes))
+
+
+def _start_codes(result: PLSResult, k: int, least: int, starts: int, root: Any) -> list[Index]:
+    """Divisions to start from: that of FIMIX-PLS if its segments are large enough, and random ones."""
+    n, out = result.n_obs, []
+    codes = result.fimix([k], starts=10, seed=int(np.random.SeedSequence(root).generate_state(1)[0])).segments(k) - 1
+    if (np.bincount(codes, minlength=k) >= least).all():
+        out.append(codes.to_numpy().astype(np.intp))
+    while len(out) < starts:
+        rng = np.random.default_rng(np.random.SeedSequence(root, spawn_key=(len(out),)))
+        out.append(rng.permutation(np.arange(n) % k).astype(np.intp))
+    return out
+
+
+def _climb(result: PLSResult, code: Index, k: int, least: int) -> tuple[Index, float, int]:
+    """Move respondents uphill until no single move helps; return segments, objective and the number of moves."""
+    from threadpoolctl import threadpool_limits
+
+    moves = 0
+    with threadpool_limits(1, user_api="blas"):
+        values, errors = _segments(result, code, k)
+        best = _objective(values, code, result, k)
+        while True:
+            order, target = _candidates(errors, code)
+            found = None
+            for part in _trials(order):
+                trial = np.repeat(code[None], len(part), axis=0)
+                for line, rows in enumerate(part):
+                    trial[line, rows] = target[rows]
+                sums = _objectives(result, trial, code, values, k, least)
+                at = int(np.argmax(sums))
+                if sums[at] > best + _MIN_GAIN:
+                    found = trial[at]
+                    break
+            if found is None:
+                return code, best, moves
+            moves += int((found != code).sum())
+            code = found
+            values, errors = _segments(result, code, k)
+            best = _objective(values, code, result, k)
+
+
+def _trials(order: Index) -> list[list[Index]]:
+    """Moves to try together: first parts of the list of growing size with single rows, then single rows further down."""
+    n = len(order)
+    heads = [order[:m] for m in (2, 3, 5, 8, 12, 20, 32, 50, 80, 125, 200, 320, 500) if m <= n // 2]
+    singles = [order[[i]] for i in range(n)]
+    return [heads + singles[:_SINGLES]] + [singles[i : i + _SINGLES] for i in range(_SINGLES, n, _SINGLES)]
+
+
+def _shares(code: Index, result: PLSResult, k: int) -> Array:
+    """Weighted share of each segment, (b, k), for segments (b, n)."""
+    g = np.ones(result.n_obs) if result.case_weights is None else result.case_weights
+    return np.stack([(code == s).astype(float) @ g for s in range(k)], axis=1) / g.sum()
+
+
+def _objective(values: Array, code: Index, result: PLSResult, k: int) -> float:
+    """Sum of R² of each segment (k,), averaged by size."""
+    return float(_shares(code[None], result, k)[0] @ values)
+
+
+def _objectives(result: PLSResult, trial: Index, code: Index, values: Array, k: int, least: int) -> Array:
+    """Objective of each trial; only segments that change are estimated anew. Too small ones are no candidates."""
+    sums = np.repeat(values[None], len(trial), axis=0)
+    changed = np.stack([((trial == s) != (code == s)).any(axis=1) for s in range(k)], axis=1)
+    large = np.stack([(trial == s).sum(axis=1) for s in range(k)], axis=1).min(axis=1) >= least
+    line, segment = np.nonzero(changed & large[:, None])
+    if len(line):
+        inside = (trial[line] == segment[:, None]).astype(float)
+        _, _, est, bad = subset_estimates(_quick(result), inside)
+        sums[line, segment] = np.where(bad, -np.inf, np.nansum(est.r2, axis=1))
+    out = (sums * _shares(trial, result, k)).sum(axis=1)
+    return np.where(large, out, -np.inf)
+
+
+def _segments(result: PLSResult, code: Index, k: int) -> tuple[Array, Array]:
+    """Sum of R² in each segment (k,), and the distance of every row to every segment (n, k).
+
+    Distance: sum over equations of |error| over the root of the segment's sum of squared errors.
+    """
+    inside = np.stack([(code == s).astype(float) for s in range(k)])
+    means, _, est, bad = subset_estimates(_quick(result), inside)
+    homes = np.flatnonzero(result.layout.design.arrows.any(axis=1))
+    distance = np.empty((len(code), k))
+    for s in range(k):
+        filled = np.where(np.isnan(result.x), means[s], result.x)
+        scores = (filled - means[s]) @ est.item_weights[s]
+        error = (scores - scores @ est.paths[s].T)[:, homes]
+        distance[:, s] = (np.abs(error) / np.sqrt((error[code == s] ** 2).sum(axis=0))).sum(axis=1)
+    return np.where(bad, -np.inf, np.nansum(est.r2, axis=1)), distance
+
+
+def _quick(result: PLSResult) -> PLSStatistic:
+    """The estimator to the digits that ranking moves needs."""
+    statistic = result.statistic()
+    return replace(statistic, tolerance=max(statistic.tolerance, 1e-7))
+
+
+def _candidates(distance: Array, code: Index) -> tuple[Index, Index]:
+    """Rows by how much nearer another segment is than their own, and that segment of each row."""
+    rows = np.arange(len(code))
+    own = distance[rows, code]
+    others = distance.copy()
+    others[rows, code] = np.inf
+    target = others.argmin(axis=1)
+    return np.argsort(others[rows, target] - own, kind="stable"), target
+
+
+def _agreement(a: Index, b: Index, k: int) -> float:
+    """Share of rows placed alike under the best matching of segment numbers."""
+    from scipy.optimize import linear_sum_assignment
+
+    table = np.zeros((k, k))
+    np.add.at(table, (a, b), 1)
+    return float(table[linear_sum_assignment(-table)].sum() / len(a))
