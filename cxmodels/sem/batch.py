@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .estimate import Estimate, fixed_values
 from .matrices import Block, move, normal_information, state
 from .objective import Normal, expand
-from .optimise import minimise
+from .optimise import minimise, solve_damped
 from .samples import Sample
 from .table import Table
 
@@ -23,8 +23,10 @@ Array = NDArray[Any]
 
 __all__ = ["fit_many"]
 
-_STEPS = 40
-_DONE = 1e-11  # decrement, in units of the discrepancy
+_STEPS = 25
+_FINISH = 25  # steps of the full optimiser for a replicate left over
+_RIDGE = 8  # and for one still more than a standard error away: mostly the likelihood has no maximum, only a ridge
+_DONE = 1e-6  # squared distance to the minimum, in standard errors
 
 
 def fit_many(
@@ -70,7 +72,7 @@ def fit_many(
         except np.linalg.LinAlgError:
             break
         decrement = -(step * gradient).sum(axis=1)
-        finished = (decrement < _DONE) & (damping[alive] < 1e-3)
+        finished = (decrement * total < _DONE) & (damping[alive] < 1e-3)
         x[alive[finished]] += step[finished]
         done[alive[finished]] = True
         keep = ~finished
@@ -91,8 +93,10 @@ def fit_many(
     for i in np.flatnonzero(~done):
         samples = [Sample(k, m[i], c[i]) for k, m, c in zip(n, means, covs, strict=True)]
         objective = Normal(e.table, e.blocks, samples, base[i], e.plan.kind)
-        start = x[i] if np.isfinite(objective.value(x[i])) else e.x
-        found_one = minimise(objective, start, max_iter=100)
+        now = objective.derivatives(x[i])
+        far = now is None or not 0 <= solve_damped(now.scoring, now.gradient, 0.0)[1] * total < 1.0
+        start = e.x if now is None else x[i]
+        found_one = minimise(objective, start, max_iter=_RIDGE if far else _FINISH)
         x[i], done[i] = found_one.x, found_one.converged
     return x, done, base
 

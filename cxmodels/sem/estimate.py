@@ -27,7 +27,7 @@ from .table import Entry, Table
 
 Array = NDArray[Any]
 
-__all__ = ["Data", "Estimate", "estimate", "independence"]
+__all__ = ["Data", "Estimate", "estimate", "independence", "independent_values"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -356,3 +356,16 @@ def independence(table: Table) -> Table:
     index, labels = _number(entries)
     bare = replace(o, equal=(), partial=(), effect_coding=(), theta=False)
     return Table(tuple(entries), tuple(roles), table.levels, index, labels, (), (), bare)
+
+
+def independent_values(table: Table, data: Data) -> Array:
+    """Maximum likelihood estimates of an independence model of complete rows; a good start for others."""
+    x = np.zeros(table.size)
+    for number, sample in enumerate(data.samples):
+        place = {n: i for i, n in enumerate(table.roles[number].observed)}
+        for i in table.block(number):
+            e, q = table.entries[i], table.index[i]
+            if q >= 0:
+                a = place[e.lhs]
+                x[q] = sample.mean[a] if e.op == "~1" else sample.cov[a, place[e.rhs]]
+    return x

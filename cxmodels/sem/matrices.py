@@ -182,18 +182,20 @@ def state(block: Block, values: Array, spread: Array | None = None) -> State:
     lead, v = values.shape[:-1], block.v
     effects = np.zeros((*lead, v, v), values.dtype)
     to, source, rows = block.directed
-    effects[..., to, source] = values[..., rows]
+    effects[..., to, source] = -values[..., rows]
+    own = np.arange(v)
+    effects[..., own, own] += 1.0
     residual = np.zeros((*lead, v, v), values.dtype)
     i, j, rows = block.undirected
     residual[..., i, j] = residual[..., j, i] = values[..., rows]
     if spread is not None:
-        residual[..., range(v), range(v)] += spread
-    total = np.linalg.inv(np.eye(v) - effects)
+        residual[..., own, own] += spread
+    total = np.linalg.inv(effects)
     cov = total @ residual @ np.swapaxes(total, -1, -2)
     mean = np.zeros((*lead, v), values.dtype)
     i, rows = block.means
     mean[..., i] = values[..., rows]
-    return State(total, cov, (total @ mean[..., None])[..., 0])
+    return State(total, cov, (total @ mean[..., None])[..., 0] if len(i) else mean)
 
 
 def move(block: Block, s: State) -> Moved:

@@ -60,9 +60,12 @@ class Objective(Protocol):
 
 def expand(table: Table, base: Array, x: Array) -> Array:
     """Values of all entries from those of the distinct free parameters, for any number of lines."""
-    free = table.index >= 0
-    out = np.broadcast_to(base, (*x.shape[:-1], base.shape[-1])).astype(np.result_type(base, x))
-    out[..., free] = x[..., table.index[free]]
+    if x.ndim == 1 and x.dtype == base.dtype:
+        out = base.copy()
+    else:
+        out = np.broadcast_to(base, (*x.shape[:-1], base.shape[-1])).astype(np.result_type(base, x))
+    free, places = table.free
+    out[..., free] = x[..., places]
     return out
 
 
@@ -97,16 +100,17 @@ class Normal:
             v = sample.inverse
             gap = v @ (sample.cov - sigma)
             return float(0.5 * np.einsum("ij,ji", gap, gap) + d @ v @ d), v, -gap @ v, v @ d
-        try:
-            root = np.linalg.cholesky(sigma)
-        except np.linalg.LinAlgError:
+        found = inverse_of(sigma)
+        if found is None:
             return None
-        v = np.linalg.inv(sigma)
-        e = v @ d
+        v, logdet = found
         vs = v @ sample.cov
-        logdet = 2 * float(np.log(root[range(p), range(p)]).sum())
-        value = logdet - sample.logdet + float(np.trace(vs)) - p + float(d @ e)
-        return value, v, v - vs @ v - np.outer(e, e), e
+        value = logdet - sample.logdet + float(vs.trace()) - p
+        w = v - vs @ v
+        if not self.means:
+            return value, v, w, d
+        e = v @ d
+        return value + float(d @ e), v, w - e[:, None] * e, e
 
     def derivatives(self, x: Array) -> Derivatives | None:
         """Return value, gradient and Gauss-Newton matrix, or None where the model has no moments."""
@@ -121,7 +125,7 @@ class Normal:
             value, v, w, e = found
             m = move(block, s)
             left, right = m.left[: block.p], m.right[: block.p]
-            g = 2 * np.einsum("ik,ik->k", left, w @ right)
+            g = 2 * (left * (w @ right)).sum(axis=0)
             if self.means:
                 g -= 2 * (e @ left) * m.shift
             total += share * value
@@ -258,6 +262,20 @@ class Continuous:
         s = state(self.block, values)
         u = weights[:p] if self.means else None
         return gather_square(self.block, curvature(self.block, s, move(self.block, s), (w + w.T) / 2, u))
+
+
+def inverse_of(sigma: Array) -> tuple[Array, float] | None:
+    """Inverse and log determinant by Cholesky; None if the matrix is not positive definite."""
+    from scipy.linalg import lapack
+
+    root, info = lapack.dpotrf(sigma, lower=1, clean=0)
+    diagonal = root.diagonal()
+    if info != 0 or not np.isfinite(diagonal).all():
+        return None
+    lower, _ = lapack.dpotri(root, lower=1)
+    v = np.tril(lower)
+    v += np.tril(lower, -1).T
+    return v, 2 * float(np.log(diagonal).sum())
 
 
 def weigh(weight: Array, r: Array) -> Array:

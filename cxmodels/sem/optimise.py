@@ -70,6 +70,8 @@ def minimise(objective: Objective, x: Array, basis: Array | None = None, *, max_
     for number in range(1, max_iter + 1):
         g, h = _reduced(now.gradient, now.scoring, basis)
         step, decrement = solve_damped(h, g, damping)
+        if decrement < _SMALL * max(1.0, now.value) and decrement >= 0:
+            return Minimum(x, now.value, now.gradient, number, True)
         near = decrement < _NEAR * max(now.value, 1e-3)
         if near or number > _PATIENCE:
             exact = _reduced(now.gradient, objective.hessian(x), basis)[1]
@@ -107,19 +109,21 @@ def solve_damped(h: Array, g: Array, damping: float, strict: bool = False) -> tu
 
     A matrix that is not positive definite gives a decrement of -1 if `strict`, else it is damped until it is.
     """
-    scale = np.sqrt(np.abs(np.diagonal(h)))
-    scale = np.where(scale > 0, scale, 1.0)
-    unit, target = h / np.outer(scale, scale), g / scale
+    from scipy.linalg import lapack
+
+    scale = np.sqrt(np.abs(h.diagonal()))
+    scale[scale == 0] = 1.0
+    unit, target = h / (scale[:, None] * scale), g / scale
     if not np.isfinite(unit).all():
         return np.zeros_like(g), -1.0
+    own = np.arange(len(g))
+    diagonal = unit[own, own]
     while True:
-        try:
-            root = np.linalg.cholesky(unit + damping * np.eye(len(g)))
-            if np.diagonal(root).min() > 1e-7:
-                half = np.linalg.solve(root, target)
-                return -np.linalg.solve(root.T, half) / scale, float(half @ half)
-        except np.linalg.LinAlgError:
-            pass
+        unit[own, own] = diagonal + damping
+        root, info = lapack.dpotrf(unit, lower=1, clean=0)
+        if info == 0 and root.diagonal().min() > 1e-7:
+            step, _ = lapack.dpotrs(root, target, lower=1)
+            return -step / scale, float(step @ target)
         if strict or damping > 1e8:
             return np.zeros_like(g), -1.0
         damping = max(damping * 10, 1e-8)

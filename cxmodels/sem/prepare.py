@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,8 @@ class Rows:
     weights : ndarray or None
         Sampling weights that sum to n.
     clusters : ndarray of int or None
-    excluded : DataFrame
-        [reason, rows].
+    reasons : tuple of (str, int)
+        Why rows were left out, and how many.
     """
 
     names: tuple[str, ...]
@@ -53,7 +54,12 @@ class Rows:
     labels: tuple[Any, ...]
     weights: Array | None
     clusters: NDArray[np.intp] | None
-    excluded: pd.DataFrame
+    reasons: tuple[tuple[str, int], ...] = ()
+
+    @cached_property
+    def excluded(self) -> pd.DataFrame:
+        """Rows left out, [reason, rows]."""
+        return pd.DataFrame(list(self.reasons), columns=["reason", "rows"]).astype({"reason": object, "rows": int})
 
 
 def take_rows(
@@ -108,8 +114,7 @@ def take_rows(
             )
     w = None if case is None else case[keep] * (n / case[keep].sum())
     clusters = None if cluster is None else pd.factorize(columns["cluster"][keep])[0]
-    excluded = pd.DataFrame(reasons, columns=["reason", "rows"]).astype({"rows": int})
-    return Rows(tuple(names), x[keep], keep, codes, labels, w, clusters, excluded)
+    return Rows(tuple(names), x[keep], keep, codes, labels, w, clusters, tuple(reasons))
 
 
 def _items(survey: Survey, names: Sequence[str]) -> Array:

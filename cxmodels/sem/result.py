@@ -16,7 +16,7 @@ from . import assessment, fit, inference, modification, scoring
 from .composites import is_hidden, weight_of
 from .constraints import defined_values
 from .diagnose import improper
-from .estimate import Estimate, estimate, independence
+from .estimate import Estimate, estimate, independence, independent_values
 from .inference import Scaled
 from .objective import expand
 from .prepare import Rows
@@ -209,7 +209,9 @@ class SEMResult(Result):
         """The independence model, fitted the same way."""
         if isinstance(self.estimate, TwoLevelEstimate):
             return two_level_baseline(self.estimate)
-        return estimate(independence(self.estimate.table), self.estimate.raw, self.estimate.plan)
+        table = independence(self.estimate.table)
+        start = independent_values(table, self.estimate.raw) if self.estimate.plan.kind == "ML" else None
+        return estimate(table, self.estimate.raw, self.estimate.plan, start)
 
     @cached_property
     def scaled(self) -> Scaled | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
 from ..model import Model, parse_model
@@ -264,9 +263,8 @@ class SEM:
             )
         samples, labels = moments_rows(self._model.observed, cov, n, means, self.mean_structure or self.growth)
         rows = Rows(
-            self._model.observed, np.empty((0, 0)), np.empty(0, bool), np.empty(0, np.intp), labels, None, None,
-            pd.DataFrame({"reason": pd.Series(dtype=object), "rows": pd.Series(dtype=int)}),
-        )  # fmt: skip
+            self._model.observed, np.empty((0, 0)), np.empty(0, bool), np.empty(0, np.intp), labels, None, None
+        )
         options = self.options(rows, equal=equal, partial=partial, ordered=(), means=means is not None)
         table = build_table(expand_composites(self._model, len(labels), self.composites == "factor"), options)
         check_identified(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
@@ -108,6 +109,12 @@ class Table:
     def size(self) -> int:
         """Number of distinct free parameters."""
         return int(self.index.max(initial=-1)) + 1
+
+    @cached_property
+    def free(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Entries that are free, and their places among the distinct free parameters."""
+        rows = np.flatnonzero(self.index >= 0)
+        return rows, self.index[rows]
 
     @property
     def values(self) -> NDArray[np.float64]:
