@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "CxError": "cxmodels.errors",
+    "CxWarning": "cxmodels.errors",
+    "Drivers": "cxmodels.drivers",
     "PLS": "cxmodels.pls",
     "SEM": "cxmodels.sem",
     "SatisfactionIndex": "cxmodels.acsi",
@@ -25,13 +28,17 @@ _HOME = {
     "parse_model": "cxmodels.model",
     "Study": "cxmodels.study",
 }
-_MODULES = ("acsi", "datasets", "errors", "metrics", "model", "pls", "report", "resampling", "sem", "study", "survey")
+_MODULES = (
+    *("acsi", "datasets", "drivers", "errors", "metrics", "model", "pls", "report", "resampling", "sem", "study"),
+    "survey",
+)
 
 __all__ = [*_HOME, *_MODULES, "__version__"]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from . import acsi, datasets, errors, metrics, model, pls, report, resampling, sem, study, survey
+    from . import acsi, datasets, drivers, errors, metrics, model, pls, report, resampling, sem, study, survey
     from .acsi import SatisfactionIndex
+    from .drivers import Drivers
     from .model import parse_model
     from .pls import PLS
     from .sem import SEM, compare, invariance

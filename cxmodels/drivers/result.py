@@ -1,0 +1,403 @@
+"""What follows from a driver analysis: inference, maps, asymmetry, what-if, segments, and the whole deliverable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from .. import index as ix
+from ..errors import CxError
+from ..inference import choose
+from ..resampling import Interval, check_level
+from . import asymmetry, maps, scenario
+from .analysis import Analysis
+from .bootstrap import DriverBootstrap, random_test, run
+from .table import MISSING
+
+if TYPE_CHECKING:
+    from .deliverable import DriverReport
+    from .segments import Segments
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DriverResult(Analysis):
+    """A driver analysis; made by :meth:`Drivers.fit`.
+
+    Attributes
+    ----------
+    spec : Drivers
+        What was fitted.
+    n_obs : int
+        Rows used.
+    excluded : DataFrame
+        Rows left out, [reason, rows].
+    warnings : tuple of str
+        What was unusual, as also warned.
+    """
+
+    # --- inference --------------------------------------------------------------------------------------------------
+
+    def bootstrap(
+        self,
+        n: int = 1000,
+        seed: int | None = None,
+        indices: ArrayLike | None = None,
+        *,
+        interval: Interval = "percentile",
+        level: float = 0.95,
+        adjust: str = "holm",
+        n_jobs: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> DriverBootstrap:
+        """Resample respondents, within the strata and by the clusters of the fit.
+
+        Parameters
+        ----------
+        n : int, default 1000
+            Replicates; with multiple imputation, in all.
+        seed : int, optional
+            Same seed, same numbers, whatever `n_jobs`.
+        indices : array-like of shape (n, m), optional
+            Given resamples: positions (from 0) among the rows used.
+        interval : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
+        level : float, default 0.95
+        adjust : {"holm", "bh", "none"}, default "holm"
+            For the p-values of all pairwise differences.
+        n_jobs : int, default 1
+            Workers, through joblib.
+        progress : callable, optional
+            ``progress(done, total)``.
+
+        Returns
+        -------
+        DriverBootstrap
+            ``importance`` with [se, ci_lower, ci_upper, rank_lower, rank_upper], ``shares``, ``differences``. With more than 16
+            players (7 in logit and ordered models) a replicate samples orders, the same for all, and is set right by the
+            exact values.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ6"]).fit(cx.datasets.load("mobi"))
+        >>> boot = res.bootstrap(200, seed=1)
+        >>> boot.importance[["rank_lower", "rank_upper"]].values.tolist()
+        [[1, 1], [2, 2]]
+        """
+        return run(self, n, seed, indices, interval, level, adjust, n_jobs, progress)
+
+    def random_test(
+        self, n: int = 1000, seed: int | None = None, *, level: float = 0.95, draws: int = 20, n_jobs: int = 1
+    ) -> pd.DataFrame:
+        """Test each attribute against attributes of pure noise (Tonidandel, LeBreton and Johnson 2009).
+
+        Importance is never below 0, so an interval that excludes 0 proves nothing; one that excludes what noise gets does.
+
+        Parameters
+        ----------
+        n : int, default 1000
+            Replicates in all.
+        seed : int, optional
+        level : float, default 0.95
+        draws : int, default 20
+            Random normal attributes, each added in turn and bootstrapped n / draws times, so that none decides alone.
+        n_jobs : int, default 1
+
+        Returns
+        -------
+        DataFrame
+            Index attribute: est (importance less that of noise), se, pvalue (one-sided), ci_lower, ci_upper, significant
+            (the interval lies above 0). The test is conservative: in the long run it errs less often than the level allows.
+        """
+        return random_test(self, n, seed, level, draws, n_jobs)
+
+    def compare_missing(self, treatments: Any = None, *, of: str = "importance") -> pd.DataFrame:
+        """Repeat the analysis under every treatment of missing answers.
+
+        Parameters
+        ----------
+        treatments : sequence of str, optional
+            By default all that apply.
+        of : {"importance", "share", "rank"}, default "importance"
+
+        Returns
+        -------
+        DataFrame
+            Index missing: n_obs, r_squared, one column for each attribute, and a note where a treatment gave nothing.
+        """
+        choose("of", of, ("importance", "share", "rank"))
+        default = [m for m in MISSING if m != "error" and (self.spec.linear or m != "pairwise")]
+        rows = []
+        for name in default if treatments is None else list(treatments):
+            choose("missing", name, MISSING)
+            try:
+                fit = self if name == self.missing else self.spec.fit(self.survey, missing=name, **self.fitting)
+                rows.append(
+                    {
+                        "missing": name,
+                        "n_obs": fit.n_obs,
+                        "r_squared": fit.r_squared,
+                        **fit.importance[of],
+                        "note": "",
+                    }
+                )
+            except CxError as error:
+                rows.append({"missing": name, "n_obs": 0, "r_squared": np.nan, "note": str(error)})
+        columns = ["missing", "n_obs", "r_squared", *self.importance.index, "note"]
+        return pd.DataFrame(rows, columns=columns).set_index("missing")
+
+    # --- maps, asymmetry ----------------------------------------------------------------------------------------------
+
+    def map(
+        self, cut: str = "mean", *, target: float | None = None, importance_cut: str = "mean", scale: ix.Scale = None
+    ) -> pd.DataFrame:
+        """Derived importance against performance, with quadrants (Martilla and James 1977).
+
+        Parameters
+        ----------
+        cut : {"mean", "median", "midpoint", "target"}, default "mean"
+            Where performance parts good from poor. Readings flip with it, so every row says which it was.
+        target : float, optional
+            The rating wanted, for ``cut="target"``.
+        importance_cut : {"mean", "median"}, default "mean"
+        scale : (lo, hi), or mapping of attribute to (lo, hi), optional
+            For ``cut="midpoint"``; by default that of the survey's codebook.
+
+        Returns
+        -------
+        DataFrame
+            Index attribute: importance, share, performance, quadrant, importance_cut, performance_cut, cut.
+        """
+        return maps.importance_map(self, cut, target, importance_cut, scale)
+
+    def stated_map(self, stated: Any, *, cut: str = "mean") -> pd.DataFrame:
+        """Importance that respondents state against importance derived from their ratings.
+
+        Parameters
+        ----------
+        stated : mapping of attribute to number or to column
+            Mean stated importance, or the column that holds the ratings of it.
+        cut : {"mean", "median"}, default "mean"
+
+        Returns
+        -------
+        DataFrame
+            Index attribute: stated, derived, reading, stated_cut, derived_cut.
+        """
+        return maps.stated_map(self, stated, cut)
+
+    def profile(self, theirs: Any, *, weights: Any = None, level: float = 0.95, adjust: str = "holm") -> pd.DataFrame:
+        """Compare our mean ratings with a competitor's, attribute by attribute.
+
+        Parameters
+        ----------
+        theirs : Survey or DataFrame
+            Ratings of the competitor by other respondents, in columns of the same names.
+        weights : str or array-like, optional
+            Of the competitor's rows.
+        level : float, default 0.95
+        adjust : {"holm", "bh", "none"}, default "holm"
+
+        Returns
+        -------
+        DataFrame
+            Index attribute: ours, theirs, gap, se, z, pvalue, pvalue_adjusted, ci_lower, ci_upper, contribution (gap times
+            coefficient: points of the outcome that go with it).
+        """
+        check_level(level)
+        return maps.profile(self, theirs, weights, level, adjust)
+
+    def penalty_reward(self, low: float, high: float, *, level: float = 0.95) -> pd.DataFrame:
+        """Contrast the penalty of low ratings with the reward of high ones (Brandt 1987; Matzler and Sauerwein 2002).
+
+        Parameters
+        ----------
+        low, high : float
+            A rating of `low` or less is low, of `high` or more is high; what lies between is the reference.
+        level : float, default 0.95
+            Of the tests behind the kinds.
+
+        Returns
+        -------
+        DataFrame
+            Index attribute: penalty and reward (coefficients of the two dummies) with se and p-value; asymmetry (|penalty| -
+            reward) with se; kind: basic (penalty larger), excitement (reward larger), performance (no clear difference), no
+            effect; n_low, n_middle, n_high; intercept.
+        """
+        check_level(level)
+        return asymmetry.penalty_reward(self, low, high, level)
+
+    def shapley_kano(self, low: float, high: float, *, outcome_low: float, outcome_high: float) -> pd.DataFrame:
+        """Find key dissatisfiers and key enhancers (Conklin, Powaga and Lipovetsky 2004).
+
+        Parameters
+        ----------
+        low, high : float
+            An attribute fails at `low` or less and delights at `high` or more.
+        outcome_low, outcome_high : float
+            The respondent is dissatisfied at `outcome_low` or less and delighted at `outcome_high` or more.
+
+        Returns
+        -------
+        DataFrame
+            [side, attribute, value, reach, noise, success, key]. Value: Shapley value in the game success = reach - noise,
+            with reach the share of the dissatisfied (delighted) whom any attribute of a set failed (delighted), and noise the
+            same share among the others. Reach, noise and success of a row are those of all rows to it; key marks the set
+            of greatest success.
+        """
+        return asymmetry.shapley_kano(self, low, high, outcome_low, outcome_high)
+
+    # --- what if --------------------------------------------------------------------------------------------------------
+
+    def simulate(
+        self, changes: Mapping[str, float], *, scale: ix.Scale = None, capped: bool = True, level: float = 0.95
+    ) -> scenario.WhatIf:
+        """Predict the outcome if attributes moved, all at once.
+
+        Parameters
+        ----------
+        changes : mapping of attribute (or group) to float
+            Points by which every respondent's rating moves.
+        scale : (lo, hi), or mapping of attribute to (lo, hi), optional
+            Ends of the answer scales; by default those of the survey's codebook, else the extreme answers, which is said.
+        capped : bool, default True
+            Stop at the end of the scale: who gives 10 of 10 cannot give more. A rating that is not there does not move.
+        level : float, default 0.95
+
+        Returns
+        -------
+        WhatIf
+            change, se, ci_lower, ci_upper of the mean outcome (chance of the event in a logit, mean category in an ordered
+            model), by the joint covariance of the coefficients; ``effects``: each change alone.
+
+        Raises
+        ------
+        SpecError
+            For an unknown or categorical attribute, or a change longer than the scale.
+        """
+        return scenario.simulate(self, changes, scale, capped, level)
+
+    def elasticities(self, level: float = 0.95) -> pd.DataFrame:
+        """Percent by which the outcome moves with one percent of each attribute, at the means.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+
+        Returns
+        -------
+        DataFrame
+            Index attribute: elasticity (coefficient · mean rating / mean outcome), se, ci_lower, ci_upper.
+        """
+        return scenario.elasticities(self, level)
+
+    def plan(
+        self,
+        costs: Mapping[str, float],
+        budget: float,
+        *,
+        scale: ix.Scale = None,
+        most: Mapping[str, float] | None = None,
+        level: float = 0.95,
+    ) -> scenario.WhatIf:
+        """Spend a budget where it goes with the greatest rise of the outcome.
+
+        The effect of an attribute flattens as respondents reach the end of the scale, so buying the steepest piece next is
+        the best plan there is.
+
+        Parameters
+        ----------
+        costs : mapping of attribute to float
+            Cost of moving every rating by one point.
+        budget : float
+        scale : (lo, hi), or mapping, optional
+            As for :meth:`simulate`.
+        most : mapping of attribute to float, optional
+            Furthest each may move.
+        level : float, default 0.95
+
+        Returns
+        -------
+        WhatIf
+            ``effects`` also says cost, and cost_per_point of the outcome.
+        """
+        return scenario.plan(self, costs, budget, scale, most, level)
+
+    # --- segments, deliverable --------------------------------------------------------------------------------------
+
+    def segments(
+        self,
+        by: str,
+        n: int = 1000,
+        seed: int | None = None,
+        *,
+        of: str = "importance",
+        level: float = 0.95,
+        adjust: str = "holm",
+    ) -> Segments:
+        """Repeat the analysis in every segment or wave, and test whether they differ.
+
+        Parameters
+        ----------
+        by : str
+            Column of the segments or waves.
+        n : int, default 1000
+            Bootstrap replicates in each.
+        seed : int, optional
+        of : {"importance", "share"}, default "importance"
+            What is compared. Shares do not move when only R² does.
+        level : float, default 0.95
+        adjust : {"holm", "bh", "none"}, default "holm"
+
+        Returns
+        -------
+        Segments
+        """
+        from .segments import segments
+
+        return segments(self, by, n, seed, of, level, adjust)
+
+    def nps_logits(self) -> pd.DataFrame:
+        """What makes promoters beside what makes detractors: the two logits of the 0-10 recommendation.
+
+        Returns
+        -------
+        DataFrame
+            Index attribute: share, rank and coef of the promoter logit, then of the detractor logit.
+        """
+        parts = []
+        for side in ("promoter", "detractor"):
+            spec = replace(self.spec, family=side, exact=None)
+            fit = spec.fit(self.survey, missing=self.missing, **self.fitting)
+            parts.append(fit.importance[["share", "rank", "coef"]].add_prefix(f"{side}_"))
+        return pd.concat(parts, axis=1)
+
+    def deliverable(
+        self, n: int = 1000, seed: int | None = 1, *, step: float = 0.5, scale: ix.Scale = None, cut: str = "mean"
+    ) -> DriverReport:
+        """Everything an analyst hands over: table, tests, map, what-if and one plain paragraph.
+
+        Parameters
+        ----------
+        n : int, default 1000
+            Bootstrap replicates.
+        seed : int, default 1
+        step : float, default 0.5
+            Rise of each attribute in the what-if.
+        scale : (lo, hi), or mapping, optional
+            As for :meth:`simulate`.
+        cut : {"mean", "median", "midpoint"}, default "mean"
+            As for :meth:`map`.
+
+        Returns
+        -------
+        DriverReport
+            Shows itself in a notebook; ``cxmodels.report.write_drivers`` makes a page of it.
+        """
+        from .deliverable import deliverable
+
+        return deliverable(self, n, seed, step, scale, cut)

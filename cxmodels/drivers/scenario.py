@@ -1,0 +1,298 @@
+"""What if: capped changes of attributes and what goes with them, elasticities, and the best use of a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import SpecError, listed
+from ..inference import quantile
+from ..resampling import check_level
+from ..results import Result
+from .coefficients import expected
+from .table import filled
+
+if TYPE_CHECKING:
+    from .result import DriverResult
+
+Array = NDArray[np.float64]
+
+CAUTION = "These are associations among respondents: who rates an attribute higher also rates the outcome so. They do not prove that raising it would."
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WhatIf(Result):
+    """What goes with a change of attributes; made by :meth:`DriverResult.simulate` and its kin.
+
+    Attributes
+    ----------
+    effects : DataFrame
+        Index attribute: asked, realised (mean over respondents, less than asked where some stand at the end of the scale),
+        share_at_end, effect (alone), se, ci_lower, ci_upper; for a plan also cost.
+    baseline, predicted : float
+        Mean of the outcome now, and under the scenario.
+    change, se, ci_lower, ci_upper : float
+        The joint change.
+    level : float
+    unit : str
+        What the change is counted in.
+    """
+
+    effects: pd.DataFrame
+    baseline: float
+    predicted: float
+    change: float
+    se: float
+    ci_lower: float
+    ci_upper: float
+    level: float
+    unit: str
+    rows: str
+    warnings: tuple[str, ...] = ()
+
+    def headline(self) -> list[tuple[str, str]]:
+        """The scenario in three lines.
+
+        Returns
+        -------
+        list of (label, value)
+        """
+        asked = ", ".join(f"{k} {v:+g}" for k, v in self.effects["asked"].items())
+        moved = f"{self.change:+.3f} (se {self.se:.3f}, {self.level:.0%} interval {self.ci_lower:.3f} to {self.ci_upper:.3f})"
+        return [
+            ("What if", asked),
+            (self.unit, f"{self.baseline:.3f} now, {self.predicted:.3f} then: {moved}"),
+            ("Rows", self.rows),
+            ("Caution", CAUTION),
+        ]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Frames of the summary, by title.
+
+        Returns
+        -------
+        dict of DataFrame
+        """
+        return {"Each change alone": self.effects}
+
+
+def simulate(result: DriverResult, changes: Mapping[str, float], scale: Any, capped: bool, level: float) -> WhatIf:
+    """Predict the outcome after changes; see :meth:`DriverResult.simulate`."""
+    check_level(level)
+    wanted = _columns_of(result, changes)
+    names = list(wanted)
+    lo, hi = result.scale_ends(names, scale)
+    for name, low, high in zip(names, lo, hi, strict=True):
+        if capped and abs(wanted[name]) > high - low:
+            raise SpecError(
+                f"A change of {wanted[name]:+g} for '{name}' is longer than its scale, {low:g} to {high:g}; ask for at most "
+                f"{high - low:g}, or set capped=False."
+            )
+    fit = result.fit_coefficients
+    moves = [_moves(result, t, names, wanted, lo, hi, capped) for t in result.tables_used]
+
+    def mean_change(theta: Array, only: int | None) -> float:
+        out = 0.0
+        for table, move in zip(result.tables_used, moves, strict=True):
+            x, w = filled(table), _weights(table)
+            to = x.copy()
+            for k, name in enumerate(names):
+                if only is None or only == k:
+                    to[:, result.column(name)] += move[:, k]
+            gain = expected(fit, theta, to, result.scores) - expected(fit, theta, x, result.scores)
+            out += float(w @ gain) / w.sum() / len(moves)
+        return out
+
+    rows = []
+    for k, name in enumerate(names):
+        effect, se = _with_error(lambda t, k=k: mean_change(t, k), fit)
+        realised = float(
+            np.mean(
+                [_weights(t) @ m[:, k] / _weights(t).sum() for t, m in zip(result.tables_used, moves, strict=True)]
+            )
+        )
+        end = hi[k] if wanted[name] > 0 else lo[k]
+        stuck = float(
+            np.mean(
+                [
+                    _weights(t) @ (filled(t)[:, result.column(name)] == end) / _weights(t).sum()
+                    for t in result.tables_used
+                ]
+            )
+        )
+        rows.append((name, wanted[name], realised, stuck, effect, se))
+    frame = pd.DataFrame(rows, columns=["attribute", "asked", "realised", "share_at_end", "effect", "se"]).set_index(
+        "attribute"
+    )
+    half = quantile(level, fit.df)
+    frame["ci_lower"], frame["ci_upper"] = frame["effect"] - half * frame["se"], frame["effect"] + half * frame["se"]
+    change, se = _with_error(lambda t: mean_change(t, None), fit)
+    base = result.baseline
+    notes = tuple(result.scale_notes(names, scale)) if capped else ()
+    return WhatIf(
+        frame, base, base + change, change, se, change - half * se, change + half * se, level, result.unit,
+        f"{result.n_obs} used, {int(result.excluded['rows'].sum())} excluded", notes,
+    )  # fmt: skip
+
+
+def elasticities(result: DriverResult, level: float) -> pd.DataFrame:
+    """Percent change of the outcome per percent of each attribute; see :meth:`DriverResult.elasticities`."""
+    check_level(level)
+    fit = result.fit_coefficients
+    names = list(result.numeric)
+    rows = []
+    for name in names:
+        at = result.column(name)
+        means = [float(_weights(t) @ filled(t)[:, at] / _weights(t).sum()) for t in result.tables_used]
+        factor = float(np.mean(means)) / result.baseline
+
+        def slope(theta: Array, at: int = at) -> float:
+            step, out = 1e-4, 0.0
+            for table in result.tables_used:
+                x, w = filled(table), _weights(table)
+                up, down = x.copy(), x.copy()
+                up[:, at] += step
+                down[:, at] -= step
+                gain = expected(fit, theta, up, result.scores) - expected(fit, theta, down, result.scores)
+                out += float(w @ gain) / w.sum() / (2 * step) / len(result.tables_used)
+            return out
+
+        if result.spec.linear:
+            place = fit.leading + at
+            est, se = float(fit.values[place]), float(np.sqrt(fit.cov[place, place]))
+        else:
+            est, se = _with_error(slope, fit)
+        rows.append((name, est * factor, se * abs(factor)))
+    frame = pd.DataFrame(rows, columns=["attribute", "elasticity", "se"]).set_index("attribute")
+    half = quantile(level, fit.df) * frame["se"]
+    frame["ci_lower"], frame["ci_upper"] = frame["elasticity"] - half, frame["elasticity"] + half
+    return frame
+
+
+def plan(
+    result: DriverResult, costs: Mapping[str, float], budget: float, scale: Any, most: Any, level: float
+) -> WhatIf:
+    """Spend a budget where it moves the outcome most; see :meth:`DriverResult.plan`."""
+    if not result.spec.linear:
+        raise SpecError(
+            f"A plan needs a linear model, not family='{result.spec.family}'; compare scenarios by simulate()."
+        )
+    names = list(costs)
+    if not names:
+        raise SpecError("costs names no attribute; give the cost of one point of each that may be raised.")
+    if wrong := [n for n in names if not costs[n] > 0]:
+        raise SpecError(f"The cost of one point of {listed(wrong)} must be positive.")
+    if not budget > 0:
+        raise SpecError(f"The budget must be positive, not {budget!r}.")
+    for name in [*names, *(most or {})]:
+        if name not in result.numeric:
+            raise result.unknown(name)
+    lo, hi = result.scale_ends(names, scale)
+    slopes = result.slopes_by_attribute()
+    steps: list[tuple[float, int, float]] = []
+    for k, name in enumerate(names):
+        limit = (most or {}).get(name, hi[k] - lo[k])
+        steps += [
+            (slopes[name] * rate / costs[name], k, length) for rate, length in _returns(result, name, hi[k], limit)
+        ]
+    left, change = float(budget), np.zeros(len(names))
+    for gain, k, length in sorted(steps, key=lambda s: (-s[0], s[1])):
+        if not gain > 0 or left <= 0:
+            break
+        taken = min(length, left / costs[names[k]])
+        change[k] += taken
+        left -= taken * costs[names[k]]
+    if not change.any():
+        raise SpecError(
+            f"None of {listed(names)} goes with a higher '{result.spec.outcome}'; there is nothing to buy."
+        )
+    chosen = {n: float(c) for n, c in zip(names, change, strict=True) if c > 0}
+    out = simulate(result, chosen, scale, True, level)
+    effects = out.effects.assign(cost=[chosen[n] * costs[n] for n in out.effects.index])
+    effects["cost_per_point"] = effects["cost"] / effects["effect"]
+    return WhatIf(**{**vars(out), "effects": effects})
+
+
+def _returns(result: DriverResult, name: str, top: float, limit: float) -> list[tuple[float, float]]:
+    """Pieces of a rise of one attribute: the share of respondents who can still follow, and how long the piece is."""
+    room: dict[float, float] = {}
+    for table in result.tables_used:
+        w = _weights(table)
+        x = filled(table)[:, result.column(name)]
+        moved = _answered(result, table, name)
+        for value, weight in zip(top - x[moved], w[moved] / w.sum() / len(result.tables_used), strict=True):
+            room[round(float(value), 9)] = room.get(round(float(value), 9), 0.0) + float(weight)
+    pieces, start = [], 0.0
+    for end in sorted(v for v in room if v > 0):
+        rate = sum(share for value, share in room.items() if value >= end)
+        stop = min(end, limit)
+        if stop > start:
+            pieces.append((rate, stop - start))
+        start = end
+    return pieces
+
+
+def _columns_of(result: DriverResult, changes: Mapping[str, float]) -> dict[str, float]:
+    """Changes by attribute; those of a group go to its members."""
+    if not isinstance(changes, Mapping) or not changes:
+        raise SpecError('Give the changes as a mapping, such as {"speed": 0.5}.')
+    groups = {p.name: p.attributes for p in result.spec.players}
+    out: dict[str, float] = {}
+    for name, by in changes.items():
+        members = groups.get(name, (name,))
+        if isinstance(by, bool) or not isinstance(by, int | float | np.number) or not np.isfinite(by):
+            raise SpecError(f"The change of '{name}' must be a number, not {by!r}.")
+        for a in members:
+            if a in result.spec.categorical:
+                raise SpecError(f"'{a}' is categorical and cannot move by points; compare its coefficients.")
+            if a not in result.numeric:
+                raise result.unknown(a)
+            if a in out:
+                raise SpecError(f"'{a}' is changed twice; name it or its group, not both.")
+            out[a] = float(by)
+    known = result.slopes_by_attribute()
+    if tied := [a for a in out if np.isnan(known[a])]:
+        raise SpecError(f"{listed(tied)} has no coefficient of its own, as others determine it; drop one of them.")
+    return out
+
+
+def _moves(
+    result: DriverResult, table: Any, names: list[str], wanted: dict[str, float], lo: Array, hi: Array, capped: bool
+) -> Array:
+    """How far each respondent moves; one without an answer stays."""
+    x = filled(table)[:, [result.column(n) for n in names]]
+    by = np.array([wanted[n] for n in names])
+    move = np.clip(x + by, np.minimum(lo, x), np.maximum(hi, x)) - x if capped else np.tile(by, (len(x), 1))
+    seen = np.column_stack([_answered(result, table, n) for n in names])
+    return np.where(seen, move, 0.0)
+
+
+def _answered(result: DriverResult, table: Any, name: str) -> NDArray[np.bool_]:
+    """Who can move: who answered; under multiple imputation, everyone."""
+    if result.missing == "multiple":
+        return np.ones(len(table.x), dtype=bool)
+    return ~np.isnan(table.ratings[name].to_numpy(float))
+
+
+def _weights(table: Any) -> Array:
+    return np.ones(len(table.y)) if table.weights is None else table.weights
+
+
+def _with_error(of: Any, fit: Any) -> tuple[float, float]:
+    """A function of the coefficients and its standard error by the delta method."""
+    theta = np.nan_to_num(fit.values)
+    scale = np.sqrt(np.nan_to_num(np.diagonal(fit.cov), nan=1.0)) + 1e-12
+    gradient = np.empty(len(theta))
+    for i, step in enumerate(1e-2 * scale):
+        up, down = theta.copy(), theta.copy()
+        up[i] += step
+        down[i] -= step
+        gradient[i] = (of(up) - of(down)) / (2 * step)
+    used = np.abs(gradient) > 1e-12 * max(np.abs(gradient).max(), 1e-300)
+    variance = gradient[used] @ fit.cov[np.ix_(used, used)] @ gradient[used]
+    return float(of(theta)), float(np.sqrt(variance))

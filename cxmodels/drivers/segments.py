@@ -1,0 +1,289 @@
+"""Whether importance differs between segments or waves: moderation, Chow's test, and bootstrap differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError, SpecError, listed, near
+from ..inference import adjusted_pvalues, choose
+from ..resampling import check_level, entropy
+from ..results import Result
+from .bootstrap import DriverBootstrap, run
+from .coefficients import freedom, linear, simple, tested
+from .table import filled
+
+if TYPE_CHECKING:
+    from .result import DriverResult
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Segments(Result):
+    """Driver analyses of segments; made by :meth:`DriverResult.segments`.
+
+    Attributes
+    ----------
+    by : str
+        Column of the segments.
+    fits : dict of DriverBootstrap
+        One for each segment.
+    importance : DataFrame
+        [segment, attribute, n_obs, importance, share, rank, coef, se, ci_lower, ci_upper, rank_lower, rank_upper].
+    differences : DataFrame
+        [attribute, first, second, est, se, z, pvalue, pvalue_adjusted, ci_lower, ci_upper] of importance, or of shares.
+    moderation : DataFrame
+        Index attribute: test that its slope is the same in all segments, [F, df1, df2, pvalue, pvalue_adjusted].
+    slopes : Series
+        Test that all slopes are the same: F, df1, df2, pvalue.
+    chow : Series
+        Test that slopes and level are the same (Chow 1960): F, df1, df2, pvalue.
+    """
+
+    by: str
+    fits: dict[Any, DriverBootstrap]
+    importance: pd.DataFrame
+    differences: pd.DataFrame
+    moderation: pd.DataFrame
+    slopes: pd.Series
+    chow: pd.Series
+    rows: str
+    warnings: tuple[str, ...] = ()
+
+    def headline(self) -> list[tuple[str, str]]:
+        """Segments and the joint tests.
+
+        Returns
+        -------
+        list of (label, value)
+        """
+        sizes = ", ".join(f"{k} (n = {f.n_obs})" for k, f in self.fits.items())
+
+        def told(test: pd.Series) -> str:
+            if test.isna().all():
+                return "needs a linear model"
+            return f"F({test['df1']:g}, {test['df2']:g}) = {test['F']:.2f}, p = {test['pvalue']:.3g}"
+
+        return [
+            (f"Drivers by {self.by}", sizes),
+            ("Rows", self.rows),
+            ("Same slopes", told(self.slopes)),
+            ("Same slopes and level (Chow)", told(self.chow)),
+        ]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Frames of the summary, by title.
+
+        Returns
+        -------
+        dict of DataFrame
+        """
+        return {
+            "Importance": self.importance,
+            "Differences": self.differences,
+            "Same slope in all segments": self.moderation,
+        }
+
+
+def segments(result: DriverResult, by: str, n: int, seed: int | None, of: str, level: float, adjust: str) -> Segments:
+    """Analyse every segment; see :meth:`DriverResult.segments`."""
+    choose("of", of, ("importance", "share"))
+    check_level(level)
+    frame = result.survey.frame
+    if by not in frame.columns:
+        raise SpecError(f"Column '{by}' is not in the data.{near(by, map(str, frame.columns))}")
+    used = frame[by].iloc[result.positions]
+    blank = int(used.isna().sum())
+    names = [v for v in (used.cat.categories if isinstance(used.dtype, pd.CategoricalDtype) else sorted(used.dropna().unique())) if (used == v).any()]  # fmt: skip
+    if len(names) < 2:
+        raise DataError(
+            f"Column '{by}' has {len(names)} segment in the {result.n_obs} rows used; two or more are needed."
+        )
+    root = entropy(seed)
+    fits: dict[Any, DriverBootstrap] = {}
+    for k, name in enumerate(names):
+        rows = result.positions[(used == name).to_numpy()]
+        try:
+            part = result.refit_rows(rows)
+        except DataError as error:
+            raise DataError(f"Segment '{name}' of '{by}': {error}") from None
+        fits[name] = run(part, n, [root, k], None, "percentile", level, adjust, 1, None)  # type: ignore[arg-type]
+    tests = _tests(result, used, names) if result.spec.linear else _no_tests(result)
+    tests[0]["pvalue_adjusted"] = adjusted_pvalues(tests[0]["pvalue"].to_numpy(), adjust)
+    parts = []
+    for name, fit in fits.items():
+        keep = ["importance", "share", "rank", "coef", "se", "ci_lower", "ci_upper", "rank_lower", "rank_upper"]
+        lines = fit.importance[keep].reset_index()
+        lines.insert(0, "segment", name)
+        lines.insert(2, "n_obs", fit.n_obs)
+        parts.append(lines)
+    note = (f"{blank} of the rows used have no '{by}' and are in no segment.",) if blank else ()
+    return Segments(
+        by, fits, pd.concat(parts, ignore_index=True), _differences(fits, of, level, adjust), *tests,
+        f"{result.n_obs - blank} used, {int(result.excluded['rows'].sum()) + blank} excluded", note,
+    )  # fmt: skip
+
+
+def _differences(fits: dict[Any, DriverBootstrap], of: str, level: float, adjust: str) -> pd.DataFrame:
+    """Differences between independent segments, with their bootstrap errors."""
+    parts: list[pd.DataFrame] = []
+    for first, second in combinations(fits, 2):
+        a, b = (_table(fits[key], of) for key in (first, second))
+        est = (a["est"] - b["est"]).to_numpy(float)
+        se = np.sqrt(a["se"].to_numpy(float) ** 2 + b["se"].to_numpy(float) ** 2)
+        tests = tested(est, se, np.inf, level).rename(columns={"t": "z"})
+        tests.insert(0, "attribute", a.index)
+        tests.insert(1, "first", first)
+        tests.insert(2, "second", second)
+        parts.append(tests)
+    out = pd.concat(parts, ignore_index=True)
+    out.insert(7, "pvalue_adjusted", adjusted_pvalues(out["pvalue"].to_numpy(), adjust))
+    return out
+
+
+def _table(fit: DriverBootstrap, of: str) -> pd.DataFrame:
+    """Estimates with standard errors."""
+    return fit.shares if of == "share" else fit.importance.assign(est=fit.importance["importance"])
+
+
+def _no_tests(result: DriverResult) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """Empty tests, for models that are not linear."""
+    columns = ["F", "df1", "df2", "pvalue"]
+    blank = pd.Series(np.nan, index=columns)
+    return pd.DataFrame(np.nan, index=result.importance.index, columns=columns), blank, blank
+
+
+def _tests(result: DriverResult, used: pd.Series, names: Sequence[Any]) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """Moderation of each player, equality of all slopes, and Chow's test."""
+    keep = used.notna().to_numpy()
+    table = result.tables_used[0].rows(keep)
+    x, y = filled(table), table.y
+    member = np.column_stack([(used[keep] == v).to_numpy(float) for v in names[1:]])
+    owner = np.array(table.owner)
+    rows = {}
+    for i, player in enumerate(result.spec.players):
+        rows[player.name] = _f_test(x, _product(x[:, owner == i], member), y, table, main=member)
+    every = _product(x, member)
+    slopes = _f_test(x, every, y, table, main=member)
+    chow = _f_test(x, np.column_stack([member, every]), y, table, main=None)
+    columns = ["F", "df1", "df2", "pvalue"]
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    frame.index.name = "attribute"
+    return frame, pd.Series(slopes, index=columns), pd.Series(chow, index=columns)
+
+
+def _f_test(x: Array, extra: Array, y: Array, table: Any, main: Array | None) -> tuple[float, float, float, float]:
+    """Test that extra columns add nothing: F of residual sums, or Wald's under a design."""
+    from scipy.special import fdtrc
+
+    base = x if main is None else np.column_stack([x, main])
+    full = np.column_stack([base, extra])
+    n = len(y)
+    if n <= full.shape[1] + 1:
+        return (np.nan,) * 4
+    if simple(table):
+        small, big = _residual(base, y), _residual(full, y)
+        df1, df2 = float(big[1] - small[1]), float(n - big[1])
+        f = ((small[0] - big[0]) / df1) / (big[0] / df2) if df1 else np.nan
+        return f, df1, df2, float(fdtrc(df1, df2, f)) if df1 else np.nan
+    fit = linear(full, y, table, tuple(map(str, range(full.shape[1]))))
+    at = np.arange(1 + base.shape[1], 1 + full.shape[1])
+    at = at[~np.isnan(fit.values[at])]
+    df1 = float(len(at))
+    df2 = float(max(freedom(table, fit.df) - df1 + 1, 1))
+    f = float(fit.values[at] @ np.linalg.pinv(fit.cov[np.ix_(at, at)], hermitian=True) @ fit.values[at] / df1)
+    return f, df1, df2, float(fdtrc(df1, df2, f))
+
+
+def _residual(x: Array, y: Array) -> tuple[float, int]:
+    """Residual sum of squares and rank of a regression with an intercept."""
+    z = np.column_stack([np.ones(len(x)), x])
+    scale = np.sqrt((z**2).sum(axis=0))
+    beta, _, rank, _ = np.linalg.lstsq(z / np.where(scale > 0, scale, 1.0), y, rcond=1e-10)
+    return float(((y - (z / np.where(scale > 0, scale, 1.0)) @ beta) ** 2).sum()), int(rank)
+
+
+def _product(x: Array, member: Array) -> Array:
+    return (x[:, :, None] * member[:, None, :]).reshape(len(x), -1)
+
+
+def stack(
+    data: Any,
+    brands: Iterable[str],
+    columns: Iterable[str],
+    *,
+    pattern: str = "{column}_{brand}",
+    keep: Iterable[str] = (),
+    center: bool = False,
+) -> pd.DataFrame:
+    """Turn one row per respondent with columns for every brand into one row per respondent and brand.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Any frame that narwhals supports.
+    brands : sequence of str
+    columns : sequence of str
+        Outcome and attributes, without the brand.
+    pattern : str, default "{column}_{brand}"
+        How the wide columns are called.
+    keep : sequence of str, optional
+        Columns of the respondent to carry along, such as weights.
+    center : bool, default False
+        Subtract each brand's mean, so that differences between brands do not pass for drivers.
+
+    Returns
+    -------
+    DataFrame
+        Columns respondent (the index of the data), brand, `columns`, `keep`. Rows without any answer to the columns are left
+        out: the respondent did not rate that brand. Fit with ``clusters="respondent"``.
+
+    Raises
+    ------
+    SpecError
+        If no brand or column is given, or the pattern lacks a part.
+    DataError
+        If a wide column does not exist.
+
+    Examples
+    --------
+    >>> wide = pd.DataFrame({"csat_A": [8, 6], "csat_B": [5, None], "speed_A": [9, 7], "speed_B": [4, None]})
+    >>> stack(wide, ["A", "B"], ["csat", "speed"])
+       respondent brand  csat  speed
+    0           0     A   8.0    9.0
+    1           0     B   5.0    4.0
+    2           1     A   6.0    7.0
+    """
+    from ..survey import as_survey
+
+    frame = as_survey(data).frame
+    brands, columns, keep = list(brands), list(columns), list(keep)
+    if not brands or not columns:
+        raise SpecError("Stacking needs at least one brand and one column.")
+    if "{column}" not in pattern or "{brand}" not in pattern:
+        raise SpecError(
+            f"The pattern must hold {{column}} and {{brand}}, as '{{column}}_{{brand}}'; it is '{pattern}'."
+        )
+    wide = {(b, c): pattern.format(column=c, brand=b) for b in brands for c in columns}
+    known = list(map(str, frame.columns))
+    if lacking := [name for name in [*wide.values(), *keep] if name not in frame.columns]:
+        raise DataError(f"Column {listed(lacking)} is not in the data.{near(lacking[0], known)}")
+    parts = []
+    for b in brands:
+        part = frame[[wide[b, c] for c in columns]].astype(float).set_axis(columns, axis=1)
+        if center:
+            part = part - part.mean()
+        part.insert(0, "respondent", frame.index)
+        part.insert(1, "brand", b)
+        for name in keep:
+            part[name] = frame[name].to_numpy()
+        parts.append(part.assign(_order=np.arange(len(part))))
+    out = pd.concat(parts, ignore_index=True).sort_values("_order", kind="stable").drop(columns="_order")
+    return out[out[columns].notna().any(axis=1)].reset_index(drop=True)
