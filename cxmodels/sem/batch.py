@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .estimate import Estimate, fixed_values
 from .matrices import Block, move, normal_information, state
 from .objective import Normal, expand
-from .optimise import minimise, solve_damped
+from .optimise import minimise
 from .samples import Sample
 from .table import Table
 
@@ -24,8 +24,7 @@ Array = NDArray[Any]
 __all__ = ["fit_many"]
 
 _STEPS = 25
-_FINISH = 25  # steps of the full optimiser for a replicate left over
-_RIDGE = 8  # and for one still more than a standard error away: mostly the likelihood has no maximum, only a ridge
+_FINISH = 100  # steps of the full optimiser for a replicate left over; fewer lose replicates that have a solution
 _DONE = 1e-6  # squared distance to the minimum, in standard errors
 
 
@@ -93,10 +92,8 @@ def fit_many(
     for i in np.flatnonzero(~done):
         samples = [Sample(k, m[i], c[i]) for k, m, c in zip(n, means, covs, strict=True)]
         objective = Normal(e.table, e.blocks, samples, base[i], e.plan.kind)
-        now = objective.derivatives(x[i])
-        far = now is None or not 0 <= solve_damped(now.scoring, now.gradient, 0.0)[1] * total < 1.0
-        start = e.x if now is None else x[i]
-        found_one = minimise(objective, start, max_iter=_RIDGE if far else _FINISH)
+        start = x[i] if np.isfinite(objective.value(x[i])) else e.x
+        found_one = minimise(objective, start, max_iter=_FINISH)
         x[i], done[i] = found_one.x, found_one.converged
     return x, done, base
 

@@ -253,7 +253,10 @@ class SEMBootstrap(Result):
         """Those of the result, failed replicates and improper ones."""
         out = list(self.result.warnings)
         if self.failed:
-            out.append(f"{self.failed} of {self.replicates.n} replicates had no solution and are left out.")
+            out.append(
+                f"{self.failed} of {self.replicates.n} replicates did not converge and are left out: standard errors and "
+                "intervals describe the others only, and are too narrow if these are many."
+            )
         if count := self.replicates.notes.get("improper", 0):
             out.append(f"{count} of {self.replicates.n} replicates had a negative variance; they are kept.")
         return tuple(out)
