@@ -151,7 +151,10 @@ def read(x: Any, data: Any = None, name: str = "answers") -> Answers:
     by_name = bool(names) and all(isinstance(v, str) for v in names or ())
     if by_name:
         if data is None:
-            raise SpecError(f"{listed(names or ())} are names of columns: give the table too, data=df.")
+            raise SpecError(
+                f"{listed(names or ())} are texts, and answers are numbers; if they are names of columns give the table "
+                "too, data=df."
+            )
         survey = as_survey(data)
         return Answers(survey.numeric(names or ()), list(names or ()), survey, True)
     table = _table(x, name)
@@ -228,7 +231,7 @@ def _weights(answers: Answers, given: Any) -> Array | None:
 
 def _foreign(given: Any) -> bool:
     """Whether this is a series of another library than pandas."""
-    return hasattr(given, "to_numpy") and not isinstance(given, pd.Series)
+    return hasattr(given, "to_numpy") and not type(given).__module__.startswith("pandas")
 
 
 def labels(answers: Answers, given: Any, role: str) -> pd.Series:
@@ -331,5 +334,5 @@ def _tally(values: Iterable[float]) -> str:
     """'11 (3 rows), -1 (1 row)'."""
     found, counts = np.unique(np.asarray(values), return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    said = [f"{found[i]:g} ({counts[i]} row{'s' * (counts[i] > 1)})" for i in order[:LIMIT]]
+    said = [f"{found[i]:g} ({counts[i]} row{'s' * int(counts[i] > 1)})" for i in order[:LIMIT]]
     return ", ".join(said) + (f" and {len(found) - LIMIT} other values" if len(found) > LIMIT else "")

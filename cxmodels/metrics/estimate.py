@@ -127,13 +127,13 @@ class Point(NamedTuple):
     """What a metric is in one group.
 
     `influence` says how the value moves with the share of each row (the derivative of the value by that share),
-    with weighted mean zero; `parts` are the numbers it was made from; `invert` gives other percentiles than this one.
+    with weighted mean zero; `parts` are the numbers it was made from; `between` gives the answers between two shares.
     """
 
     value: float
     influence: Array
     parts: dict[str, float]
-    invert: Callable[[float], float] | None = None
+    between: Callable[[float, float], Bounds] | None = None
 
 
 class Known(NamedTuple):

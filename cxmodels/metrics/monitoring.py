@@ -115,7 +115,8 @@ class Monitor(Result):
         -------
         dict of DataFrame
         """
-        return {"Units": self.units, "Signals": self.signals}
+        news = self.signals
+        return {"Units": self.units} | ({"Signals": news} if len(news) else {})
 
 
 def monitor(
@@ -150,7 +151,7 @@ def monitor(
     run : int, default 8
         Length of a run.
     level : float, default 0.95
-        Confidence level.
+        Confidence level of the intervals; Student's, with the units less one as degrees of freedom.
 
     Returns
     -------
@@ -198,7 +199,7 @@ def monitor(
     y = cells["mean"].to_numpy()
     between, monthly = _variances(y, noise, u, t)
     fit = _predict(y, noise, u, t, between, monthly)
-    q = quantile(level)
+    q = quantile(level, len(names) - 1.0)  # Student's, as the variances are estimated from so many units
     spread = np.sqrt(monthly**2 + noise)
     cells = cells.assign(
         se=np.sqrt(noise), score=fit["score"], score_se=fit["se"],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError
-from ..inference import choose, quantile, share_interval
+from ..inference import choose, quantile
 from .answers import Answers, read
 from .design import Array
 from .estimate import Bounds, Estimate, Known, Measure, Point, evaluate
@@ -71,9 +71,11 @@ def duration(
     -----
     Means have Student's interval. Times are skewed, so one long case moves the mean: the geometric mean, with
     Student's interval of the logs, or a percentile say more of the usual case. Percentiles interpolate linearly
-    (type 7 of Hyndman and Fan 1996; row i of the sorted ones stands at its cumulated weight); their interval is that
-    of Woodruff (1952): the percentiles at Wilson's ends for the share p, and se its width over 2 z. The share within
-    the target has Wilson's interval.
+    (type 7 of Hyndman and Fan 1996; row i of the sorted ones stands at its cumulated weight). Their interval goes by
+    ranks (Woodruff 1952; Korn and Graubard 1998): from the observed value with p - z sqrt(p (1 - p) / n) of the answers
+    up to it, to the first with more than p + z sqrt(p (1 - p) / n). Where no value lies that far out the end is 0 or
+    infinite: thirty answers cannot bound a 90th percentile. se is the slope of the percentile times the se of the share
+    below it. The share within the target has Wilson's interval.
 
     Examples
     --------
@@ -241,24 +243,30 @@ def _percentile(p: float, unit: str, name: str) -> Measure:
         at, values = positions(x[:, 0], w)
         q = float(np.interp(p, at, values))
         below = (x[:, 0] <= q).astype(float)
-        share = float(np.average(below, weights=w))
-
-        def invert(share: float) -> float:
-            return float(np.interp(share, at, values))
-
-        width = share_interval(p, len(x), "wilson")
-        density = (width[1] - width[0]) / max(invert(width[1]) - invert(width[0]), 1e-300)
-        flat = invert(width[1]) == invert(width[0])
-        influence = np.zeros(len(x)) if flat else -(below - share) / density
-        return Point(q, influence, {}, invert)
+        reach = np.sqrt(p * (1 - p) / len(x)) * quantile(0.95)
+        ends = max(p - reach, 0.0), min(p + reach, 1.0)
+        width = float(np.subtract(*np.interp(ends[::-1], at, values)))
+        influence = (np.average(below, weights=w) - below) * width / (ends[1] - ends[0])
+        return Point(q, influence, {}, _ranks(x[:, 0], w))
 
     def bounds(point: Point, known: Known) -> Bounds:
-        if point.invert is None:
-            return np.nan, np.nan
-        lower, upper = share_interval(p, known.n_eff, "wilson", known.level)
-        return point.invert(lower), point.invert(upper)
+        reach = quantile(known.level) * np.sqrt(p * (1 - p) / known.n_eff)
+        return point.between(p - reach, p + reach) if point.between else (np.nan, np.nan)
 
-    return Measure(f"{name}, {said}", unit, f"{said}, linear interpolation; interval Woodruff-Wilson", point, bounds)
+    return Measure(f"{name}, {said}", unit, f"{said}, linear interpolation; interval by ranks", point, bounds)
+
+
+def _ranks(x: Array, w: Array) -> Callable[[float, float], Bounds]:
+    """From two shares to the observed values outside which they lie; 0 or infinity where none is far enough out."""
+    order = np.argsort(x, kind="stable")
+    values, reached = x[order], np.cumsum(w[order]) / w.sum()
+
+    def between(low: float, high: float) -> Bounds:
+        first = int(np.searchsorted(reached, low + 1e-12, side="right"))  # values with at most that share below
+        last = int(np.searchsorted(reached, high + 1e-12, side="right"))
+        return float(values[first - 1]) if first else 0.0, float(values[last]) if last < len(x) else np.inf
+
+    return between
 
 
 def positions(x: Array, w: Array) -> tuple[Array, Array]:
