@@ -21,6 +21,7 @@ from .inference import Scaled
 from .objective import expand
 from .prepare import Rows
 from .standardize import KINDS, complex_jacobian, standardized, standardized_se
+from .threads import one_thread
 from .twolevel import TwoLevelEstimate, two_level_baseline
 
 if TYPE_CHECKING:
@@ -128,11 +129,13 @@ class SEMResult(Result):
         return np.concatenate([values, defined_values(self.estimate.table, values)], axis=-1)
 
     @cached_property
+    @one_thread
     def free_vcov(self) -> Array:
         """Covariance matrix of the distinct free parameters as an array, (q, q)."""
         return inference.covariance(self.estimate)
 
     @cached_property
+    @one_thread
     def standard_errors(self) -> Array:
         """Standard errors of all rows of :attr:`estimates`; 0 where fixed."""
         e = self.estimate
@@ -168,10 +171,12 @@ class SEMResult(Result):
         return out
 
     @cached_property
+    @one_thread
     def _standardized(self) -> dict[str, Array]:
         return {k: self._with_defined(standardized(self.estimate, self.estimate.values, k)) for k in KINDS}
 
     @cached_property
+    @one_thread
     def standardized(self) -> pd.DataFrame:
         """Standardised solutions, [lhs, op, rhs, group, std_lv, std_all, std_nox], each followed by its `_se`.
 
@@ -199,12 +204,14 @@ class SEMResult(Result):
     # --- fit ------------------------------------------------------------------------------------------------
 
     @cached_property
+    @one_thread
     def fit_measures(self) -> pd.Series:
         """Fit measures by lavaan's names; ``_scaled`` and ``_robust`` forms where the test is corrected."""
         e = self.estimate
         return pd.Series(fit.fit_measures(e, self.baseline, self.scaled, self._baseline_scaled), dtype=float)
 
     @cached_property
+    @one_thread
     def baseline(self) -> Estimate:
         """The independence model, fitted the same way."""
         if isinstance(self.estimate, TwoLevelEstimate):
@@ -214,11 +221,13 @@ class SEMResult(Result):
         return estimate(table, self.estimate.raw, self.estimate.plan, start)
 
     @cached_property
+    @one_thread
     def scaled(self) -> Scaled | None:
         """The corrected test, if the estimator asks for one."""
         return inference.scaled_test(self.estimate)
 
     @cached_property
+    @one_thread
     def _baseline_scaled(self) -> Scaled | None:
         return inference.scaled_test(self.baseline) if self.scaled is not None else None
 
@@ -310,6 +319,7 @@ class SEMResult(Result):
         self._one_level("Residuals")
         return modification.residuals(self.estimate, self._group(group), kind)
 
+    @one_thread
     def modification_indices(self) -> pd.DataFrame:
         """Return what freeing single parameters would gain, [lhs, op, rhs, group, mi, epc, sepc_lv, sepc_all].
 
@@ -322,6 +332,7 @@ class SEMResult(Result):
         self._one_level("Modification indices")
         return modification.modification_indices(self.estimate, self.rows.labels)
 
+    @one_thread
     def score_tests(self) -> pd.DataFrame:
         """Return score tests of releasing single equality constraints, [lhs, op, rhs, group, tied_to, chisq, df, pvalue, epc].
 
