@@ -10,12 +10,16 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
+    from ..index import Scale
     from ..resampling import Interval
+    from .copula import PLSCopula
     from .discriminant import PLSDiscriminant
     from .fimix import PLSFimix
     from .fit import PLSExactFit
     from .groups import PLSGroups
+    from .nca import PLSNecessity
     from .pos import PLSPos
+    from .tetrads import PLSTetrads
 
 
 class Analyses:
@@ -347,6 +351,156 @@ class Analyses:
         from .pos import pos
 
         return pos(self, segments, starts, seed, smallest)  # type: ignore[arg-type]
+
+    # --- necessity, measurement, endogeneity ----------------------------------------------------------------
+
+    def nca(self, target: str, n: int = 1000, seed: int | None = None) -> PLSNecessity:
+        """Necessary condition analysis of all constructs that lead to a target (Dul 2016).
+
+        Parameters
+        ----------
+        target : str
+            Outcome.
+        n : int, default 1000
+            Permutations of the outcome behind the p-values.
+        seed : int, optional
+            Same seed, same numbers.
+
+        Returns
+        -------
+        PLSNecessity
+            ``effects`` by ceiling (CE-FDH, CR-FDH), ``bottlenecks(...)``. Ceilings rest on single respondents at the edge:
+            an outlier makes them, and case weights do not touch them.
+
+        Raises
+        ------
+        SpecError
+            If the target is unknown or nothing leads to it.
+        """
+        from .nca import nca
+
+        return nca(self, target, n, seed)  # type: ignore[arg-type]
+
+    def cipma(
+        self,
+        target: str,
+        level: float,
+        scale: Scale = None,
+        *,
+        n: int = 1000,
+        seed: int | None = None,
+        ceiling: Literal["ce_fdh", "cr_fdh"] = "ce_fdh",
+    ) -> pd.DataFrame:
+        """Combined importance-performance map: what matters, what is done well, and what must be there (Hauff et al. 2024).
+
+        Parameters
+        ----------
+        target : str
+            Construct whose drivers are wanted.
+        level : float
+            Index of the target wanted, on 0-100 and within the observed scores.
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`PLSResult.index_scores`.
+        n : int, default 1000
+            Permutations behind the p-values.
+        seed : int, optional
+            Same seed, same numbers.
+        ceiling : {"ce_fdh", "cr_fdh"}, default "ce_fdh"
+            Ceiling behind effect size and requirement.
+
+        Returns
+        -------
+        DataFrame
+            Index construct, [importance, performance, effect, pvalue, necessary, required, below]: necessary from .1 and
+            p < .05; the 0-100 score without which `level` is not reached (NaN: none is), and the weighted share of respondents below.
+
+        Raises
+        ------
+        SpecError
+            For a level outside the target's scores, and as :meth:`PLSResult.ipma`.
+        """
+        from .nca import cipma
+
+        return cipma(self, target, level, scale, n, seed, ceiling)  # type: ignore[arg-type]
+
+    def tetrads(
+        self,
+        n: int = 5000,
+        seed: int | None = None,
+        *,
+        level: float = 0.95,
+        strata: str | ArrayLike | None = None,
+        clusters: str | ArrayLike | None = None,
+    ) -> PLSTetrads:
+        """Test whether blocks of four items or more may be reflective (CTA-PLS, Gudergan et al. 2008).
+
+        Parameters
+        ----------
+        n : int, default 5000
+            Bootstrap replicates.
+        seed : int, optional
+            Same seed, same numbers.
+        level : float, default 0.95
+            Confidence level over all tetrads of a construct.
+        strata, clusters : str or array-like of shape (n_obs,), optional
+            As for :meth:`PLSResult.bootstrap`.
+
+        Returns
+        -------
+        PLSTetrads
+            ``tests`` of every tetrad, ``decisions`` by construct.
+
+        Raises
+        ------
+        SpecError
+            If no construct has four items.
+        """
+        from .tetrads import tetrads
+
+        return tetrads(self, n, seed, level, strata, clusters)  # type: ignore[arg-type]
+
+    def copula(
+        self,
+        outcome: str,
+        predictors: Sequence[str] | None = None,
+        n: int = 1000,
+        seed: int | None = None,
+        *,
+        interval: Interval = "percentile",
+        level: float = 0.95,
+        strata: str | ArrayLike | None = None,
+        clusters: str | ArrayLike | None = None,
+        n_jobs: int = 1,
+    ) -> PLSCopula:
+        """Test predictors of one construct for endogeneity with Gaussian copulas (Park and Gupta 2012).
+
+        Parameters
+        ----------
+        outcome : str
+            Construct whose equation is looked at.
+        predictors : sequence of str, optional
+            Which may be endogenous, by default all; every combination of them is estimated.
+        n : int, default 1000
+            Bootstrap replicates, which estimate weights and copulas anew.
+        seed : int, optional
+            Same seed, same numbers.
+        interval, level, strata, clusters, n_jobs
+            As for :meth:`PLSResult.bootstrap`.
+
+        Returns
+        -------
+        PLSCopula
+            ``terms`` and ``normality``: a normal predictor cannot be tested. Below some 200 rows power is low and estimates
+            are biased (Becker et al. 2022).
+
+        Raises
+        ------
+        SpecError
+            For a construct without predictors, or names that do not predict it.
+        """
+        from .copula import copula
+
+        return copula(self, outcome, predictors, n, seed, interval, level, strata, clusters, n_jobs)  # type: ignore[arg-type]
 
 
 class BootstrapAnalyses:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .result import PLSResult
 
 
+# a test of these against 0 answers no question: read their intervals, against .85 or .90 for HTMT
+UNTESTED = ("r_squared", "reliability", "htmt", "fornell_larcker", "vif", "item_vif", "f_squared")
+
+
 @dataclass(frozen=True, eq=False)
 class PLSStatistic:
     """The estimator as a picklable function of row weightings, for the resampling engine."""
@@ -89,7 +93,9 @@ class PLSStatistic:
             "improper": improper.any(axis=1) | (np.abs(est.cor) > 1 + 1e-12).any(axis=(1, 2)),
             "sign aligned": est.flipped,
         }
-        return means, cov, est, ~(finite & est.converged), notes
+        # replicates of an estimate that did not settle itself are shown for what they are, not thrown away
+        settled = est.converged | ~self.toward.converged[0]
+        return means, cov, est, ~(finite & settled), notes
 
 
 def _table(name: str, doc: str) -> cached_property[pd.DataFrame]:
@@ -98,6 +104,8 @@ def _table(name: str, doc: str) -> cached_property[pd.DataFrame]:
     def frame(self: PLSBootstrap) -> pd.DataFrame:
         layout = self.point.layout
         table = self.replicates.table(layout.slices()[name], self.interval, self.level)
+        if name in UNTESTED:
+            table[["t", "pvalue"]] = np.nan
         return pd.concat([pd.DataFrame(layout.keys[name]), table], axis=1)
 
     frame.__doc__ = doc
@@ -110,7 +118,8 @@ class PLSBootstrap(BootstrapAnalyses, Result):
 
     Every frame is long, [keys, est, se, t, pvalue, ci_lower, ci_upper]; square and wide frames of the point
     estimate become [row, column, ...], and effects [outcome, predictor, effect, ...] with effect direct,
-    indirect or total.
+    indirect or total. Reliabilities, R², f², HTMT, correlations and VIF have no t and p-value (NaN): zero is no hypothesis
+    about them.
 
     Attributes
     ----------
@@ -224,7 +233,7 @@ class PLSBootstrap(BootstrapAnalyses, Result):
         n, notes = self.replicates.n, self.replicates.notes
         said = {
             "no estimate": "gave no estimate (an item without variance, or predictors that determine one another) and are left out",
-            "not converged": "did not converge and are left out",
+            "not converged": f"did not converge and are {'left out' if self.point.converged else 'kept, like the estimate'}",
             "improper": "are improper (a reliability or correlation out of range) and are kept",
             "sign aligned": "had a construct's sign turned to match the point estimate",
         }

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .. import index as ix
-from ..errors import ImproperSolutionWarning, SpecError, near
+from ..errors import ImproperSolutionWarning, ReplicateWarning, SpecError, near
 from ..resampling import Interval, Sampling, bootstrap, check_interval, check_level
 from ..results import Result
 from .analyses import Analyses
@@ -224,7 +224,9 @@ class PLSResult(Analyses, Result):
         """
         lo, hi = self._scale(scale)
         case = np.ones(self.n_obs) if self.case_weights is None else self.case_weights
-        return self._by_construct(ix.mean_se(ix.index_influence(self.x, case, self._normalized(), lo, hi), case), "se")
+        return self._by_construct(
+            ix.mean_se(ix.index_influence(self.x, case, self._normalized(), lo, hi), case), "se"
+        )
 
     def unstandardized_effects(self, scale: ix.Scale = None) -> pd.DataFrame:
         """Effects between 0-100 scores, [outcome, predictor, direct, indirect, total].
@@ -355,6 +357,10 @@ class PLSResult(Analyses, Result):
             n_jobs=n_jobs,
             progress=progress,
         )
+        if reps.failed:
+            _warnings.warn(
+                f"{reps.failed} of {reps.n} replicates failed and are left out.", ReplicateWarning, stacklevel=2
+            )
         return PLSBootstrap(self, reps, interval, level)
 
     def predict_oos(
