@@ -18,6 +18,7 @@ __all__ = [
     "EstimationError",
     "ImproperSolutionWarning",
     "NotIdentifiedError",
+    "ReplicateWarning",
     "SpecError",
     "SpecWarning",
 ]
@@ -63,6 +64,10 @@ class ImproperSolutionWarning(CxWarning):
     """The estimates exist but lie outside what the model allows, such as a reliability above 1."""
 
 
+class ReplicateWarning(CxWarning):
+    """Some bootstrap replicates gave no numbers and are left out of standard errors and intervals."""
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the known name closest to `name`, or nothing.
 
@@ -88,6 +93,8 @@ def near(name: str, known: Iterable[str]) -> str:
     name = str(name)
     options = {str(k): str(k) for k in known}
     folded = {k.casefold(): k for k in options}
+    if name.casefold() in folded:
+        return f" Did you mean '{folded[name.casefold()]}'?"
     hits = difflib.get_close_matches(name, options, n=1, cutoff=0.6) or [
         folded[h] for h in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     ]

@@ -111,6 +111,35 @@ def unstandardized_paths(paths: Array, sd: Array) -> Array:
         return paths * sd[..., :, None] / sd[..., None, :]
 
 
+def index_influence(x: Array, weights: Array, v: Array, lo: Array, hi: Array) -> Array:
+    """Influence of each respondent on the index of each construct, at fixed index weights.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, p)
+        Answers; NaN is missing.
+    weights : ndarray of shape (n,)
+        Case weights.
+    v : ndarray of shape (p, j)
+        Normalised index weights.
+    lo, hi : ndarray of shape (p,)
+        Ends of the scales.
+
+    Returns
+    -------
+    ndarray of shape (n, j)
+        100 sum_i v_i o_ri (x_ri - m_i) / s_i over the range, with o_ri whether item i was answered, m_i its mean over
+        the answers and s_i their share of the weight. Without blanks this is the score less its mean. With blanks
+        only what was answered counts, so an index of few answers has a large standard error.
+    """
+    observed = ~np.isnan(x)
+    share = weights @ observed / weights.sum()
+    filled = np.where(observed, x, 0.0)
+    means = (weights @ filled) / weights.sum() / share
+    deviation = np.where(observed, x - means, 0.0) / share
+    return 100 * (deviation @ v) / ((hi - lo) @ v)
+
+
 def mean_se(scores: Array, weights: Array) -> Array:
     """Standard error of a weighted mean of scores at fixed index weights.
 

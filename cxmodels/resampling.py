@@ -254,7 +254,9 @@ def bootstrap(
         if lines is not None and lines.shape[1]:
             ok &= ~np.isnan(lines).all(axis=1)
     if not ok.any():
-        raise EstimationError(f"All {total} bootstrap replicates failed; the data are too few or too alike.")
+        worst = max(notes, key=lambda k: notes[k], default="")
+        why = f" ({notes[worst]} times: {worst})" if worst and notes[worst] else ""
+        raise EstimationError(f"All {total} bootstrap replicates failed{why}; the data are too few or too alike.")
     jack = jackknife(statistic, sampling, n_jobs=n_jobs) if interval == "bca" else None
     return Replicates(estimate, values, ok, notes, root, jack, se_values)
 

@@ -244,7 +244,7 @@ class Study:
         n, seed = int(b.get("replicates", 5000)), int(b.get("seed", 1))
         level, workers = float(b.get("level", 0.95)), int(b.get("workers", 1))
         missing = self.options.get("missing", "mean")
-        shared = {"missing": missing, "seed": seed, "level": level, "n_jobs": workers}
+        shared = {"missing": missing, "seed": seed, "interval": interval, "level": level, "n_jobs": workers}
         index = spec.fit(survey, bootstrap=n, progress=tell("indices and impacts"), **shared)
         boot = index.fit_of().bootstrap(
             n,

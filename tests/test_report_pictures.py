@@ -475,7 +475,7 @@ def test_forest_marks_what_is_beyond_a_threshold():
     assert len(fills) == 3
     assert fills[0] != fills[1] == fills[2]
     shown = [t.text for t in root.iter(f"{SVG}text")]
-    assert {"0.85", "0.90", "Vermilion: at or beyond 0.85."} <= set(shown)
+    assert {"0.85", "0.90", "Vermilion: interval reaches 0.85."} <= set(shown)
 
 
 def test_forest_takes_intervals_below_zero_and_intervals_given_backwards():

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import cxmodels as cx
-from cxmodels.errors import DataError, DataWarning, EstimationError, SpecError
+from cxmodels.errors import ConvergenceWarning, ReplicateWarning, DataError, DataWarning, EstimationError, SpecError
 from cxmodels.resampling import INTERVALS, Sampling, bootstrap, intervals, jackknife, jackknife_se
 from tests.test_pls import DATA, MODEL, sample
 
@@ -326,12 +326,21 @@ def test_replicates_without_variance_are_counted(level, missing):
         warnings.simplefilter("ignore", DataWarning)
         res = cx.PLS(SMALL).fit(data, missing=missing)
     rows = np.random.default_rng(1).integers(0, 60, (301, 60))
-    boot = res.bootstrap(indices=rows)
+    with pytest.warns(ReplicateWarning, match="of 301 replicates failed"):
+        boot = res.bootstrap(indices=rows)
     assert boot.failed == (rows != 3).all(axis=1).sum() > 60
     assert f"{boot.failed} of 301 replicates gave no estimate" in boot.summary()
     assert f"{boot.failed} failed" in repr(boot)
     assert len(boot.draws("paths")) == 301 - boot.failed
     assert boot.paths.notna().all(axis=None)
+
+
+def test_an_estimate_that_did_not_settle_keeps_its_replicates_and_says_so():
+    with pytest.warns(ConvergenceWarning):
+        res = cx.PLS(MODEL, max_iter=2).fit(DATA)
+    boot = res.bootstrap(50, seed=1)
+    assert boot.failed == 0
+    assert "50 of 50 replicates did not converge and are kept" in boot.summary()
 
 
 def test_turned_signs_are_counted_and_aligned():
@@ -358,7 +367,8 @@ def test_all_replicates_failing_is_an_error():
 def test_not_converged_replicates_are_left_out():
     steps = cx.PLS(MODEL).fit(DATA).iterations
     res = cx.PLS(MODEL, max_iter=steps).fit(DATA)
-    boot = res.bootstrap(100, seed=1)
+    with pytest.warns(ReplicateWarning):
+        boot = res.bootstrap(100, seed=1)
     late = boot.replicates.notes["not converged"]
     assert 0 < late == boot.failed < 100
     assert f"{late} of 100 replicates did not converge" in boot.summary()

@@ -360,3 +360,76 @@ def test_reversed_item_warns_with_the_name_of_its_unit(simulated):
     with pytest.warns(DataWarning):
         study = cx.SatisfactionIndex().fit(data, by="company", bootstrap=0)
     assert any(text.startswith("Company 2: Item 'confirm' loads negatively") for text in study.warnings)
+
+
+def test_missing_answers_widen_the_interval_as_they_should():
+    """Half the answers blank at random: intervals at fixed weights still cover the mean that all answers have."""
+    rng = np.random.default_rng(3)
+    n, hits, widths = 4000, 0, []
+    factor = rng.normal(size=n)
+    table = {f"q{i}": 6 + 1.2 * factor + rng.normal(size=n) for i in range(3)}
+    table |= {f"s{i}": 6.5 + 1.1 * factor + rng.normal(size=n) for i in range(2)}
+    population = pd.DataFrame(table).round().clip(1, 10)
+    model = cx.SatisfactionIndex("Q =~ q0 + q1 + q2\nS =~ s0 + s1\nS ~ Q", target="S", scale=(1, 10))
+    truth = model.fit(population, bootstrap=0).scores.set_index("construct").loc["S", "index"]
+    for _ in range(200):
+        sample = population.iloc[rng.integers(0, n, 300)].reset_index(drop=True)
+        sample[["s0", "s1"]] = sample[["s0", "s1"]].mask(rng.random((300, 2)) < 0.5)
+        row = model.fit(sample, bootstrap=0).scores.set_index("construct").loc["S"]
+        hits += row["ci_lower"] <= truth <= row["ci_upper"]
+        widths.append(row["se"])
+    assert 0.90 <= hits / 200 <= 0.99
+    complete = model.fit(population.iloc[:300], bootstrap=0).scores.set_index("construct").loc["S", "se"]
+    assert np.mean(widths) > 1.1 * complete
+
+
+@pytest.mark.parametrize("by", [["company", "year"], ["year", "company"]])
+def test_aggregation_does_not_hang_on_the_order_of_keys(by):
+    data, _ = cx.datasets.simulate_study(companies=12, respondents=60, years=2, seed=2, missing=0)
+    total = cx.SatisfactionIndex().fit(data, by, weights="weight", bootstrap=0).aggregate("industry", weights="revenue")
+    assert list(total.columns)[:4] == ["level", "name", "year", "construct"]
+    assert len(total) == data["industry"].nunique() * 2 * 6
+    assert (total.groupby(["year", "construct"])["units"].sum() == 12).all()
+
+
+def test_a_unit_without_complaints_keeps_its_index():
+    data, _ = cx.datasets.simulate_study(companies=4, respondents=80, years=1, seed=5, missing=0)
+    quiet = data["company"].iloc[0]
+    data.loc[data["company"] == quiet, "complaint"] = 0
+    with pytest.warns(cx.CxWarning, match=f"{quiet}: 'Complaints' has one answer throughout"):
+        study = cx.SatisfactionIndex().fit(data, "company", weights="weight", bootstrap=20, seed=1)
+    mine = study.scores[study.scores["company"] == quiet].set_index("construct")
+    assert mine.loc["Satisfaction", "index"] > 0
+    assert "Complaints" not in mine.index
+    assert study.rates.set_index("company").loc[quiet, "value"] == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda s: s.change(None), "result of an earlier wave"),
+        (lambda s: s.aggregate([]), "names of level columns"),
+        (lambda s: s.aggregate(None), "names of level columns"),
+        (lambda s: s.aggregate("industry", weights=[1, 2]), "names of level columns"),
+        (lambda s: s.aggregate("industry", weights="sector"), "'sector' holds text"),
+        (lambda s: s.spec.fit(s.survey, ["company", "company"]), "names 'company' twice"),
+    ],
+)
+def test_wrong_calls_are_one_sentence(call, words):
+    data, _ = cx.datasets.simulate_study(companies=3, respondents=60, years=1, seed=2, missing=0)
+    study = cx.SatisfactionIndex().fit(data, "company", weights="weight", bootstrap=0)
+    with pytest.raises(cx.CxError, match=words):
+        call(study)
+
+
+def test_one_column_cannot_be_two_items():
+    with pytest.raises(cx.CxError, match="'confirm' would stand for more than one item"):
+        cx.acsi.ACSI.with_items(satisfaction="confirm")
+
+
+def test_bca_intervals_reach_the_impacts():
+    mobi = cx.datasets.load("mobi")
+    spec = cx.SatisfactionIndex(cx.acsi.ECSI)
+    percentile, bca = (spec.fit(mobi, bootstrap=200, seed=1, interval=k).impacts for k in ("percentile", "bca"))
+    assert (percentile["se"] == bca["se"]).all()
+    assert (percentile["ci_lower"] != bca["ci_lower"]).all()

@@ -172,7 +172,7 @@ def test_infinite_negative_out_of_scale_and_doubled_are_found_after_reading(tmp_
 
 @pytest.mark.parametrize(
     ("encoding", "text"),
-    [("cp1251", "фирма;q\nЁлка;1\n"), ("latin-1", "société;q\nÉlan;1\n")],
+    [("cp1251", "фирма;q\nЁлка;1\n"), ("cp1252", "société;q\nÉlan;1\n"), ("cp1252", "Größe;q\n“naja”;1\n")],
 )
 def test_other_encodings_are_said_and_can_be_given(tmp_path, encoding, text):
     path = put(tmp_path, "a.csv", text, encoding)

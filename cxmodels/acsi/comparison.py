@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def rate(fit: PLSResult, measure: str, item: str, level: float) -> dict[str, Any]:
     """Weighted share of ones in a 0/1 item, with Wilson's interval at the effective sample size."""
-    x = fit.x[:, fit.item_names.index(item)]
+    x = fit.survey.numeric([item])[fit.rows, 0]
     g = np.ones(len(x)) if fit.case_weights is None else fit.case_weights
     x, g = x[~np.isnan(x)], g[~np.isnan(x)]
     if len(x) < 2 or not np.isin(x, (0, 1)).all():
@@ -36,6 +36,8 @@ def aggregate(result: IndexResult, levels: list[str], weights: str | None) -> pd
 
     if not result.keys:
         raise SpecError("There is one unit only, so nothing to aggregate; fit with by= first.")
+    if not levels or not all(isinstance(c, str) for c in levels) or not isinstance(weights, str | None):
+        raise SpecError("aggregate takes the names of level columns and of one weight column.")
     frame, keys = result.survey.frame, list(result.keys)
     wanted = [c for c in [*levels, weights] if c]
     for column in wanted:
@@ -43,13 +45,15 @@ def aggregate(result: IndexResult, levels: list[str], weights: str | None) -> pd
             raise SpecError(f"Column '{column}' is not in the data.{near(column, map(str, frame.columns))}")
     facts = _facts(frame, keys, [c for c in wanted if c not in keys])
     table = result.scores.merge(facts, on=keys)
+    if weights is not None and not pd.api.types.is_numeric_dtype(table[weights]):
+        raise DataError(f"The weight '{weights}' holds text; a weight of units is a number.")
     table["_weight"] = 1.0 if weights is None else table[weights].astype(float)
     if (bad := table.loc[~(table["_weight"] >= 0), keys].drop_duplicates()).size:
         raise DataError(f"The weight '{weights}' is negative or missing for {_names(bad)}.")
     z = -ndtri((1 - result.level) / 2)
     parts = []
     for name in levels:
-        others = [k for k in keys[1:] if k != name]
+        others = _crossing(table, keys, name)
         part = table.assign(_wx=table["_weight"] * table["index"], _wse=(table["_weight"] * table["se"]) ** 2)
         sums = part.groupby([name, *others, "construct"], sort=False, observed=True).agg(
             total=("_weight", "sum"), wx=("_wx", "sum"), wse=("_wse", "sum"), units=("n", "size"), n=("n", "sum")
@@ -72,6 +76,8 @@ def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFr
     from scipy.special import ndtr
 
     choose("adjust", adjust, ADJUSTMENTS)
+    if not isinstance(previous, type(result)):
+        raise SpecError("change() compares with the result of an earlier wave, made by SatisfactionIndex.fit.")
     if result.keys != previous.keys:
         raise SpecError(f"The waves have different units: {listed(result.keys)} against {listed(previous.keys)}.")
     keys = [*result.keys, "construct"]
@@ -89,6 +95,17 @@ def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFr
     return out
 
 
+def _crossing(table: pd.DataFrame, keys: list[str], level: str) -> list[str]:
+    """Keys that cut across a level, such as the year; those nested in it, such as the company, are averaged over."""
+
+    def varies(of: str, within: str) -> bool:
+        return bool(table.groupby(within, observed=True)[of].nunique().gt(1).any())
+
+    nested = [k for k in keys if k != level and not varies(level, k)]
+    unit = max(nested, key=lambda k: table[k].nunique(), default=None)
+    return [k for k in keys if k not in (level, unit) and (k not in nested or (unit is not None and varies(k, unit)))]
+
+
 def _facts(frame: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:
     """One row per unit with the columns that describe it, each constant within the unit."""
     groups = frame.groupby(keys, observed=True)[columns] if columns else None
@@ -97,7 +114,9 @@ def _facts(frame: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataF
     distinct, blanks = groups.nunique(), frame[columns].isna().groupby([frame[k] for k in keys], observed=True).any()
     for column in columns:
         if (varying := distinct.index[distinct[column] > 1]).size:
-            raise DataError(f"'{column}' varies within {_names(varying.to_frame())}; it must be constant in a unit.")
+            raise DataError(
+                f"'{column}' varies within {_names(varying.to_frame())}; it must be constant in a unit; if it changes from wave to wave, name the wave in by= too."
+            )
         if (empty := blanks.index[blanks[column]]).size:
             raise DataError(f"'{column}' is missing in {_names(empty.to_frame())}.")
     return groups.first().reset_index()

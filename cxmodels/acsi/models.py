@@ -140,6 +140,9 @@ class IndexModel:
             raise SpecError(
                 f"The {self.name} model has no item '{unknown[0]}'; it has {listed(self.items, 30)}.{near(unknown[0], self.items)}"
             )
+        renamed = [new.get(i, i) for i in self.items]
+        if twice := [i for i in dict.fromkeys(renamed) if renamed.count(i) > 1]:
+            raise SpecError(f"Column '{twice[0]}' would stand for more than one item; name one column for each.")
         return replace(
             self,
             measures={c: tuple(new.get(i, i) for i in items) for c, items in self.measures.items()},

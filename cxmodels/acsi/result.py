@@ -14,7 +14,7 @@ from .. import index as ix
 from ..errors import SpecError, listed
 from ..pls import PLSResult
 from ..pls.kernel import Array, total_effects
-from ..resampling import Replicates, intervals, standard_error
+from ..resampling import Interval, Replicates, intervals, standard_error
 from ..results import Result
 from . import comparison
 
@@ -55,6 +55,7 @@ class IndexResult(Result):
     skipped: pd.DataFrame
     unnamed: int
     level: float
+    interval: Interval
     seed: int | None
     messages: tuple[str, ...]
 
@@ -75,7 +76,7 @@ class IndexResult(Result):
             lo, hi, v = self._measure(fit)
             value = ix.index(fit.means, v, lo, hi)
             case = np.ones(fit.n_obs) if fit.case_weights is None else fit.case_weights
-            se = ix.mean_se(ix.index(fit.filled, v, lo, hi), case)
+            se = ix.mean_se(ix.index_influence(fit.x, case, v, lo, hi), case)
             boot = self._spread(unit, slice(0, len(value)))
             columns: dict[str, Any] = {"construct": fit.linear, "index": value, "se": se}
             columns |= {"ci_lower": np.maximum(value - z * se, 0), "ci_upper": np.minimum(value + z * se, 100)}
@@ -87,7 +88,7 @@ class IndexResult(Result):
         """Effects between indices, [unit..., driver, target, impact, se, ci_lower, ci_upper].
 
         Points by which the target's index moves per point of the driver's: the total effect of unstandardised
-        paths (Fornell et al. 1996). Percentile intervals from the bootstrap, NaN without one. An impact on a
+        paths (Fornell et al. 1996). Intervals from the bootstrap, NaN without one. An impact on a
         0/1 construct such as Complaints is in percentage points. Association, not proof of cause.
         """
         parts = []
@@ -101,7 +102,14 @@ class IndexResult(Result):
             lower, upper = np.full((2, len(at)), np.nan)
             if unit in self.replicates:
                 r = self.replicates[unit]
-                lower, upper = intervals(r.estimate[at], r.values[r.ok][:, at], "percentile", self.level)
+                lower, upper = intervals(
+                    r.estimate[at],
+                    r.values[r.ok][:, at],
+                    self.interval,
+                    self.level,
+                    jack=_columns(r.jack, at),
+                    se_reps=_columns(r.se_values, at, r.ok),
+                )
             columns |= {"se": self._spread(unit, at), "ci_lower": lower, "ci_upper": upper}
             parts.append(self._labelled(unit, columns))
         return pd.concat(parts, ignore_index=True)
@@ -216,7 +224,7 @@ class IndexResult(Result):
         DataError
             If a level or weight is missing, varies within a unit, or is negative.
         """
-        return comparison.aggregate(self, [levels] if isinstance(levels, str) else list(levels), weights)
+        return comparison.aggregate(self, [levels] if isinstance(levels, str) else list(levels or ()), weights)
 
     def change(self, previous: IndexResult, *, adjust: str = "holm") -> pd.DataFrame:
         """Compare the indices with those of an earlier, independent sample, unit by unit.
@@ -362,6 +370,11 @@ class IndexResult(Result):
         for at, (key, value) in enumerate(zip(self.keys, unit, strict=True)):
             frame.insert(at, key, value)
         return frame
+
+
+def _columns(values: Array | None, at: Any, rows: Any = slice(None)) -> Array | None:
+    """Some columns of what a kind of interval needs, if it was computed."""
+    return None if values is None else values[rows][:, at]
 
 
 def _linear_paths(fit: PLSResult) -> pd.DataFrame:

@@ -11,13 +11,22 @@ import numpy as np
 import pandas as pd
 
 from .. import index as ix
-from ..errors import DataError, DataWarning, EstimationError, SpecError, listed, near
+from ..errors import DataError, DataWarning, EstimationError, ReplicateWarning, SpecError, listed, near
 from ..pls import PLS, PLSResult
 from ..pls.bootstrap import PLSStatistic
 from ..pls.kernel import Array, total_effects
-from ..resampling import Replicates, Sampling, check_level, check_workers, entropy, whole_number
+from ..resampling import (
+    Interval,
+    Replicates,
+    Sampling,
+    check_interval,
+    check_level,
+    check_workers,
+    entropy,
+    whole_number,
+)
 from ..resampling import bootstrap as resample
-from ..survey import as_survey
+from ..survey import Survey, as_survey
 from .models import ACSI, IndexModel, with_price_tolerance
 from .result import IndexResult
 
@@ -80,6 +89,7 @@ class SatisfactionIndex:
         missing: Literal["mean", "listwise", "pairwise", "error"] = "mean",
         bootstrap: int = 500,
         seed: int | None = None,
+        interval: Interval = "percentile",
         level: float = 0.95,
         n_jobs: int = 1,
         progress: Callable[[int, int], None] | None = None,
@@ -102,6 +112,8 @@ class SatisfactionIndex:
             Replicates behind the intervals of impacts and ``se_bootstrap``; 0 leaves them out.
         seed : int, optional
             Same seed, same numbers, whatever `n_jobs`.
+        interval : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
+            Kind of the bootstrap intervals, those of the impacts.
         level : float, default 0.95
             Confidence level.
         n_jobs : int, default 1
@@ -122,6 +134,7 @@ class SatisfactionIndex:
         if whole_number("bootstrap", bootstrap) < 0 or bootstrap == 1:
             raise SpecError(f"bootstrap is the number of replicates, 0 or at least 2, not {bootstrap}.")
         check_level(level)
+        check_interval(interval)
         check_workers(n_jobs)
         survey = with_price_tolerance(as_survey(data), self.model.items)
         case = survey.case_weights(weights)
@@ -131,17 +144,25 @@ class SatisfactionIndex:
         fits: dict[tuple[Any, ...], PLSResult] = {}
         reps: dict[tuple[Any, ...], Replicates] = {}
         skipped = []
+        messages: list[str] = []
         for u, unit in enumerate(units):
             rows = np.flatnonzero(place == u)
             try:
                 part = survey.subset(rows) if keys else survey
-                fit = self.pls.fit(part, weights=None if case is None else case[rows], missing=missing)
+                pls, dropped = self._without_constant(part) if keys else (self.pls, "")
+                fit = pls.fit(part, weights=None if case is None else case[rows], missing=missing)
+                if dropped:
+                    messages.append(
+                        f"{', '.join(map(str, unit))}: {dropped} has one answer throughout and is left out."
+                    )
                 statistic = IndexStatistic.of(fit, *self.ends(fit))
                 if bootstrap:
                     child = [*np.atleast_1d(root).tolist(), u] if keys else root
                     tell = None if keys else progress
                     sampling = Sampling(fit.n_obs)
-                    reps[unit] = resample(statistic, sampling, bootstrap, seed=child, n_jobs=n_jobs, progress=tell)
+                    reps[unit] = resample(
+                        statistic, sampling, bootstrap, seed=child, interval=interval, n_jobs=n_jobs, progress=tell
+                    )
                 fits[unit] = fit
             except (DataError, EstimationError) as error:
                 if not keys:
@@ -151,7 +172,6 @@ class SatisfactionIndex:
                 progress(u + 1, len(units))
         if not fits:
             raise DataError(f"None of the {len(units)} units can be estimated; the first: {skipped[0][-1]}")
-        messages = []
         if skipped:
             messages.append(f"{len(skipped)} of {len(units)} units could not be estimated; see skipped.")
         if unnamed:
@@ -163,6 +183,9 @@ class SatisfactionIndex:
         ]
         for message in messages:
             _warnings.warn(message, DataWarning, stacklevel=2)
+        if failed := sum(r.failed for r in reps.values()):
+            total = sum(r.n for r in reps.values())
+            _warnings.warn(f"{failed} of {total} replicates failed and are left out.", ReplicateWarning, stacklevel=2)
         return IndexResult(
             spec=self,
             survey=survey,
@@ -172,6 +195,7 @@ class SatisfactionIndex:
             skipped=pd.DataFrame(skipped, columns=[*keys, "rows", "reason"]),
             unnamed=unnamed,
             level=level,
+            interval=interval,
             seed=seed,
             messages=tuple(messages),
         )
@@ -180,6 +204,20 @@ class SatisfactionIndex:
     def pls(self) -> PLS:
         """The path model behind the index."""
         return self._pls  # type: ignore[attr-defined]
+
+    def _without_constant(self, part: Survey) -> tuple[PLS, str]:
+        """Leave out constructs whose items do not vary in a unit, as complaints where nobody complained."""
+        x = part.numeric(self.model.items)
+        flat = {
+            i
+            for i, column in zip(self.model.items, x.T, strict=True)
+            if len(np.unique(column[~np.isnan(column)])) < 2
+        }
+        gone = [c for c, items in self.model.measures.items() if c != self.model.target and set(items) <= flat]
+        if not gone or not flat:
+            return self.pls, ""
+        model = self.model.without(*gone)
+        return PLS(model.syntax, scheme=self.scheme, modes=self.modes, standardize=self.standardize), listed(gone)
 
     def ends(self, fit: PLSResult) -> tuple[Array, Array]:
         """Return the ends of each item's scale, after a check that all answers lie inside.
@@ -253,6 +291,8 @@ def _units(
 ) -> tuple[list[str], list[tuple[Any, ...]], np.ndarray, int]:
     """Units in sorted order, the unit of each row (-1 for none), and how many rows name none."""
     keys = [] if by is None else [by] if isinstance(by, str) else list(by)
+    if twice := [k for k in keys if keys.count(k) > 1]:
+        raise SpecError(f"by names '{twice[0]}' twice.")
     for key in keys:
         if key not in frame.columns:
             raise SpecError(f"by names '{key}', which is not a column.{near(key, map(str, frame.columns))}")

@@ -121,7 +121,7 @@ def interval_forest(
 ) -> str:
     """Draw estimates with their intervals, one row each, in the order of the frame.
 
-    Without thresholds a dot is hollow where its interval covers 0. With thresholds an estimate at or beyond the
+    Without thresholds a dot is hollow where its interval covers 0. With thresholds a row whose interval reaches the
     lowest one is vermilion.
 
     Parameters
@@ -153,7 +153,7 @@ def interval_forest(
     limits = sorted(float(t) for t in thresholds)
     notes = []
     if limits:
-        rows = [replace(r, warm=r.est >= limits[0]) for r in rows]
+        rows = [replace(r, warm=(r.upper if r.bounded else r.est) >= limits[0]) for r in rows]
         if any(r.warm for r in rows):
             notes = [said["beyond"].format(threshold=number(limits[0], digits, said))]
     else:

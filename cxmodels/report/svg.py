@@ -51,7 +51,7 @@ WORDS = MappingProxyType(
         "overkill": "Possible overkill",
         "means": "Dashed lines: means",
         "estimate": "Estimate",
-        "beyond": "Vermilion: at or beyond {threshold}",
+        "beyond": "Vermilion: interval reaches {threshold}",
         "overall": "Overall",
         "differs": "Filled: interval excludes {overall}",
         "omitted": "{n} more in between, not shown",

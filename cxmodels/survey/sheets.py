@@ -95,7 +95,7 @@ def _decode(path: Path, encoding: str | None) -> str:
     try:
         text = raw.decode(encoding or "utf-8-sig")
     except LookupError:
-        raise SpecError(f"encoding '{encoding}' is unknown: try 'utf-8', 'cp1251', 'latin-1' or 'utf-16'.") from None
+        raise SpecError(f"encoding '{encoding}' is unknown: try 'utf-8', 'cp1252', 'cp1251' or 'utf-16'.") from None
     except UnicodeError as error:
         place = getattr(error, "start", 0)
         line = raw.count(b"\n", 0, place) + 1
@@ -111,10 +111,10 @@ def _decode(path: Path, encoding: str | None) -> str:
 
 
 def _likely_encoding(raw: bytes) -> str:
-    """Cyrillic words are runs of high bytes; accented Latin letters stand alone."""
-    high = np.frombuffer(raw, dtype=np.uint8) >= 0x80
-    together = np.count_nonzero(high[1:] & high[:-1])
-    return "cp1251" if 2 * together > np.count_nonzero(high) else "latin-1"
+    """Cyrillic words are runs of letters at the top of the code page; accented Latin letters stand alone."""
+    words = re.findall(rb"[\xa8\xb8\xc0-\xff]+", raw)
+    long = sum(len(word) for word in words if len(word) > 2)
+    return "cp1251" if 2 * long > sum(map(len, words)) else "cp1252"
 
 
 def _delimiter(stream: io.StringIO, path: Path) -> str:

@@ -33,9 +33,15 @@ def raise_for(problems: list[Problem]) -> None:
     """Raise one DataError that lists the problems, if there are any."""
     if not problems:
         return
-    said = [problem.detail for problem in problems[:LIMIT]]
-    if len(problems) > LIMIT:
-        said.append(f"And {len(problems) - LIMIT} more problems; Survey.validate() lists all.")
+    kinds: dict[str, list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault(problem.problem, []).append(problem)
+    said = [
+        alike[0].detail
+        if len(alike) == 1
+        else f"{len(alike)} items have the same fault ({kind}): {listed([p.column for p in alike], LIMIT)}. {alike[0].detail}"
+        for kind, alike in kinds.items()
+    ]
     raise DataError(" ".join(said))
 
 
