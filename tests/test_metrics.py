@@ -843,3 +843,12 @@ def test_nothing_warns_without_reason():
         warnings.simplefilter("error")
         m.csi(IMPORTANCE, QUALITY, data=HOTEL, by=np.arange(60) % 2)
         m.duration([1, 2, 3], measure=["mean", "median", "p90", "geometric_mean"])
+
+
+def test_monitor_keeps_inside_its_scale():
+    x, unit, month, _ = monitored()
+    inside = np.clip(x, 0, 100)
+    cells = m.monitor(inside, unit, month, scale=(0, 100)).cells
+    assert cells["limit_upper"].max() <= 100
+    with pytest.raises(DataError, match="outside its scale 0 to 100 in 1 of"):
+        m.monitor(np.r_[inside[:-1], 101.0], unit, month, scale=(0, 100))

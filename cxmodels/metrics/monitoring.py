@@ -24,7 +24,7 @@ import pandas as pd
 from ..errors import DataError, SpecError, listed
 from ..inference import quantile
 from ..results import Result
-from .answers import design_of, labels, read
+from .answers import Scale, design_of, labels, read
 from .design import Array, Codes
 
 RULES = ("beyond", "run", "two_of_three")
@@ -129,6 +129,7 @@ def monitor(
     sigma: float = 3.0,
     rules: Sequence[str] = ("beyond", "run"),
     run: int = 8,
+    scale: Scale | None = None,
     level: float = 0.95,
 ) -> Monitor:
     """Follow employees or branches month by month, with shrinkage for few answers and control limits.
@@ -150,6 +151,8 @@ def monitor(
         beyond two thirds of the limit on one side (Western Electric 1956).
     run : int, default 8
         Length of a run.
+    scale : (lo, hi), optional
+        Ends of the scale: limits are cut there, and scores beyond are refused.
     level : float, default 0.95
         Confidence level of the intervals; Student's, with the units less one as degrees of freedom.
 
@@ -179,6 +182,7 @@ def monitor(
     if not sigma > 0 or run < 2:
         raise SpecError(f"sigma must be above 0 and run at least 2, not {sigma!r} and {run!r}.")
     answers = read(x, data, "scores")
+    ends = (-np.inf, np.inf) if scale is None else answers.scale(scale, scale)
     who, when = labels(answers, unit, "unit"), labels(answers, period, "period")
     known = ~np.isnan(answers.values[:, 0]) & who.notna().to_numpy() & when.notna().to_numpy()
     if not known.any():
@@ -205,7 +209,7 @@ def monitor(
         se=np.sqrt(noise), score=fit["score"], score_se=fit["se"],
         ci_lower=fit["score"] - q * fit["se"], ci_upper=fit["score"] + q * fit["se"],
         reliability=fit["reliability"], centre=fit["centre"],
-        limit_lower=fit["centre"] - sigma * spread, limit_upper=fit["centre"] + sigma * spread,
+        limit_lower=np.clip(fit["centre"] - sigma * spread, *ends), limit_upper=np.clip(fit["centre"] + sigma * spread, *ends),
         z=np.divide(y - fit["centre"], spread, out=np.zeros_like(y), where=spread > 0),
     )  # fmt: skip
     cells["signal"] = _signals(cells["z"].to_numpy(), u, t, tuple(rules), sigma, run)
