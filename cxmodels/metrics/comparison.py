@@ -52,8 +52,10 @@ def differences(
         Adjustment for the number of tests: Holm keeps the chance of any false alarm, Benjamini and Hochberg the share
         of false alarms.
     interval : {"wald", "mover"}, default "wald"
-        Wald: difference ± quantile × se. MOVER builds the interval from those of the two groups (Newcombe 1998;
-        Zou and Donner 2008), and the test from its end nearer to 0; use it where a group is small or all alike.
+        Wald: difference ± quantile × se; it rejects too often where groups are lopsided and of unequal size (12 % in
+        place of 5 % for NPS with 20 and 60 answers, nine tenths of them alike). MOVER builds the interval from those of
+        the two groups (Newcombe 1998; Zou and Donner 2008), and the test from its end nearer to 0: cautious there, and
+        defined where all answers of a group are alike, but up to 8 % where small groups are not lopsided.
     **options
         Further arguments of the metric. With ``clusters=`` of the respondent, the same people asked twice are
         compared as pairs.
