@@ -243,13 +243,13 @@ class Study:
         _check_units(survey, self.model.get("by"))
         n, seed = int(b.get("replicates", 5000)), int(b.get("seed", 1))
         level, workers = float(b.get("level", 0.95)), int(b.get("workers", 1))
-        missing = self.options.get("missing", "mean")
+        missing, interval = self.options.get("missing", "mean"), b.get("interval", "percentile")
         shared = {"missing": missing, "seed": seed, "interval": interval, "level": level, "n_jobs": workers}
         index = spec.fit(survey, bootstrap=n, progress=tell("indices and impacts"), **shared)
         boot = index.fit_of().bootstrap(
             n,
             seed,
-            interval=b.get("interval", "percentile"),
+            interval=interval,
             level=level,
             n_jobs=workers,
             progress=tell("path model"),
