@@ -19,6 +19,7 @@ from ..errors import (
 )
 from ..model import Model
 from .composites import is_hidden
+from .constraints import defined_values
 from .estimate import Estimate
 from .inference import information
 from .table import Table
@@ -124,14 +125,18 @@ def diagnose(e: Estimate, rows: Rows) -> list[Event]:
         events.append((ConvergenceWarning, _stopped(e)))
     flat = _flat(e)
     if flat:
+        few = f" {e.data.n:.0f} rows for {e.npar} parameters are few." if e.data.n < 2 * e.npar else ""
+        alone = len(flat) == 1
         raise NotIdentifiedError(
-            f"The model is not identified: the data cannot tell {listed(flat)} apart, many values fit equally well. "
-            "Fix one of them, or check constructs with two items that are nearly uncorrelated with the rest."
+            f"The model is not identified: the data {'do not determine' if alone else 'cannot tell'} {listed(flat)}"
+            f"{'' if alone else ' apart'}, many values fit equally well. "
+            f"Fix one of them, or check constructs with two items that are nearly uncorrelated with the rest.{few}"
         )
     events += [(ImproperSolutionWarning, m) for m in improper(e)]
     events += [(DataWarning, m) for m in _collinear(e)]
     if e.data.n <= e.npar:
         events.append((DataWarning, f"{e.data.n:.0f} rows for {e.npar} free parameters; estimates will be unstable."))
+    events += [(DataWarning, m) for m in (*_few_clusters(e, rows), *_never_together(e), *_without_value(e))]
     for number, o in enumerate(e.data.ordinal):
         names = e.table.roles[number].observed
         events += [
@@ -147,6 +152,37 @@ def _stopped(e: Estimate) -> str:
         f"The estimation stopped after {e.minimum.iterations} steps without reaching a minimum; read nothing into "
         "the numbers. Simplify the model, or give starting values with start()."
     )
+
+
+def _few_clusters(e: Estimate, rows: Rows) -> list[str]:
+    """Standard errors from fewer clusters than parameters."""
+    if rows.clusters is None or e.table.levels > 1:
+        return []
+    count = int(rows.clusters.max()) + 1
+    if count > e.npar:
+        return []
+    return [f"{count} clusters for {e.npar} free parameters; standard errors and test are unreliable."]
+
+
+def _never_together(e: Estimate) -> list[str]:
+    """Pairs of items that no row has both of."""
+    out = []
+    for number, patterns in enumerate(e.data.patterns):
+        if len(pairs := np.argwhere(np.triu(patterns.coverage == 0))):
+            a, b = (patterns.names[k] for k in pairs[0])
+            more = f" (and {len(pairs) - 1} more pairs)" if len(pairs) > 1 else ""
+            out.append(
+                f"No row{_where(e, number)} has an answer to both '{a}' and '{b}'{more}: the data say nothing about their "
+                "covariance, so the degrees of freedom, test and fit measures count too much."
+            )
+    return out
+
+
+def _without_value(e: Estimate) -> list[str]:
+    """Defined parameters that are no number."""
+    values = defined_values(e.table, e.values)
+    bad = [name for (name, _), v in zip(e.table.defined, values, strict=True) if not np.isfinite(v)]
+    return [f"The defined parameter {listed(bad)} has no value at the estimates; check its formula."] if bad else []
 
 
 def _flat(e: Estimate) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, EstimationError
+from ..errors import DataError, EstimationError, listed
 from .constraints import minimise_under, null_space
 from .incomplete import Incomplete
 from .matrices import Block, State, compile_block, move, state
@@ -219,6 +219,8 @@ def estimate(table: Table, data: Data, plan: Plan, start: Array | None = None) -
     objective = _objective(table, blocks, data, plan, base)
     if start is None:
         start = _start(table, data, blocks, base)
+        if plan.kind == "ML":
+            _check_regular(table, blocks, expand(table, base, start))
     minimum, active, equations = minimise_under(objective, table, base, start)
     if not np.isfinite(minimum.value) or not minimum.converged:
         minimum, active, equations = _again(table, objective, base, start, data, (minimum, active, equations))
@@ -231,6 +233,21 @@ def estimate(table: Table, data: Data, plan: Plan, start: Array | None = None) -
     if data.samples and plan.unbiased and not data.ordinal:
         data = replace(data, samples=tuple(replace(s, n=s.n + 1) for s in data.samples))
     return Estimate(table, blocks, raw, data, plan, base, objective, minimum, active, count)
+
+
+def _check_regular(table: Table, blocks: tuple[Block, ...], values: Array) -> None:
+    """Refuse fixed values under which the items have no likelihood, as their implied covariances are singular."""
+    for block in blocks:
+        cov = state(block, values).cov[: block.p, : block.p]
+        sd = np.sqrt(np.maximum(np.diagonal(cov), 1e-300))
+        roots, vectors = np.linalg.eigh(cov / np.outer(sd, sd))
+        if abs(roots[0]) < 1e-12:
+            weight = np.abs(vectors[:, 0])
+            names = [block.names[i] for i in np.flatnonzero(weight > 0.1 * weight.max())]
+            raise EstimationError(
+                f"By its fixed values the model makes {listed(names)} determine one another exactly, "
+                "which the data do not; free a residual variance."
+            )
 
 
 def fixed_values(table: Table, samples: Sequence[Sample]) -> Array:
@@ -318,6 +335,8 @@ def _again(table: Table, objective: Objective, base: Array, start: Array, data: 
                     latent = e.lhs in table.roles[e.group * table.levels + e.level].latent
                     x[q] *= shrink if latent else 1.6
         found = minimise_under(objective, table, base, x)
+        if not found[0].converged and abs(found[0].value - best[0].value) < 1e-4 * max(best[0].value, 1e-3):
+            break  # the same valley without an end
         better = found[0].value < best[0].value - 1e-10
         if np.isfinite(found[0].value) and (better or (found[0].converged and not best[0].converged)):
             best = found

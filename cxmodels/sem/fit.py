@@ -192,6 +192,8 @@ def _noncentrality(x: float, df: float, level: float) -> float:
 
     if chdtr(df, x) < level:
         return 0.0
+    if not x < 1e10:  # beyond it its distribution is not computed, and the interval has no width to speak of
+        return x - df
     high = max(x, 1.0)
     while chndtr(x, df, high) > level:
         high *= 2

@@ -59,8 +59,9 @@ class Plan:
 
 
 def plan_for(
-    name: str, *, information: str | None, fiml: bool, clustered: bool, weighted: bool, wishart: bool
-) -> Plan:
+    name: str, *, information: str | None, fiml: bool, clustered: bool, weighted: bool, wishart: bool,
+    ordinal: bool = False,
+) -> Plan:  # fmt: skip
     """Resolve an estimator; clusters, and weights under ML, ask for robust standard errors.
 
     Parameters
@@ -69,7 +70,7 @@ def plan_for(
         One of `ESTIMATORS`, in any case.
     information : {"expected", "observed"} or None
         None takes the estimator's own; observed where rows are incomplete.
-    fiml, clustered, weighted, wishart : bool
+    fiml, clustered, weighted, wishart, ordinal : bool
         What the data and the likelihood are like.
 
     Returns
@@ -95,8 +96,16 @@ def plan_for(
                 "use ML or MLR, or missing='listwise'."
             )
         plan = replace(plan, information="observed" if se != "first.order" else "first.order")
-    if clustered and se != "robust.huber.white" and kind == "ML":
-        raise SpecError(f"Clusters need estimator MLR (or ML, which then becomes MLR), not {upper}.")
+    right = (
+        se == "robust.huber.white"
+        or (se == "robust.sem" and (ordinal or not clustered))
+        or (kind == "WLS" and (ordinal or not clustered))
+    )
+    if (clustered or weighted) and not right:
+        raise SpecError(
+            f"{'Clusters' if clustered else 'Weights'} would be ignored by the standard errors and test of {upper}; "
+            f"use estimator {'WLSMV' if ordinal else 'MLR'}."
+        )
     if information is not None:
         if information not in ("expected", "observed"):
             raise SpecError(f"information is 'expected' or 'observed', not '{information}'.")

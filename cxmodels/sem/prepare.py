@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError, SpecError, listed, near
+from ..errors import CxError, DataError, SpecError, listed, near
 from ..survey import Survey
 from .estimate import Data
 from .ordinal import ordinal_moments
@@ -22,6 +23,8 @@ from .saturated import saturated
 from .table import Table
 
 Array = NDArray[Any]
+
+_SIZES = (1e-70, 1e70)  # spread of an item whose fourth moments are numbers
 
 __all__ = ["Rows", "check_covariance", "make_data", "take_rows"]
 
@@ -114,6 +117,14 @@ def take_rows(
             )
     w = None if case is None else case[keep] * (n / case[keep].sum())
     clusters = None if cluster is None else pd.factorize(columns["cluster"][keep])[0]
+    if clusters is not None:
+        for g, label in enumerate(labels):
+            if len(np.unique(clusters[codes == g])) < 2:
+                where = f" of group '{label}'" if len(labels) > 1 else ""
+                raise DataError(
+                    f"All {int((codes == g).sum())} rows{where} belong to one cluster of '{cluster}'; "
+                    "standard errors need several clusters."
+                )
     return Rows(tuple(names), x[keep], keep, codes, labels, w, clusters, tuple(reasons))
 
 
@@ -162,17 +173,19 @@ def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Seque
             is_ordered = np.array([n in ordered for n in names])
             if not is_ordered.any():
                 raise SpecError("None of the ordered items is in the model.")
-            found = ordinal_moments(
-                x, is_ordered, w, "pairwise" if missing == "pairwise" else "listwise", names=names,
-                levels=[levels.get(n) for n in names], cluster=clusters, covariance="full",
-            )  # fmt: skip
+            with _naming(where):
+                found = ordinal_moments(
+                    x, is_ordered, w, "pairwise" if missing == "pairwise" else "listwise", names=names,
+                    levels=[levels.get(n) for n in names], cluster=clusters, covariance="full",
+                )  # fmt: skip
             ordinal.append(found)
             samples.append(Sample(float(found.n), found.means, found.cor, x, w, clusters))
             continue
         _check_constant(x, names, where)
         if plan.fiml:
-            group = Patterns.of(x, w, names)
-            top = saturated(group)
+            with _naming(where):
+                group = Patterns.of(x, w, names)
+                top = saturated(group)
             patterns.append(group)
             tops.append(top)
             samples.append(Sample(group.total, top.mean, top.cov, x, w, clusters))
@@ -180,6 +193,15 @@ def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Seque
             samples.append(sample_of(x, w, clusters))
             check_covariance(samples[-1].cov, names, len(x), where)
     return Data(tuple(samples), tuple(ordinal), tuple(patterns), tuple(tops))
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Say in which group an error arose."""
+    try:
+        yield
+    except CxError as problem:
+        raise (type(problem)(f"In{where[3:]}: {problem}") if where else problem) from None
 
 
 def _levels(rows: Rows, ordered: Sequence[str]) -> dict[str, Array]:
@@ -202,6 +224,17 @@ def _check_constant(x: Array, names: Sequence[str], where: str) -> None:
     empty = np.isnan(x).all(axis=0)
     if empty.any():
         raise DataError(f"{listed(np.asarray(names)[empty])} has no answer in the rows used{where}.")
+    span = np.fmax.reduce(x, axis=0) - np.fmin.reduce(x, axis=0)
+    _check_size(span, names, where)
+
+
+def _check_size(size: Array, names: Sequence[str], where: str) -> None:
+    odd = ~((size > _SIZES[0]) & (size < _SIZES[1]))
+    if odd.any():
+        raise DataError(
+            f"The values of {listed(np.asarray(names)[odd])}{where} are too large or too small to compute with; "
+            "change their unit."
+        )
 
 
 def check_covariance(cov: Array, names: Sequence[str], n: int, where: str = "") -> None:
@@ -213,6 +246,7 @@ def check_covariance(cov: Array, names: Sequence[str], n: int, where: str = "") 
             "use more rows, or fewer items."
         )
     sd = np.sqrt(np.diagonal(cov))
+    _check_size(sd, names, where)
     values, vectors = np.linalg.eigh(cov / np.outer(sd, sd))
     if values[0] > 1e-10:
         return

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ConvergenceWarning, EstimationError, SpecError
+from .diagnose import Event
 from .estimate import Data, Estimate, _objective, fixed_values
 from .matrices import compile_block
 from .optimise import Minimum, solve_damped
@@ -50,8 +51,10 @@ def semopy_text(table: Table) -> str:
     return "\n".join(lines)
 
 
-def estimate_with_semopy(spec: SEM, table: Table, data: Data, plan: Plan, survey: Survey, rows: Rows) -> Estimate:
-    """Fit by semopy and return the solution in our form.
+def estimate_with_semopy(
+    spec: SEM, table: Table, data: Data, plan: Plan, survey: Survey, rows: Rows
+) -> tuple[Estimate, list[Event]]:
+    """Fit by semopy and return the solution in our form, and what to warn of.
 
     Raises
     ------
@@ -92,14 +95,17 @@ def estimate_with_semopy(spec: SEM, table: Table, data: Data, plan: Plan, survey
     if at is None:
         raise EstimationError("semopy returned values without a positive definite covariance matrix.")
     decrement = solve_damped(at.scoring, at.gradient, 0.0)[1]
+    events: list[Event] = []
     if not 0 <= decrement < _FAR:
-        warnings.warn(
-            f"semopy stopped before the minimum: another step would lower the chi-square by about {data.n * decrement / 2:.3g}.",
-            ConvergenceWarning,
-            stacklevel=3,
+        gain = data.n * decrement / 2
+        events.append(
+            (
+                ConvergenceWarning,
+                f"semopy stopped before the minimum: another step would lower the chi-square by about {gain:.3g}.",
+            )
         )
     minimum = Minimum(x, at.value, at.gradient, 1, bool(0 <= decrement < 1e-3))
-    return Estimate(table, blocks, data, data, plan, base, objective, minimum, None, 0)
+    return Estimate(table, blocks, data, data, plan, base, objective, minimum, None, 0), events
 
 
 def _values(table: Table, found: pd.DataFrame) -> Any:

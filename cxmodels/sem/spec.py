@@ -20,6 +20,7 @@ from .plan import Plan, plan_for
 from .prepare import Rows, check_covariance, make_data, take_rows
 from .samples import Sample
 from .table import EQUAL, Options, build_table
+from .threads import one_thread
 
 if TYPE_CHECKING:
     from .result import SEMResult
@@ -104,6 +105,9 @@ class SEM:
         ):
             if getattr(self, name) not in known:
                 raise SpecError(f"{name} is {listed(known)}, not '{getattr(self, name)}'.")
+        for name in ("std_lv", "growth", "mean_structure", "orthogonal", "fixed_x"):
+            if getattr(self, name) not in (True, False):
+                raise SpecError(f"{name} is True or False, not {getattr(self, name)!r}.")
         coding = self.effect_coding
         coding = ("loadings", "intercepts") if coding is True else _names(coding or (), "effect_coding")
         if unknown := [c for c in coding if c not in ("loadings", "intercepts")]:
@@ -121,6 +125,7 @@ class SEM:
         self._plan(fiml=False, clustered=False, weighted=False)
         check_model(model)
 
+    @one_thread
     def fit(
         self,
         data: Any,
@@ -171,6 +176,11 @@ class SEM:
         if missing not in MISSING:
             hint = "fiml" if missing in ("ml", "direct") else str(missing)
             raise SpecError(f"Unknown missing='{missing}'; choose from {listed(MISSING)}.{near(hint, MISSING)}")
+        if missing == "fiml" and self._ordered:
+            raise SpecError(
+                "missing='fiml' is maximum likelihood for numerical items; with ordinal items use missing='pairwise' "
+                "or 'listwise'."
+            )
         model = self._model
         if any(kind == "level" for block in model.blocks for kind, _ in block):
             from .twolevel import fit_two_level
@@ -183,11 +193,6 @@ class SEM:
             fiml=missing == "fiml", clustered=rows.clusters is not None, weighted=rows.weights is not None
         )
         ordered = self._ordered
-        if missing == "fiml" and ordered:
-            raise SpecError(
-                "missing='fiml' is maximum likelihood for numerical items; with ordinal items use missing='pairwise' "
-                "or 'listwise'."
-            )
         if missing == "pairwise" and not ordered:
             raise SpecError(
                 "missing='pairwise' is for ordinal items; use missing='fiml', which uses all answers too."
@@ -202,14 +207,14 @@ class SEM:
         if engine == "semopy":
             from .semopy_engine import estimate_with_semopy
 
-            found = estimate_with_semopy(self, table, sample, plan, survey, rows)
+            found, events = estimate_with_semopy(self, table, sample, plan, survey, rows)
         elif engine == "cxmodels":
-            found = estimate(table, sample, plan)
+            found, events = estimate(table, sample, plan), []
         else:
             raise SpecError(f"engine is 'cxmodels' or 'semopy', not '{engine}'.")
-        events = diagnose(found, rows)
+        events = [*events, *diagnose(found, rows)]
         for category, message in events:
-            _warnings.warn(message, category, stacklevel=2)
+            _warnings.warn(message, category, stacklevel=3)
         return SEMResult(
             spec=self,
             estimate=found,
@@ -220,6 +225,7 @@ class SEM:
             engine=engine,
         )
 
+    @one_thread
     def fit_moments(
         self,
         cov: Any,
@@ -278,7 +284,7 @@ class SEM:
         found = estimate(table, Data(tuple(ready)), plan)
         events = diagnose(found, rows)
         for category, message in events:
-            _warnings.warn(message, category, stacklevel=2)
+            _warnings.warn(message, category, stacklevel=3)
         return SEMResult(self, found, rows, None, None, tuple(events), "cxmodels")
 
     def options(
@@ -342,8 +348,8 @@ class SEM:
         elif name in ("WLSMV", "ULSMV", "WLSM", "ULSM"):
             raise SpecError(f"Estimator {name} is for ordinal items; name them with ordered=[...], or use MLR.")
         return plan_for(
-            name, information=self.information, fiml=fiml, clustered=clustered,
-            weighted=weighted and not self._ordered, wishart=self.likelihood == "wishart",
+            name, information=self.information, fiml=fiml, clustered=clustered, weighted=weighted,
+            wishart=self.likelihood == "wishart", ordinal=bool(self._ordered),
         )  # fmt: skip
 
     @property

@@ -291,11 +291,13 @@ def fit_two_level(
     inner, outer = (r.observed for r in table.roles)
     if not set(inner) & set(outer):
         raise SpecError("The two levels have no item in common; write the same items in both blocks.")
-    clusters = Clusters.of(rows.x, rows.names, rows.clusters, inner, outer)
-    if clusters.count <= len(outer) or clusters.rows - clusters.count <= len(inner):
+    count = int(rows.clusters.max()) + 1
+    if count <= len(outer) or len(rows.x) - count <= len(inner):
         raise DataError(
-            f"{clusters.count} clusters with {clusters.rows} rows are too few for {len(outer)} items of level 2."
+            f"{count} clusters with {len(rows.x)} rows are too few for {len(inner)} items of level 1 and "
+            f"{len(outer)} of level 2."
         )
+    clusters = Clusters.of(rows.x, rows.names, rows.clusters, inner, outer)
     found = _estimate(table, clusters, rows.x, rows.names, rows.clusters)
     events = diagnose(found, rows)
     for category, message in events:
