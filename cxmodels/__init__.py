@@ -29,11 +29,21 @@ _HOME = {
     "Study": "cxmodels.study",
 }
 _MODULES = (
-    *("acsi", "datasets", "drivers", "errors", "metrics", "model", "pls", "report", "resampling", "sem", "study"),
+    "acsi",
+    "datasets",
+    "drivers",
+    "errors",
+    "metrics",
+    "model",
+    "pls",
+    "report",
+    "resampling",
+    "sem",
+    "study",
     "survey",
 )
 
-__all__ = [*_HOME, *_MODULES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOME, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
     from . import acsi, datasets, drivers, errors, metrics, model, pls, report, resampling, sem, study, survey

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import cxmodels as cx
-from cxmodels.errors import ConvergenceWarning, ReplicateWarning, DataError, DataWarning, EstimationError, SpecError
+from cxmodels.errors import ConvergenceWarning, DataError, DataWarning, EstimationError, ReplicateWarning, SpecError
 from cxmodels.resampling import INTERVALS, Sampling, bootstrap, intervals, jackknife, jackknife_se
 from tests.test_pls import DATA, MODEL, sample
 

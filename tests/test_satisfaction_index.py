@@ -386,7 +386,9 @@ def test_missing_answers_widen_the_interval_as_they_should():
 @pytest.mark.parametrize("by", [["company", "year"], ["year", "company"]])
 def test_aggregation_does_not_hang_on_the_order_of_keys(by):
     data, _ = cx.datasets.simulate_study(companies=12, respondents=60, years=2, seed=2, missing=0)
-    total = cx.SatisfactionIndex().fit(data, by, weights="weight", bootstrap=0).aggregate("industry", weights="revenue")
+    total = (
+        cx.SatisfactionIndex().fit(data, by, weights="weight", bootstrap=0).aggregate("industry", weights="revenue")
+    )
     assert list(total.columns)[:4] == ["level", "name", "year", "construct"]
     assert len(total) == data["industry"].nunique() * 2 * 6
     assert (total.groupby(["year", "construct"])["units"].sum() == 12).all()

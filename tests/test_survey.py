@@ -181,7 +181,9 @@ def test_constant_is_refused_only_when_asked_and_missing_does_not_hide_it():
 
 
 def test_items_with_the_same_fault_are_named_together():
-    with pytest.raises(DataError, match=r"^12 items have the same fault .*'missing7' and 4 more. Item 'missing0' is not in"):
+    with pytest.raises(
+        DataError, match=r"^12 items have the same fault .*'missing7' and 4 more. Item 'missing0' is not in"
+    ):
         as_survey({"q": [1]}).numeric([f"missing{i}" for i in range(12)])
 
 

@@ -1,8 +1,8 @@
 """Covariance-based structural equation models."""
 
 from .bootstrap import SEMBootstrap
-from .compare import compare
-from .invariance import invariance
+from .comparison import compare
+from .equality import invariance
 from .result import SEMResult
 from .spec import SEM
 

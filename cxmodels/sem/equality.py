@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import SpecError, listed, near
 from ..model import Model
-from .compare import compare
+from .comparison import compare
 from .result import SEMResult
 from .spec import SEM, _names
 
