@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .fit import PLSExactFit
     from .groups import PLSGroups
     from .nca import PLSNecessity
+    from .ordinal import PLSOrdinal
     from .pos import PLSPos
     from .tetrads import PLSTetrads
 
@@ -501,6 +502,28 @@ class Analyses:
         from .copula import copula
 
         return copula(self, outcome, predictors, n, seed, interval, level, strata, clusters, n_jobs)  # type: ignore[arg-type]
+
+    def ordinal(self, ordered: Sequence[str] | None = None) -> PLSOrdinal:
+        """Fit the same model to polychoric correlations (ordinal PLS; OrdPLSc under ``consistent=True``).
+
+        Parameters
+        ----------
+        ordered : sequence of str, optional
+            Items whose values are ordered categories; by default those with 10 values or fewer.
+
+        Returns
+        -------
+        PLSOrdinal
+            The frames of a fit but scores, and ``bootstrap(...)``.
+
+        Raises
+        ------
+        SpecError
+            For models with interactions or in the metric of the items, and unknown items.
+        """
+        from .ordinal import ordinal
+
+        return ordinal(self, ordered)  # type: ignore[arg-type]
 
 
 class BootstrapAnalyses:

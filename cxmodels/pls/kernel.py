@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Scheme = Literal["path", "factorial", "centroid"]
+Scheme = Literal["path", "factorial", "centroid", "gsca"]
 
 SINGULAR = 1e10  # a variance inflation factor beyond this is rounding error: the predictors determine one another
 
@@ -81,8 +81,8 @@ class Design:
         1 where the column's construct predicts the row's construct.
     mode_b : ndarray of shape (j,)
         Constructs whose weights are regression weights (Mode B); the others are Mode A.
-    scheme : {"path", "factorial", "centroid"}
-        How neighbouring constructs are weighted in the inner approximation.
+    scheme : {"path", "factorial", "centroid", "gsca"}
+        How neighbouring constructs are weighted in the inner approximation, or GSCA in place of it.
     standardize : bool
         Whether items are brought to unit variance before anything else.
     corrected : ndarray of shape (j,)
@@ -237,6 +237,10 @@ def outer_weights(
 
     Returns the weights (b, p, j) scaled to unit-variance scores, who converged, and after how many steps.
     """
+    if design.scheme == "gsca":
+        from .gsca import gsca_weights
+
+        return gsca_weights(s, design, tolerance, max_iter)
     b = len(s)
     scale = np.sqrt(np.diagonal(s, axis1=1, axis2=2))
     mode_b = [(j, design.blocks[j], _inverse(s, design.blocks[j])) for j in np.flatnonzero(design.mode_b)]
@@ -250,14 +254,14 @@ def outer_weights(
         return weights, converged, steps
     if len(live) < b:
         s, scale, mode_b = s[live], scale[live], [(j, k, inv[live]) for j, k, inv in mode_b]
-    w, sw = _unit_variance(s, np.broadcast_to(design.mask, (len(live), *design.mask.shape)))
+    w, sw = unit_variance(s, np.broadcast_to(design.mask, (len(live), *design.mask.shape)))
     for step in range(1, max_iter + 1):
         cor = np.swapaxes(w, 1, 2) @ sw
         new = (sw @ inner_weights(cor, design)) * design.mask
         for j, block, inverse in mode_b:
             new[:, block, j] = (inverse @ new[:, block, j, None])[..., 0]
         new[:, single_item, single] = 1.0  # whatever the neighbours say, even nothing
-        new, sw = _unit_variance(s, new)
+        new, sw = unit_variance(s, new)
         change = (np.abs(new - w) * scale[:, :, None]).sum(axis=(1, 2))
         w = new
         done = change < tolerance
@@ -280,7 +284,7 @@ def inner_weights(cor: Array, design: Design) -> Array:
     that follow, the regression coefficient for those that precede (Lohmöller 1989, eq. 2.14-2.16).
     """
     if design.scheme == "path":
-        paths, _ = _regressions(cor, design)
+        paths, _ = regressions(cor, design)
         return np.swapaxes(paths, 1, 2) + cor * design.arrows
     neighbours = design.arrows + design.arrows.T
     return (np.sign(cor) if design.scheme == "centroid" else cor) * neighbours
@@ -292,7 +296,7 @@ def structural(cor: Array, design: Design) -> tuple[Array, Array, Array]:
     Returns paths (b, j, j) [outcome, predictor], R² (b, j) and the predictors' variance inflation factors
     (b, j, j), the diagonal of the inverse of their correlation matrix.
     """
-    paths, inverse_diagonal = _regressions(cor, design, vif=True)
+    paths, inverse_diagonal = regressions(cor, design, vif=True)
     r2 = (paths * cor).sum(axis=2)
     r2[:, design.arrows.sum(axis=1) == 0] = np.nan
     return paths, r2, np.where(design.arrows > 0, inverse_diagonal, np.nan)
@@ -327,7 +331,7 @@ def singular(est: Estimate, design: Design) -> NDArray[np.bool_]:
     return np.asarray(wrong.any(axis=(1, 2)))
 
 
-def _regressions(cor: Array, design: Design, vif: bool = False) -> tuple[Array, Array]:
+def regressions(cor: Array, design: Design, vif: bool = False) -> tuple[Array, Array]:
     """Coefficients of every equation, and on request the diagonal of each inverse, [outcome, predictor].
 
     The equations are padded to one size with unit rows, so that one call solves them all.
@@ -392,7 +396,7 @@ def inverse_diagonal(s: Array, block: NDArray[np.intp]) -> Array:
     return np.diagonal(_inverse(s, block), axis1=1, axis2=2)
 
 
-def _unit_variance(s: Array, w: Array) -> tuple[Array, Array]:
+def unit_variance(s: Array, w: Array) -> tuple[Array, Array]:
     """Scale weights to unit-variance scores; return them and the covariances of items with scores."""
     sw = s @ w
     norm = np.sqrt((w * sw).sum(axis=1, keepdims=True))

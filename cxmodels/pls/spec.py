@@ -35,7 +35,7 @@ from .stages import Plan, make_plan
 
 INTERACTIONS = ("two_stage", "product_indicator", "orthogonal")
 HIGHER_ORDER = ("two_stage",)
-SCHEMES = ("path", "factorial", "centroid")
+SCHEMES = ("path", "factorial", "centroid", "gsca")
 MISSING = ("mean", "listwise", "pairwise", "error")
 
 
@@ -47,9 +47,11 @@ class PLS:
     ----------
     model : str or Model
         Constructs and paths in the model language: ``Quality =~ q1 + q2`` and ``Satisfaction ~ Quality``.
-    scheme : {"path", "factorial", "centroid"}, default "path"
+    scheme : {"path", "factorial", "centroid", "gsca"}, default "path"
         Inner weighting. Path weighting knows the direction of the arrows and gives the highest R²; the ECSI
-        literature used the centroid scheme. The choice rarely matters beyond the second decimal.
+        literature used the centroid scheme. The choice rarely matters beyond the second decimal. ``"gsca"`` takes the
+        weights of generalised structured component analysis instead, which minimise the residuals of items and
+        constructs together (Hwang and Takane 2004); Mode B constructs count by their paths alone.
     modes : mapping of construct to {"A", "B"}, optional
         Mode A (correlation weights) for constructs not named; Mode B takes regression weights.
     consistent : bool, default False
@@ -111,7 +113,7 @@ class PLS:
     """
 
     model: Model | str
-    scheme: Literal["path", "factorial", "centroid"] = "path"
+    scheme: Literal["path", "factorial", "centroid", "gsca"] = "path"
     modes: Mapping[str, str] | None = None
     consistent: bool = False
     standardize: bool = True
@@ -326,6 +328,10 @@ def _check_options(spec: PLS) -> None:
     for name in ("consistent", "standardize"):
         if not isinstance(getattr(spec, name), bool | np.bool_):
             raise SpecError(f"{name} must be True or False, not {getattr(spec, name)!r}.")
+    if spec.consistent and spec.scheme == "gsca":
+        raise SpecError(
+            "consistent=True corrects PLS weights; choose the path, factorial or centroid scheme with it."
+        )
     if not isinstance(spec.modes or {}, Mapping):
         raise SpecError(f"modes must name constructs, as in {{'Quality': 'B'}}, not {spec.modes!r}.")
 
