@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from . import assessment
 from .kernel import Array, Design, Estimate, total_effects
 
 STAGED = {"weights": "construct", "loadings": "construct", "item_vif": "construct", "reliability": "row"}
+Keys = dict[str, dict[str, np.ndarray]]
+
 WIDE = {"r_squared": ("r2", "r2_adj"), "reliability": ("alpha", "rho_a", "rho_c", "ave")}
 
 
@@ -41,7 +44,9 @@ class Layout:
     first: Layout | None = None
     dimensions: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _built(self) -> tuple[Keys, dict[str, np.ndarray], tuple[np.ndarray, ...]]:
+        """Keys of every frame, rows added from the first stage, and places in the arrays; made when first read."""
         j, p = len(self.constructs), len(self.items)
         c, i = np.array(self.constructs, dtype=object), np.array(self.items, dtype=object)
         column = np.repeat(np.arange(j), [len(b) for b in self.design.blocks])
@@ -76,12 +81,12 @@ class Layout:
             lower = self.first.keys[name]  # type: ignore[union-attr]
             also[name] = np.isin(lower[by], self.dimensions)
             keys[name] = {k: np.concatenate([v, lower[k][also[name]]]) for k, v in keys[name].items()}
-        put = object.__setattr__
-        put(self, "keys", keys)
-        put(self, "_also", also)
-        put(self, "_at", (row, column, y, x, reach_y, reach_x, off_y, off_x, endogenous))
+        return keys, also, (row, column, y, x, reach_y, reach_x, off_y, off_x, endogenous)
 
-    keys: dict[str, dict[str, np.ndarray]] = None  # type: ignore[assignment]
+    @property
+    def keys(self) -> Keys:
+        """Key columns of every frame, by name."""
+        return self._built[0]
 
     def part(self, name: str, est: Estimate) -> Array:
         """Return the numbers of one frame, (b, rows of the frame)."""
@@ -89,12 +94,12 @@ class Layout:
             own = self._part(name, est)
         if self.first is None or name not in STAGED or est.first is None:
             return own
-        below = self.first.part(name, est.first)[:, self._also[name]]  # type: ignore[attr-defined,index]
+        below = self.first.part(name, est.first)[:, self._built[1][name]]
         return np.concatenate([own, below], axis=1)
 
     def _part(self, name: str, est: Estimate) -> Array:
         d = self.design
-        row, column, y, x, reach_y, reach_x, off_y, off_x, endogenous = self._at  # type: ignore[attr-defined]
+        row, column, y, x, reach_y, reach_x, off_y, off_x, endogenous = self._built[2]
         b = len(est.paths)
         if name == "weights":
             return est.weights[:, row, column]
