@@ -278,3 +278,9 @@ def test_fit_of_an_interaction_model_is_refused(mobi):
     with pytest.raises(CxError, match="without 'Image:Satisfaction'"):
         fit.model_fit
     assert np.isnan(fit.f_squared_refit().set_index(["outcome", "predictor"]).loc[("Loyalty", "Image"), "f2"])
+
+
+def test_exact_fit_of_pairwise_correlations_is_refused(mobi):
+    blanks = mobi.mask(np.random.default_rng(1).random(mobi.shape) < 0.02)
+    with pytest.raises(CxError, match="missing='mean' or 'listwise'"):
+        cx.PLS(SMALL).fit(blanks, missing="pairwise").exact_fit(20)

@@ -1,6 +1,7 @@
 """MICOM and multi-group analysis: against seminr, against refits of permuted rows, and by simulation."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -278,6 +279,13 @@ def test_a_group_that_cannot_be_fitted_is_named(mobi):
     data.loc[HALF == "g2", "IMAG2"] = 4.0
     with pytest.raises(CxError, match=r"Group 'g2' \(125 rows\).*IMAG2"):
         cx.PLS(SMALL).fit(data).groups(HALF, 20)
+
+
+def test_a_thousand_permutations_with_micom_take_seconds_at_most(fit):
+    """The bar is two seconds on an idle machine; one this loose fails only if batching is lost."""
+    start = time.perf_counter()
+    fit.groups(HALF, 1000, seed=1)
+    assert time.perf_counter() - start < 20
 
 
 def test_unknown_frames_and_methods_are_named(halves, small):

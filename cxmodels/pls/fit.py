@@ -252,6 +252,8 @@ def exact_fit(
     choose("measurement", measurement, MEASUREMENT)
     check_level(level)
     _check_linear(result)
+    if result.moments.missing == "pairwise":
+        raise SpecError("The test of exact fit transforms complete rows; fit with missing='mean' or 'listwise'.")
     est, design, spec = result.estimate, result.layout.design, result.spec
     c = implied(est, design, measurement, saturated)
     if np.linalg.eigvalsh(c[0])[0] <= 1e-10:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError, SpecError
+from ..errors import CxError, DataError, SpecError
 from ..resampling import entropy, whole_number
 from ..results import Result
 from .kernel import Array
@@ -147,7 +147,10 @@ def pos(result: PLSResult, segments: int, starts: int, seed: int | None, smalles
         with _warnings.catch_warnings(record=True) as caught:
             _warnings.simplefilter("always")
             part = result.survey.subset(result.rows[rows])
-            fits[s + 1] = result.spec.fit(part, weights=case, missing=result.missing)  # type: ignore[arg-type]
+            try:
+                fits[s + 1] = result.spec.fit(part, weights=case, missing=result.missing)  # type: ignore[arg-type]
+            except CxError as error:
+                raise type(error)(f"Segment {s + 1} ({int(rows.sum())} rows): {error}") from None
         notes += [f"Segment {s + 1}: {w.message}" for w in caught]
     return PLSPos(result, fits, code, objective, frame, least, root, (*result.warnings, *notes))
 
