@@ -125,7 +125,7 @@ def frame_html(frame: pd.DataFrame, digits: int = 3) -> str:
     >>> "&lt;b&gt;" in frame_html(pd.DataFrame({"item": ["<b>"], "est": [0.5]}))
     True
     """
-    shown = frame.reset_index() if _named(frame) else frame
+    shown = frame.reset_index(names=[n or "" for n in frame.index.names]) if _named(frame) else frame
 
     def cell(value: object, tag: str) -> str:
         number = isinstance(value, float | int) and not isinstance(value, bool)
