@@ -281,6 +281,21 @@ def test_a_group_that_cannot_be_fitted_is_named(mobi):
         cx.PLS(SMALL).fit(data).groups(HALF, 20)
 
 
+def test_the_distance_between_models_is_that_of_their_implied_correlations(mobi, small):
+    from cxmodels.pls.fit import distances, implied
+
+    groups = small.groups(HALF, 60, seed=1)
+    c = [implied(r.estimate, r.layout.design) for r in groups.results.values()]
+    expected = distances(c[0], c[1])[0, 1:3]
+    np.testing.assert_allclose(groups.overall["est"], expected, rtol=1e-6)
+    null = groups.pairs[0].null_apart[:, 0]
+    assert groups.overall["pvalue"][0] == pytest.approx((1 + (null >= expected[0]).sum()) / 61)
+    other = cx.PLS(TWO).fit(two_groups(np.random.default_rng(2), 150, path=(0.8, 0.1))).groups("group", 60, seed=1)
+    assert (other.overall["pvalue"] < 0.05).all()
+    moderated = cx.PLS(SMALL + "Loyalty ~ Image:Satisfaction").fit(mobi).groups(HALF, 20, seed=1)
+    assert moderated.overall["pvalue"].isna().all()
+
+
 def test_a_thousand_permutations_with_micom_take_seconds_at_most(fit):
     """The bar is two seconds on an idle machine; one this loose fails only if batching is lost."""
     start = time.perf_counter()

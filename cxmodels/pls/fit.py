@@ -123,10 +123,7 @@ def distances(s: Array, c: Array) -> Array:
     """
     p = s.shape[-1]
     squares = ((s - c) ** 2).sum(axis=(1, 2))  # the diagonals agree, so half of this is the lower triangle
-    root = _power(s, -0.5)
-    values = np.full((len(s), p), np.nan)
-    usable = np.isfinite(root).all(axis=(1, 2)) & np.isfinite(c).all(axis=(1, 2))
-    values[usable] = np.linalg.eigvalsh(root[usable] @ c[usable] @ root[usable])
+    values = _relative_eigenvalues(s, c)
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.log(np.where(values > 0, values, np.nan))
         d_ml = (1 / values + logs).sum(axis=1) - p
@@ -284,6 +281,20 @@ def _check_linear(result: PLSResult) -> None:
     """Refuse interactions: products of items have no correlations that a linear model implies."""
     if terms := [t.name for t in result.spec.plan.terms]:
         raise SpecError(f"Model fit is defined for linear models; fit the model without '{terms[0]}' to judge it.")
+
+
+def _relative_eigenvalues(s: Array, c: Array) -> Array:
+    """Eigenvalues of S^-1 C, (b, p); NaN where S is not positive definite or C not finite."""
+    out = np.full(s.shape[:2], np.nan)
+    usable = np.asarray(np.isfinite(s).all(axis=(1, 2)) & np.isfinite(c).all(axis=(1, 2)))
+    try:
+        low = np.linalg.cholesky(s[usable])
+    except np.linalg.LinAlgError:  # one of the stack is not definite, so find out which
+        usable &= np.linalg.eigvalsh(np.where(usable[:, None, None], s, np.eye(s.shape[-1])))[:, 0] > 1e-12
+        low = np.linalg.cholesky(s[usable])
+    half = np.swapaxes(np.linalg.solve(low, c[usable]), 1, 2)
+    out[usable] = np.linalg.eigvalsh(np.linalg.solve(low, half))
+    return out
 
 
 def _power(s: Array, exponent: float) -> Array:

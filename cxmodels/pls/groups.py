@@ -212,6 +212,25 @@ class PLSGroups(Result):
         frame["pvalue_adjusted"] = adjusted_pvalues(frame["pvalue"].to_numpy(), self.adjust)
         return frame
 
+    @cached_property
+    def overall(self) -> pd.DataFrame:
+        """One test of all that a model says of two groups (Klesel et al. 2019), [group, other, distance, est, critical, ...].
+
+        The distances d_uls and d_g lie between the item correlations that the two groups' models imply, and are judged
+        by the same permutations, [..., pvalue, pvalue_adjusted]; NaN for models with interactions.
+        """
+        rows = []
+        for pair in self.pairs:
+            for k, name in enumerate(("d_uls", "d_g")):
+                est, null = pair.apart[k], pair.null_apart[:, k]
+                p = np.nan if np.isnan(est) else (1 + (null >= est - 1e-12).sum()) / (1 + len(null))
+                head = self.labels[pair.a], self.labels[pair.b], name
+                rows.append((*head, est, np.quantile(null, self.level), p))
+        out = pd.DataFrame(rows, columns=["group", "other", "distance", "est", "critical", "pvalue"])
+        by_distance = out.groupby("distance")["pvalue"]
+        out["pvalue_adjusted"] = by_distance.transform(lambda p: adjusted_pvalues(p.to_numpy(), self.adjust))
+        return out
+
     @property
     def n_obs(self) -> int:
         """Rows used."""
@@ -252,6 +271,8 @@ class PLSGroups(Result):
             ],
             f"Differences of paths (permutation; adjusted: {self.adjust})": self.paths,
         }  # fmt: skip
+        if not self.point.spec.plan.terms:
+            out["The models as a whole"] = self.overall
         if self.boots:
             out["P-values by method"] = self.tests
         if len(self.labels) > 2:

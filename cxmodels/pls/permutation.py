@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EstimationError
+from .fit import distances, implied
 from .kernel import Array, Estimate
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Pair:
     null_values : ndarray of shape (m, k)
         Differences in the usable permutations.
     null_composites : ndarray of shape (m, 3, c)
+    apart, null_apart : ndarray of shape (2,) and (m, 2)
+        Distances d_uls and d_g between the item correlations that the two groups' models imply; NaN with interactions.
     failed : int
         Permutations without an estimate in either group.
     """
@@ -51,6 +54,8 @@ class Pair:
     composites: Array
     null_values: Array
     null_composites: Array
+    apart: Array
+    null_apart: Array
     failed: int
 
 
@@ -110,8 +115,8 @@ def permute_pair(fit: PLSResult, code: Index, stratum: Index, a: int, b: int, n:
     scores = (filled - means[0]) @ composite_weights(fit, whole)[0]
     sd = np.sqrt(np.diagonal(cov[0]))
 
-    def compare(first: Array) -> tuple[Array, Array, Any]:
-        """Differences (b, k), MICOM (b, 3, c) and failures for memberships (b, n) of the first group."""
+    def compare(first: Array) -> tuple[Array, Array, Array, Any]:
+        """Differences (b, k), MICOM (b, 3, c), distances (b, 2) and failures for memberships (b, n) of the first group."""
         other = pooled - first
         both = np.concatenate([first, other])
         _, own_cov, est, wrong = subset_estimates(statistic, both)
@@ -127,21 +132,31 @@ def permute_pair(fit: PLSResult, code: Index, stratum: Index, a: int, b: int, n:
         mean, var = _score_moments(both, scores, statistic.case_weights)
         mean, logvar = mean.reshape(2, len(first), -1), np.log(var).reshape(2, len(first), -1)
         micom = np.stack([agree, mean[0] - mean[1], logvar[0] - logvar[1]], axis=1)
-        return values, micom, np.any(wrong.reshape(2, -1), axis=0)
+        return values, micom, _apart(fit, est), np.any(wrong.reshape(2, -1), axis=0)
 
-    values, composites, _ = compare((code == a)[None, :].astype(float) * pooled)
-    nulls, nulls_composites, failed = [], [], 0
+    values, composites, apart, _ = compare((code == a)[None, :].astype(float) * pooled)
+    nulls, nulls_composites, nulls_apart, failed = [], [], [], 0
     for batch in permuted(code, rows, stratum, n, seed):
-        v, c, lost = compare((batch == a).astype(float) * pooled)
+        v, c, d, lost = compare((batch == a).astype(float) * pooled)
         nulls.append((v[0] - v[1])[~lost])
         nulls_composites.append(c[~lost])
+        nulls_apart.append(d[~lost])
         failed += int(lost.sum())
     null = np.concatenate(nulls)
     if len(null) < 20:
         raise EstimationError(
             f"Only {len(null)} of {n} permutations gave an estimate in both groups; they are too small or too alike."
         )
-    return Pair(a, b, values[:, 0], composites[0], null, np.concatenate(nulls_composites), failed)
+    null_composites, null_apart = np.concatenate(nulls_composites), np.concatenate(nulls_apart)
+    return Pair(a, b, values[:, 0], composites[0], null, null_composites, apart[0], null_apart, failed)
+
+
+def _apart(fit: PLSResult, est: Estimate) -> Array:
+    """Distances (b, 2) between the implied correlations of the first and the second half of a stack of estimates."""
+    if fit.spec.plan.terms:
+        return np.full((len(est.paths) // 2, 2), np.nan)
+    first, second = np.split(implied(est, fit.layout.design), 2)
+    return distances(first, second)[:, 1:3]
 
 
 def permute_all(
