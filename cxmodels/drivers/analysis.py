@@ -17,8 +17,7 @@ from ..results import Result
 from . import kernel
 from .coefficients import Coefficients, coefficients
 from .dominance import Dominance, dominance
-from .maps import mean_with_error
-from .split import LinearSplit, OrdinalSplit, Split
+from .split import LinearSplit, OrdinalSplit, Split, one_thread
 from .table import Table, filled
 
 if TYPE_CHECKING:
@@ -84,6 +83,10 @@ class Analysis(Result):
         block the generalised one of Fox and Monette 1992, its root by the number of columns); performance (mean rating);
         and, where orders were sampled, mc_error.
         """
+        with one_thread():
+            return self._importance()
+
+    def _importance(self) -> pd.DataFrame:
         value = self._mean("importance")
         cor = np.mean([_full_correlations(t, s) for t, s in zip(self.tables_used, self.splits, strict=True)], axis=0)
         q = self.table_columns
@@ -242,7 +245,11 @@ class Analysis(Result):
     @cached_property
     def means(self) -> dict[str, float]:
         """Weighted mean of the answers to each rating."""
-        return {a: mean_with_error(self.table.ratings[a].to_numpy(float), self.table)[0] for a in self.numeric}
+        values = self.table.ratings.to_numpy(float)
+        w = np.ones(len(values)) if self.table.weights is None else self.table.weights
+        seen = ~np.isnan(values)
+        means = (w @ np.where(seen, values, 0.0)) / (w @ seen)
+        return dict(zip(self.numeric, means.tolist(), strict=True))
 
     @cached_property
     def positions(self) -> NDArray[np.intp]:
@@ -374,7 +381,7 @@ def _scales(survey: Survey, names: tuple[str, ...]) -> dict[str, dict[str, Any]]
 def _full_correlations(table: Table, split: LinearSplit | OrdinalSplit) -> Array:
     """Weighted correlations of all columns and the outcome."""
     if isinstance(split, LinearSplit):
-        return split.correlations()[0]
+        return split.own[0]
     data = np.column_stack([filled(table), table.y])
     return np.corrcoef(data.T) if table.weights is None else _weighted(data, table.weights)
 

@@ -311,12 +311,14 @@ def run(
 
 
 def random_test(
-    result: DriverResult, n: int, seed: int | None, level: float, draws: int, n_jobs: int
+    result: DriverResult, n: int, seed: int | None, level: float, draws: int | None, n_jobs: int
 ) -> pd.DataFrame:
     """Compare each attribute with one made of noise; see :meth:`DriverResult.random_test`."""
     check_level(level)
-    draws, n = whole_number("draws", draws), whole_number("The number of replicates", n)
-    if draws < 1 or n < 2 * draws:
+    n = whole_number("The number of replicates", n)
+    if draws is None:
+        draws = max(1, min(199 if result.spec.linear else 19, n // 2))
+    if whole_number("draws", draws) < 1 or n < 2 * draws:
         raise SpecError(
             f"The test needs at least 2 replicates for each of {draws} random attributes, not {n} in all."
         )
@@ -344,7 +346,7 @@ def random_test(
         {
             "est": est,
             "se": every.std(axis=0, ddof=1),
-            "pvalue": (1 + (every <= 0).sum(axis=0)) / (len(every) + 1),
+            "pvalue": (1 + (np.stack(points) <= 0).sum(axis=0)) / (draws + 1),
             "ci_lower": low,
             "ci_upper": high,
             "significant": low > 0,

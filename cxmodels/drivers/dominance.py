@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import SpecError
 from ..results import Result
 from . import kernel
-from .split import TABLE_LIMIT
+from .split import TABLE_LIMIT, one_thread
 
 if TYPE_CHECKING:
     from .result import DriverResult
@@ -126,9 +126,7 @@ def dominance(result: DriverResult) -> Dominance:
     """
     from dataclasses import replace
 
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         steps = [
             part.conditional if part.conditional is not None else replace(split, method="shapley")(None, result.spec.effort).conditional
             for part, split in zip(result.parts, result.splits, strict=True)

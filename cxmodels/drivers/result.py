@@ -91,7 +91,13 @@ class DriverResult(Analysis):
         return run(self, n, seed, indices, interval, level, adjust, n_jobs, progress)
 
     def random_test(
-        self, n: int = 1000, seed: int | None = None, *, level: float = 0.95, draws: int = 20, n_jobs: int = 1
+        self,
+        n: int = 1000,
+        seed: int | None = None,
+        *,
+        level: float = 0.95,
+        draws: int | None = None,
+        n_jobs: int = 1,
     ) -> pd.DataFrame:
         """Test each attribute against attributes of pure noise (Tonidandel, LeBreton and Johnson 2009).
 
@@ -103,15 +109,18 @@ class DriverResult(Analysis):
             Replicates in all.
         seed : int, optional
         level : float, default 0.95
-        draws : int, default 20
-            Random normal attributes, each added in turn and bootstrapped n / draws times, so that none decides alone.
+        draws : int, optional
+            Random normal attributes, each added in turn and bootstrapped n / draws times, so that none decides alone; by
+            default 199, or 19 in logit and ordered models.
         n_jobs : int, default 1
 
         Returns
         -------
         DataFrame
-            Index attribute: est (importance less that of noise), se, pvalue (one-sided), ci_lower, ci_upper, significant
-            (the interval lies above 0). The test is conservative: in the long run it errs less often than the level allows.
+            Index attribute: est (importance less that of noise), se, pvalue, ci_lower, ci_upper, significant (the interval
+            lies above 0). That interval is their test, which errs far less often than its level allows. The p-value is the
+            share of noise attributes that were at least as important, and keeps its level exactly for an attribute that
+            is itself noise.
         """
         return random_test(self, n, seed, level, draws, n_jobs)
 

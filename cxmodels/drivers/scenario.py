@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..errors import SpecError, listed
 from ..inference import quantile
 from ..resampling import check_level
 from ..results import Result
-from .coefficients import expected
+from .coefficients import Coefficients, expected
 from .table import filled
 
 if TYPE_CHECKING:
@@ -96,42 +97,32 @@ def simulate(result: DriverResult, changes: Mapping[str, float], scale: Any, cap
     fit = result.fit_coefficients
     moves = [_moves(result, t, names, wanted, lo, hi, capped) for t in result.tables_used]
 
-    def mean_change(theta: Array, only: int | None) -> float:
+    def mean_change(theta: Array, only: int | None = None) -> float:
         out = 0.0
         for table, move in zip(result.tables_used, moves, strict=True):
-            x, w = filled(table), _weights(table)
+            x = filled(table)
             to = x.copy()
             for k, name in enumerate(names):
                 if only is None or only == k:
                     to[:, result.column(name)] += move[:, k]
             gain = expected(fit, theta, to, result.scores) - expected(fit, theta, x, result.scores)
-            out += float(w @ gain) / w.sum() / len(moves)
+            out += mean_of(table, gain) / len(moves)
         return out
 
     rows = []
     for k, name in enumerate(names):
-        effect, se = _with_error(lambda t, k=k: mean_change(t, k), fit)
-        realised = float(
-            np.mean(
-                [_weights(t) @ m[:, k] / _weights(t).sum() for t, m in zip(result.tables_used, moves, strict=True)]
-            )
-        )
+        effect, se = _with_error(partial(mean_change, only=k), fit)
+        pairs = list(zip(result.tables_used, moves, strict=True))
+        realised = float(np.mean([mean_of(t, m[:, k]) for t, m in pairs]))
         end = hi[k] if wanted[name] > 0 else lo[k]
-        stuck = float(
-            np.mean(
-                [
-                    _weights(t) @ (filled(t)[:, result.column(name)] == end) / _weights(t).sum()
-                    for t in result.tables_used
-                ]
-            )
-        )
+        stuck = float(np.mean([mean_of(t, (filled(t)[:, result.column(name)] == end) * 1.0) for t, _ in pairs]))
         rows.append((name, wanted[name], realised, stuck, effect, se))
     frame = pd.DataFrame(rows, columns=["attribute", "asked", "realised", "share_at_end", "effect", "se"]).set_index(
         "attribute"
     )
     half = quantile(level, fit.df)
     frame["ci_lower"], frame["ci_upper"] = frame["effect"] - half * frame["se"], frame["effect"] + half * frame["se"]
-    change, se = _with_error(lambda t: mean_change(t, None), fit)
+    change, se = _with_error(mean_change, fit)
     base = result.baseline
     notes = tuple(result.scale_notes(names, scale)) if capped else ()
     return WhatIf(
@@ -140,38 +131,69 @@ def simulate(result: DriverResult, changes: Mapping[str, float], scale: Any, cap
     )  # fmt: skip
 
 
+def marginal_effects(result: DriverResult) -> tuple[list[str], Array, Array]:
+    """Mean change of the outcome per point of each rating, with covariance.
+
+    Parameters
+    ----------
+    result : DriverResult
+
+    Returns
+    -------
+    names : list of str
+    effect : ndarray of shape (k,)
+    cov : ndarray of shape (k, k)
+    """
+    fit = result.fit_coefficients
+    names = list(result.numeric)
+    at = np.array([result.column(n) for n in names], dtype=int)
+    if result.spec.linear:
+        place = fit.leading + at
+        return names, fit.values[place], fit.cov[np.ix_(place, place)]
+
+    def effect(theta: Array) -> Array:
+        out = np.zeros(len(names))
+        step = 1e-4
+        for table in result.tables_used:
+            x = filled(table)
+            for k, column in enumerate(at):
+                up, down = x.copy(), x.copy()
+                up[:, column] += step
+                down[:, column] -= step
+                gain = expected(fit, theta, up, result.scores) - expected(fit, theta, down, result.scores)
+                out[k] += mean_of(table, gain) / (2 * step) / len(result.tables_used)
+        return out
+
+    gradient = _gradient(effect, fit)
+    return names, effect(np.nan_to_num(fit.values)), gradient.T @ np.nan_to_num(fit.cov) @ gradient
+
+
 def elasticities(result: DriverResult, level: float) -> pd.DataFrame:
     """Percent change of the outcome per percent of each attribute; see :meth:`DriverResult.elasticities`."""
     check_level(level)
-    fit = result.fit_coefficients
-    names = list(result.numeric)
-    rows = []
-    for name in names:
-        at = result.column(name)
-        means = [float(_weights(t) @ filled(t)[:, at] / _weights(t).sum()) for t in result.tables_used]
-        factor = float(np.mean(means)) / result.baseline
+    names, effect, cov = marginal_effects(result)
+    means = [np.mean([mean_of(t, filled(t)[:, result.column(n)]) for t in result.tables_used]) for n in names]
+    factor = np.array(means) / result.baseline
+    est, se = effect * factor, np.sqrt(np.diagonal(cov)) * np.abs(factor)
+    half = quantile(level, result.fit_coefficients.df) * se
+    columns = {"elasticity": est, "se": se, "ci_lower": est - half, "ci_upper": est + half}
+    return pd.DataFrame(columns, index=pd.Index(names, name="attribute"))
 
-        def slope(theta: Array, at: int = at) -> float:
-            step, out = 1e-4, 0.0
-            for table in result.tables_used:
-                x, w = filled(table), _weights(table)
-                up, down = x.copy(), x.copy()
-                up[:, at] += step
-                down[:, at] -= step
-                gain = expected(fit, theta, up, result.scores) - expected(fit, theta, down, result.scores)
-                out += float(w @ gain) / w.sum() / (2 * step) / len(result.tables_used)
-            return out
 
-        if result.spec.linear:
-            place = fit.leading + at
-            est, se = float(fit.values[place]), float(np.sqrt(fit.cov[place, place]))
-        else:
-            est, se = _with_error(slope, fit)
-        rows.append((name, est * factor, se * abs(factor)))
-    frame = pd.DataFrame(rows, columns=["attribute", "elasticity", "se"]).set_index("attribute")
-    half = quantile(level, fit.df) * frame["se"]
-    frame["ci_lower"], frame["ci_upper"] = frame["elasticity"] - half, frame["elasticity"] + half
-    return frame
+def mean_of(table: Any, values: Array) -> float:
+    """Weighted mean of one number per row.
+
+    Parameters
+    ----------
+    table : Table
+    values : ndarray of shape (n,)
+
+    Returns
+    -------
+    float
+    """
+    w = _weights(table)
+    return float(w @ values / w.sum())
 
 
 def plan(
@@ -283,16 +305,22 @@ def _weights(table: Any) -> Array:
     return np.ones(len(table.y)) if table.weights is None else table.weights
 
 
-def _with_error(of: Any, fit: Any) -> tuple[float, float]:
+def _with_error(of: Callable[[Array], float], fit: Coefficients) -> tuple[float, float]:
     """A function of the coefficients and its standard error by the delta method."""
+    gradient = _gradient(lambda theta: np.array([of(theta)]), fit)[:, 0]
+    used = np.abs(gradient) > 1e-12 * max(np.abs(gradient).max(), 1e-300)
+    variance = gradient[used] @ fit.cov[np.ix_(used, used)] @ gradient[used]
+    return float(of(np.nan_to_num(fit.values))), float(np.sqrt(variance))
+
+
+def _gradient(of: Callable[[Array], Array], fit: Coefficients) -> Array:
+    """Central differences by the coefficients, (parameters, values)."""
     theta = np.nan_to_num(fit.values)
     scale = np.sqrt(np.nan_to_num(np.diagonal(fit.cov), nan=1.0)) + 1e-12
-    gradient = np.empty(len(theta))
+    rows = []
     for i, step in enumerate(1e-2 * scale):
         up, down = theta.copy(), theta.copy()
         up[i] += step
         down[i] -= step
-        gradient[i] = (of(up) - of(down)) / (2 * step)
-    used = np.abs(gradient) > 1e-12 * max(np.abs(gradient).max(), 1e-300)
-    variance = gradient[used] @ fit.cov[np.ix_(used, used)] @ gradient[used]
-    return float(of(theta)), float(np.sqrt(variance))
+        rows.append((of(up) - of(down)) / (2 * step))
+    return np.stack(rows)

@@ -18,7 +18,7 @@ from .imputation import impute
 from .likelihood import MEASURES
 from .players import Player, players, texts
 from .result import DriverResult
-from .split import ALIASES, BLOCKS, METHODS, TABLE_LIMIT, Effort, LinearSplit, OrdinalSplit
+from .split import ALIASES, BLOCKS, METHODS, TABLE_LIMIT, Effort, LinearSplit, OrdinalSplit, one_thread
 from .table import MISSING, Table, filled, read
 
 FAMILIES = ("gaussian", "logit", "ordered", "nps", "promoter", "detractor")
@@ -194,8 +194,6 @@ class Drivers:
             raise SpecError(f"missing='pairwise' needs a linear model, not family='{self.family}'; use 'multiple'.")
         if missing == "multiple" and whole_number("imputations", imputations) < 2:
             raise SpecError(f"missing='multiple' needs at least 2 imputations, not {imputations}.")
-        from threadpoolctl import threadpool_limits
-
         survey = as_survey(data)
         table = read(self, survey, weights, missing, strata, clusters)
         if self.method not in BLOCKS and max(table.widths) > 1:
@@ -203,9 +201,9 @@ class Drivers:
                 f"method='{self.method}' cannot take an attribute and its flag as one; use another missing=."
             )
         tables = self._completed(table, missing, imputations)
-        with threadpool_limits(1, user_api="blas"):  # threads cost more than they give on small matrices
-            notes = self._check_columns(tables[0], missing)
+        with one_thread():
             splits = tuple(self._split(t, missing) for t in tables)
+            notes = self._check_columns(tables[0], splits[0])
             parts = [s(None, self.effort) for s in splits]
         self._check_parts(parts, splits[0], table)
         if parts[0].error is not None:
@@ -250,15 +248,15 @@ class Drivers:
         w = np.ones(len(table.y)) if table.weights is None else table.weights
         return OrdinalSplit(filled(table), table.y.astype(np.intp), w, measure=self.measure, **common)  # type: ignore[arg-type]
 
-    def _check_columns(self, table: Table, missing: str) -> tuple[str, ...]:
+    def _check_columns(self, table: Table, split: LinearSplit | OrdinalSplit) -> tuple[str, ...]:
         """Name columns that determine one another, and ratings that all say the same."""
-        data = np.column_stack([table.x, table.y])
-        cor = LinearSplit(
-            data, missing == "pairwise", table.weights, table.widths, table.controls, "first"
-        ).correlations()[0]
+        if not isinstance(split, LinearSplit):
+            data = np.column_stack([table.x, table.y])
+            split = LinearSplit(data, False, table.weights, table.widths, table.controls, "first")
+        cor = split.own[0]
         inner = cor[:-1, :-1]
         values, vectors = np.linalg.eigh(inner)
-        if missing == "pairwise" and np.linalg.eigvalsh(cor)[0] < -1e-8:
+        if split.pairwise and np.linalg.eigvalsh(cor)[0] < -1e-8:
             raise EstimationError(
                 f"The pairwise correlations contradict one another (smallest eigenvalue {np.linalg.eigvalsh(cor)[0]:.3f}), so no "
                 "data could have them; use missing='multiple' or 'mean'."
@@ -278,11 +276,11 @@ class Drivers:
         own = inner[table.controls :, table.controls :]
         if len(own) > 2:
             high = kernel.inflation(own).max()
-            first = np.linalg.eigvalsh(own)[-1] / len(own)
-            if (own > 0).all() and first > 0.75:
+            shared = (own.sum() - len(own)) / (len(own) * (len(own) - 1))
+            if shared > 0.7:
                 notes.append(
-                    f"Halo: one general impression accounts for {first:.0%} of the variance of the attributes; shares between "
-                    "them rest on small differences."
+                    f"Halo: the attributes correlate at {shared:.2f} on average, as if one general impression had been rated; "
+                    "shares between them rest on small differences."
                 )
             elif np.isfinite(high) and high > 10:
                 worst = table.columns[table.controls + int(kernel.inflation(own).argmax())]

@@ -118,19 +118,22 @@ class LinearSplit:
         """Correlations from the rows that have both."""
         return PairwiseCorrelations(self.data)
 
-    def correlations(self, counts: Array | None = None) -> Array:
+    @cached_property
+    def own(self) -> Array:
+        """Correlations of the rows as they are, (1, q + 1, q + 1)."""
+        return self.correlations(np.ones((1, len(self.data))))
+
+    def correlations(self, counts: Array) -> Array:
         """Correlations under weightings of the rows, on top of the case weights.
 
         Parameters
         ----------
-        counts : ndarray of shape (b, n), optional
+        counts : ndarray of shape (b, n)
 
         Returns
         -------
         ndarray of shape (b, q + 1, q + 1)
         """
-        if counts is None:
-            counts = np.ones((1, len(self.data)))
         w = counts if self.weights is None else counts * self.weights
         return self.pairs(w) if self.pairwise and self.blank else correlations(self.moments(w)[1])
 
@@ -146,7 +149,7 @@ class LinearSplit:
         -------
         Split
         """
-        cor = self.correlations(counts)
+        cor = self.own if counts is None else self.correlations(counts)
         ok: NDArray[np.bool_] = np.asarray(np.isfinite(cor).all(axis=(1, 2)))
         if self.pairwise and self.blank and ok.any():
             ok[ok] = np.linalg.eigvalsh(cor[ok])[:, 0] > -1e-8
@@ -170,7 +173,7 @@ class LinearSplit:
 
     def table(self) -> Array:
         """R² beyond that of the controls of every sub-model, (1, 2^p)."""
-        return kernel.table(kernel.partial_out(self.correlations(), self.controls), self.widths)
+        return kernel.table(kernel.partial_out(self.own, self.controls), self.widths)
 
     def warm(self, effort: Effort) -> LinearSplit:
         """Return itself: nothing here is iterative."""
@@ -344,6 +347,18 @@ class OrdinalSplit:
             beta = root @ (slope[i] * sd[: z.shape[1]]) * np.sqrt(r2[i]) / sd[-3]
             out[i] = root**2 @ beta**2
         return out, r2, np.zeros(len(w))
+
+
+def one_thread() -> Any:
+    """Cap BLAS at one thread: on small matrices threads cost far more than they give.
+
+    Returns
+    -------
+    context manager
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
 
 
 def _null_loglik(w: Array, y: NDArray[np.intp]) -> Array:

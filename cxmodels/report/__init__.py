@@ -1,17 +1,24 @@
 """From results to what people read: reports, path diagrams, charts, files."""
 
 from .diagram import path_diagram, to_dot, to_mermaid
+from .driver_charts import driver_bars, driver_map, what_if_waterfall
+from .driver_report import drivers_html, write_drivers
 from .html import study_html
 from .notebook import notebook_html
 from .writing import check_place, result_json, write_study
 
 __all__ = [
     "check_place",
+    "driver_bars",
+    "driver_map",
+    "drivers_html",
     "notebook_html",
     "path_diagram",
     "result_json",
     "study_html",
     "to_dot",
     "to_mermaid",
+    "what_if_waterfall",
+    "write_drivers",
     "write_study",
 ]

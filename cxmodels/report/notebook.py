@@ -37,19 +37,29 @@ def notebook_html(result: Result) -> str:
     1
     """
     from ..acsi import IndexResult
+    from ..drivers import DriverBootstrap, DriverReport, DriverResult, WhatIf
     from ..pls import PLSBootstrap, PLSResult
     from ..results import plain_html
     from ..study import StudyResult
+    from .driver_charts import driver_bars, what_if_waterfall
+    from .driver_report import drivers_html
     from .html import study_html
 
     prefix = _prefix(result)
     if isinstance(result, StudyResult):
         return study_html(result, whole=False, prefix=prefix)
+    if isinstance(result, DriverReport):
+        return drivers_html(result, whole=False, prefix=prefix)
     pictures: list[str] = []
     if isinstance(result, IndexResult):
         pictures = _index_pictures(result, prefix)
     elif isinstance(result, PLSResult | PLSBootstrap):
         pictures = [_paths(result, prefix)]
+    elif isinstance(result, DriverResult | DriverBootstrap):
+        frame = result.shares if isinstance(result, DriverBootstrap) else result.importance
+        pictures = [driver_bars(frame, id=f"{prefix}bars")]
+    elif isinstance(result, WhatIf):
+        pictures = [what_if_waterfall(result, id=f"{prefix}waterfall")]
     return plain_html(
         result, "".join(f'<div style="background:#fff;max-width:58rem;padding:.5rem">{p}</div>' for p in pictures)
     )

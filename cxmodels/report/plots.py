@@ -24,12 +24,13 @@ def importance_performance(
     frame: pd.DataFrame,
     *,
     target: str | None = None,
+    cut: tuple[float, float] | None = None,
     title: str = "Importance and performance",
     width: float = 900,
     words: Words = None,
     id: str = "ipma",
 ) -> str:
-    """Draw importance against performance, with quadrants at the means (Martilla and James, 1977).
+    """Draw importance against performance in quadrants (Martilla and James, 1977).
 
     Parameters
     ----------
@@ -37,6 +38,8 @@ def importance_performance(
         Columns importance, performance; the constructs in the index or in a column construct.
     target : str, optional
         Label of the construct that importance speaks of.
+    cut : (importance, performance), optional
+        Where the quadrants meet; default: at the means. The word ``means`` says which it is.
     title, width, words, id
         See ``cxmodels.report.charts``.
 
@@ -67,10 +70,13 @@ def importance_performance(
         notes_below(pic, notes, left, bottom + 51)
         return pic.svg()
     label = said["importance"].format(target=target) if target else said["importance_plain"]
-    x = axis(pic, _padded(shown["importance"]), left, right, top, bottom, label, said)
-    y = _vertical_axis(pic, _padded(shown["performance"]), left, right, top, bottom, said["performance"], said)
+    middle = cut or (shown["importance"].mean(), shown["performance"].mean())
+    x = axis(pic, _padded(shown["importance"], middle[0]), left, right, top, bottom, label, said)
+    y = _vertical_axis(
+        pic, _padded(shown["performance"], middle[1]), left, right, top, bottom, said["performance"], said
+    )
     dots = [(x(a), y(b)) for a, b in zip(shown["importance"], shown["performance"], strict=True)]
-    mean = x(shown["importance"].mean()), y(shown["performance"].mean())
+    mean = x(middle[0]), y(middle[1])
     plot = Rect(left, top, right - left, bottom - top)
     pic.line(mean[0], top, mean[0], bottom, GREY, 1.2, stroke_dasharray="5 3")
     pic.line(left, mean[1], right, mean[1], GREY, 1.2, stroke_dasharray="5 3")
@@ -245,9 +251,10 @@ def answer_distribution(
 # -- shared -------------------------------------------------------------------------------------------------------
 
 
-def _padded(values: pd.Series) -> list[float]:
-    pad = 0.12 * (values.max() - values.min())
-    return ticks(values.min() - pad, values.max() + pad, 7)
+def _padded(values: pd.Series, cut: float) -> list[float]:
+    low, high = min(values.min(), cut), max(values.max(), cut)
+    pad = 0.12 * (high - low)
+    return ticks(low - pad, high + pad, 7)
 
 
 def _vertical_axis(
