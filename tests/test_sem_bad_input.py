@@ -307,6 +307,8 @@ sane = st.sampled_from(
      "F <~ a + b; G =~ c + d; G ~ F + e"]
 )  # fmt: skip
 models = st.one_of(
+    sane,
+    sane,
     st.lists(st.one_of(sane, measured, relation, extra), min_size=1, max_size=4).map("\n".join),
     st.builds("{}\n{}".format, sane, st.one_of(relation, extra)),
     sane,
@@ -316,11 +318,13 @@ KINDS = ("usual", "usual", "usual", "ordinal", "ordinal", "constant", "twin", "o
 kinds = st.one_of(
     st.just(["usual"] * 5),
     st.just(["ordinal"] * 5),
+    st.just(["usual"] * 5),
+    st.just(["ordinal"] * 5),
     st.just(["gaps"] * 5),
     st.lists(st.sampled_from(["usual", "ordinal", "gaps", "far"]), min_size=5, max_size=5),
     st.lists(st.sampled_from(KINDS), min_size=5, max_size=5),
 )
-options = st.fixed_dictionaries(
+some_options = st.fixed_dictionaries(
     {},
     optional={
         "estimator": st.sampled_from(
@@ -338,7 +342,7 @@ options = st.fixed_dictionaries(
         "effect_coding": st.sampled_from([False, "loadings", True]),
     },
 )
-calls = st.fixed_dictionaries(
+some_calls = st.fixed_dictionaries(
     {},
     optional={
         "group": st.sampled_from(["g", "g", "lonely", "nowhere"]),
@@ -349,6 +353,8 @@ calls = st.fixed_dictionaries(
         "cluster": st.sampled_from(["k", "one"]),
     },
 )
+options = st.one_of(st.just({}), st.just({"ordered": True}), some_options)
+calls = st.one_of(st.just({}), st.just({"missing": "fiml"}), some_calls)
 COUNT = {"fitted": 0, "refused": 0}
 
 
@@ -386,7 +392,7 @@ def survey(shapes, rows, seed):
     max_examples=int(os.environ.get("SEM_FUZZ", "120")), deadline=None, derandomize="SEM_FUZZ" not in os.environ,
     suppress_health_check=list(HealthCheck), database=None,
 )  # fmt: skip
-@given(models, kinds, st.sampled_from([4, 12, 60, 60]), st.integers(0, 99), options, calls)
+@given(models, kinds, st.sampled_from([4, 12, 60, 60, 60]), st.integers(0, 99), options, calls)
 def test_only_our_errors_and_warnings_escape(model, shapes, rows, seed, options, calls):
     data = survey(shapes, rows, seed)
     with warnings.catch_warnings(record=True) as caught:

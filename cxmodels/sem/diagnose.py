@@ -271,7 +271,8 @@ def _collinear(e: Estimate) -> list[str]:
         causes: dict[str, list[str]] = {}
         for i in e.table.block(number):
             x = e.table.entries[i]
-            if x.op == "~" and e.table.index[i] >= 0:
+            # products correlate with their parts by where the scale begins, which takes nothing from their paths
+            if x.op == "~" and e.table.index[i] >= 0 and ":" not in x.rhs:
                 causes.setdefault(x.lhs, []).append(x.rhs)
         for outcome, names in causes.items():
             at = [place[n] for n in names]

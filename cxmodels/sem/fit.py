@@ -80,7 +80,7 @@ def _upper(x: float, df: float) -> float:
 def _incremental(x: float, df: float, xb: float, dfb: float) -> dict[str, float]:
     """Measures against the baseline."""
     with np.errstate(all="ignore"):
-        d, db = np.float64(x - df), np.float64(xb - dfb)
+        d, db, dfb = np.float64(x - df), np.float64(xb - dfb), np.float64(dfb)
         worst = max(d, db, 0.0)
         cfi = 1 - max(d, 0.0) / worst if worst > 0 else 1.0
         ratio, ratio_b = np.float64(x) / df, np.float64(xb) / dfb

@@ -187,8 +187,7 @@ class SEM:
 
             return fit_two_level(self, data, group=group, missing=missing, weights=weights, cluster=cluster)
         survey = as_survey(data)
-        names = model.observed
-        rows = take_rows(survey, names, group=group, missing=missing, weights=weights, cluster=cluster)
+        rows = take_rows(survey, self.columns, group=group, missing=missing, weights=weights, cluster=cluster)
         plan = self._plan(
             fiml=missing == "fiml", clustered=rows.clusters is not None, weighted=rows.weights is not None
         )
@@ -267,16 +266,16 @@ class SEM:
             raise SpecError(
                 f"Estimator {plan.name} needs the rows of the data, not their moments; use ML, GLS or ULS."
             )
-        samples, labels = moments_rows(self._model.observed, cov, n, means, self.mean_structure or self.growth)
+        samples, labels = moments_rows(self.columns, cov, n, means, self.mean_structure or self.growth)
         rows = Rows(
-            self._model.observed, np.empty((0, 0)), np.empty(0, bool), np.empty(0, np.intp), labels, None, None
+            self.columns, np.empty((0, 0)), np.empty(0, bool), np.empty(0, np.intp), labels, None, None
         )
         options = self.options(rows, equal=equal, partial=partial, ordered=(), means=means is not None)
         table = build_table(expand_composites(self._model, len(labels), self.composites == "factor"), options)
         check_identified(table)
         ready = []
         for number, s in enumerate(samples):
-            at = [self._model.observed.index(name) for name in table.roles[number].observed]
+            at = [self.columns.index(name) for name in table.roles[number].observed]
             cut = Sample(s.n, s.mean[at], s.cov[np.ix_(at, at)])
             where = f" of group '{labels[number]}'" if len(labels) > 1 else ""
             check_covariance(cut.cov, table.roles[number].observed, int(s.n), where)
@@ -351,6 +350,13 @@ class SEM:
             name, information=self.information, fiml=fiml, clustered=clustered, weighted=weighted,
             wishart=self.likelihood == "wishart", ordinal=bool(self._ordered),
         )  # fmt: skip
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Variables that the equations use; the interaction of two columns is one, ``a:b``."""
+        every = (*self._model.observed, *(name for name, _ in self._model.interactions))
+        used = {name for r in self._model.rows for name in (r.lhs, r.rhs)}
+        return tuple(n for n in every if n in used)
 
     @property
     def _model(self) -> Model:

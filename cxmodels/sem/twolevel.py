@@ -283,7 +283,7 @@ def fit_two_level(
         raise SpecError(f"Two-level models are fitted by ML, not {spec.estimator}.")
     survey = as_survey(data)
     model = spec._model
-    rows = take_rows(survey, model.observed, group=None, missing=missing, weights=None, cluster=cluster)
+    rows = take_rows(survey, spec.columns, group=None, missing=missing, weights=None, cluster=cluster)
     assert rows.clusters is not None
     options = spec.options(rows, equal=(), partial=(), ordered=(), means=True)
     table = build_table(model, options)

@@ -1,0 +1,155 @@
+"""Covariance-based models against semopy: the answers are compared first, then the times.
+
+semopy is a dependency (it is our second engine), so it runs in this process, with one BLAS thread for both.
+"""
+
+import os
+import platform
+import time
+import warnings
+from collections.abc import Callable
+from importlib.metadata import version
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+import cxmodels as cx
+
+HOLZINGER = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
+DEMOCRACY = """
+ind60 =~ x1 + x2 + x3
+dem60 =~ y1 + y2 + y3 + y4
+dem65 =~ y5 + y6 + y7 + y8
+dem60 ~ ind60
+dem65 ~ ind60 + dem60
+y1 ~~ y5
+y2 ~~ y4
+y2 ~~ y6
+y3 ~~ y7
+y4 ~~ y8
+y6 ~~ y8
+"""
+ECSI = "\n".join(
+    [f"{c} =~ {' + '.join(items)}" for c, items in cx.acsi.ECSI.measures.items()]
+    + [f"{outcome} ~ {predictor}" for predictor, outcome in cx.acsi.ECSI.paths]
+)
+SINGLE = "\n".join(f"{i[0]} ~~ 0*{i[0]}" for i in cx.acsi.ECSI.measures.values() if len(i) == 1)
+PEER_CASES = (("holzinger", HOLZINGER), ("democracy", DEMOCRACY), ("mobi", f"{ECSI}\n{SINGLE}"))
+
+
+def seconds(action: Callable[[], Any], times: int) -> list[float]:
+    """Wall time of each of some runs, after one to warm up."""
+    action()
+    out = []
+    for _ in range(times):
+        start = time.perf_counter()
+        action()
+        out.append(time.perf_counter() - start)
+    return out
+
+
+def ours(model: str, data: pd.DataFrame) -> Any:
+    """One fit with everything a user looks at."""
+    res = cx.SEM(model).fit(data)
+    return res.estimates, res.fit_measures
+
+
+def semopy_fit(model: str, data: pd.DataFrame) -> Any:
+    """The same by semopy."""
+    import semopy
+
+    m = semopy.Model(model)
+    m.fit(data)
+    return m.inspect(), semopy.calc_stats(m)
+
+
+def factors(rng: np.random.Generator, n: int, count: int, items: int) -> pd.DataFrame:
+    """Constructs that correlate .5, with loadings of .7."""
+    f = np.sqrt(0.5) * (rng.normal(size=(n, 1)) + rng.normal(size=(n, count)))
+    x = np.repeat(0.7 * f, items, axis=1) + np.sqrt(0.51) * rng.normal(size=(n, count * items))
+    return pd.DataFrame(x, columns=[f"f{k // items + 1}_{k % items + 1}" for k in range(count * items)])
+
+
+def measurement(data: pd.DataFrame) -> str:
+    """Its model."""
+    groups: dict[str, list[str]] = {}
+    for name in data:
+        groups.setdefault(str(name).split("_")[0], []).append(str(name))
+    return "\n".join(f"{f} =~ {' + '.join(items)}" for f, items in groups.items())
+
+
+def jobs() -> list[tuple[str, Callable[[], Any], int, str]]:
+    """What is timed without a peer: name, action, runs, bar."""
+    rng = np.random.default_rng(1)
+    mobi = cx.SEM(ECSI).fit(cx.datasets.load("mobi"))
+    many = factors(rng, 50_000, 3, 5)
+    holes = factors(rng, 2800, 5, 5)
+    gap = rng.random(holes.shape) < np.where(rng.random((2800, 1)) < 0.35, 0.12, 0.0)
+    holes = holes.mask(gap)
+    patterns = len(holes.isna().drop_duplicates())
+    steps = factors(rng, 1000, 4, 6).apply(lambda c: np.digitize(c, [-1.3, -0.5, 0.4, 1.2]))
+
+    def whole(spec: cx.SEM, data: pd.DataFrame, **call: Any) -> Any:
+        res = spec.fit(data, **call)
+        return res.estimates, res.fit_measures
+
+    return [
+        ("200 bootstrap refits of ECSI", lambda: mobi.bootstrap(200, seed=1).estimates, 3, "2 s"),
+        (
+            "MLR with means, n = 50,000, 15 items",
+            lambda: whole(cx.SEM(measurement(many), estimator="MLR", mean_structure=True), many),
+            5,
+            "0.5 s",
+        ),
+        (
+            f"FIML, 25 items, 2,800 rows, {patterns} patterns",
+            lambda: whole(cx.SEM(measurement(holes)), holes, missing="fiml"),
+            3,
+            "3 s",
+        ),
+        (
+            "WLSMV, 24 five-category items, n = 1,000",
+            lambda: whole(cx.SEM(measurement(steps), ordered=True), steps),
+            5,
+            "2 s",
+        ),
+    ]
+
+
+def run() -> None:
+    """Print the tables."""
+    load = f", load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors" if hasattr(os, "getloadavg") else ""
+    versions = ", ".join(f"{p} {version(p)}" for p in ("numpy", "scipy", "semopy"))
+    print(f"\n{platform.machine()}, {platform.system()}{load}; Python {platform.python_version()}, {versions}")
+    print("one BLAS thread; medians of several runs, in brackets the fastest\n")
+    print(
+        f"{'one ML fit, SE and all indices':<48}{'cxmodels':>20}{'semopy':>22}{'times':>8}   chi-square, ours and semopy's"
+    )
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, model in PEER_CASES:
+            data = cx.datasets.load(name)
+            (_, measures), (_, stats) = ours(model, data), semopy_fit(model, data)
+            chisq = float(stats["chi2"].iloc[0])
+            gap = chisq - measures["chisq"]
+            agree = -1e-4 < gap < 0.5  # semopy stops early, so it may be above, never below
+            own, other = (
+                seconds(lambda m=model, d=data: ours(m, d), 15),
+                seconds(lambda m=model, d=data: semopy_fit(m, d), 7),
+            )
+            said = f"{measures['chisq']:.4f}, {chisq:.4f}" + ("" if agree else "  DIFFERENT: times say nothing")
+            print(
+                f"{name:<48}{shown(own):>20}{shown(other):>22}{median(other) / median(own):>8.1f}   {said}",
+                flush=True,
+            )
+        print(f"\n{'':<48}{'cxmodels':>20}   wanted")
+        for name, action, times, bar in jobs():
+            print(f"{name:<48}{shown(seconds(action, times)):>20}   {bar}", flush=True)
+
+
+def shown(times: list[float]) -> str:
+    """Median and fastest in milliseconds."""
+    return f"{median(times) * 1000:.1f} ({min(times) * 1000:.1f}) ms"
