@@ -29,8 +29,8 @@ class Equations:
 
     Attributes
     ----------
-    simple_y, simple_x : ndarray of shape (m,)
-        Outcome and predictor of the equations with one predictor.
+    simple : ndarray of shape (j, j)
+        1 where an equation has this one predictor.
     y : ndarray of shape (e,)
         Outcomes of the others.
     x : ndarray of shape (e, k)
@@ -39,8 +39,7 @@ class Equations:
         Which entries of `x` are predictors and not filling.
     """
 
-    simple_y: NDArray[np.intp]
-    simple_x: NDArray[np.intp]
+    simple: Array
     y: NDArray[np.intp]
     x: NDArray[np.intp]
     used: NDArray[np.bool_]
@@ -49,24 +48,27 @@ class Equations:
         put = object.__setattr__
         put(self, "real", self.used[:, :, None] & self.used[:, None, :])
         put(self, "padding", np.eye(self.x.shape[1]) * ~self.used[:, :, None])
-        put(self, "at_y", np.broadcast_to(self.y[:, None], self.x.shape)[self.used])
-        put(self, "at_x", self.x[self.used])
+        j = len(self.simple)  # places in a matrix read line by line
+        put(self, "among", self.x[:, :, None] * j + self.x[:, None, :])
+        put(self, "toward", self.y[:, None] * j + self.x)
+        put(self, "at", self.toward[self.used])
 
     real: NDArray[np.bool_] = field(init=False)
     padding: Array = field(init=False)
-    at_y: NDArray[np.intp] = field(init=False)
-    at_x: NDArray[np.intp] = field(init=False)
+    among: NDArray[np.intp] = field(init=False)
+    toward: NDArray[np.intp] = field(init=False)
+    at: NDArray[np.intp] = field(init=False)
 
     @classmethod
     def of(cls, arrows: Array) -> Equations:
         """Read the equations off an adjacency matrix [outcome, predictor]."""
         count = (arrows > 0).sum(axis=1)
-        simple = np.flatnonzero(count == 1)
+        simple = (arrows > 0) * (count == 1.0)[:, None]
         y = np.flatnonzero(count > 1)
         used = np.arange(count.max(initial=0))[None, :] < count[y, None]
         x = np.zeros(used.shape, dtype=np.intp)
         x[used] = np.nonzero(arrows[y] > 0)[1]
-        return cls(simple, arrows[simple].argmax(axis=1), y, x, used)
+        return cls(simple.astype(float), y, x, used)
 
 
 @dataclass(frozen=True, eq=False)
@@ -336,20 +338,20 @@ def regressions(cor: Array, design: Design, vif: bool = False) -> tuple[Array, A
 
     The equations are padded to one size with unit rows, so that one call solves them all.
     """
-    eq = design.equations
-    paths, diagonal = np.zeros_like(cor), np.ones_like(cor) if vif else cor
-    paths[:, eq.simple_y, eq.simple_x] = cor[:, eq.simple_y, eq.simple_x]
+    eq, b = design.equations, len(cor)
+    paths, diagonal = cor * eq.simple, np.ones_like(cor) if vif else cor
     if not len(eq.y):
         return paths, diagonal
-    a = cor[:, eq.x[:, :, None], eq.x[:, None, :]] * eq.real + eq.padding
-    c = cor[:, eq.y[:, None], eq.x] * eq.used
+    flat = cor.reshape(b, -1)
+    a = flat.take(eq.among, axis=1) * eq.real + eq.padding
+    c = flat.take(eq.toward, axis=1) * eq.used
     if vif:
         inverse = solve(a, np.eye(a.shape[-1]))
         coefficients = (inverse @ c[..., None])[..., 0]
-        diagonal[:, eq.at_y, eq.at_x] = np.diagonal(inverse, axis1=-2, axis2=-1)[:, eq.used]
+        diagonal.reshape(b, -1)[:, eq.at] = np.diagonal(inverse, axis1=-2, axis2=-1)[:, eq.used]
     else:
         coefficients = solve(a, c[..., None])[..., 0]
-    paths[:, eq.at_y, eq.at_x] = coefficients[:, eq.used]
+    paths.reshape(b, -1)[:, eq.at] = coefficients[:, eq.used]
     return paths, diagonal
 
 
