@@ -278,6 +278,8 @@ def test_bootstrap_with_many_players_is_set_right_by_the_exact_values(monkeypatc
     exact = res.bootstrap(300, seed=1)
     monkeypatch.setattr(LinearSplit, "resample_models", 8)
     rough = res.bootstrap(300, seed=1)
+    assert "in each, 400 sampled orders" in repr(rough)
+    assert "sampled orders" not in repr(exact)
     np.testing.assert_allclose(rough.replicates[0].estimate[:5], res.importance["importance"], atol=1e-12)
     np.testing.assert_allclose(rough.importance["se"], exact.importance["se"], rtol=0.15)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,11 @@ class SplitStatistic:
     effort: Effort
     shift: Array
 
+    @property
+    def exact(self) -> bool:
+        """Whether every replicate computes all sub-models that the method asks for."""
+        return self.split.method != "shapley" or self.effort.exact(len(self.split.widths))
+
     def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
         """Return importances, shares and R² under each weighting.
 
@@ -92,10 +97,8 @@ def statistic(split: LinearSplit | OrdinalSplit, effort: Effort, point: Array) -
     """
     p = len(split.widths)
     small = Effort(min(effort.models, split.resample_models), _ORDERS[isinstance(split, LinearSplit)], effort.seed)
-    warm = split.warm(small)
-    if split.method != "shapley" or small.exact(p):
-        return SplitStatistic(warm, small, np.zeros(p))
-    return SplitStatistic(warm, small, point - split(None, small).importance[0])
+    plain = SplitStatistic(split.warm(small), small, np.zeros(p))
+    return plain if plain.exact else replace(plain, shift=point - split(None, small).importance[0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,6 +114,8 @@ class DriverBootstrap(Result):
         Kind and level of the intervals.
     adjust : str
         How p-values of differences are adjusted.
+    orders : int
+        Orders that every replicate samples; 0 where it computes all sub-models.
     """
 
     point: DriverResult
@@ -118,6 +123,7 @@ class DriverBootstrap(Result):
     interval: Interval
     level: float
     adjust: str
+    orders: int = 0
 
     @cached_property
     def importance(self) -> pd.DataFrame:
@@ -217,6 +223,8 @@ class DriverBootstrap(Result):
         total, seed = sum(r.n for r in self.replicates), self.replicates[0].seed
         kind = {"bca": "BCa"}.get(self.interval, self.interval) if len(self.replicates) == 1 else "Rubin's rules"
         how = f"{total} replicates, {self.failed} failed, seed {seed if seed is not None else 'none (given rows)'}"
+        if self.orders:
+            how += f"; in each, {self.orders} sampled orders, the same for all, set right by the point estimate"
         return [*self.point.headline(), ("Bootstrap", how), ("Intervals", f"{kind}, {self.level:.0%}")]
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -299,15 +307,16 @@ def run(
         each = max(each // tables, 20)
         seeds = [[root, i] if isinstance(root, int) else [*root, i] for i in range(tables)]
     sampling = Sampling(result.n_obs, result.table.strata, result.table.clusters)
-    replicates = []
+    replicates, orders = [], 0
     for split, part, child in zip(result.splits, result.parts, seeds, strict=True):
         stat = statistic(split, result.spec.effort, part.importance[0])
+        orders = 0 if stat.exact else 2 * stat.effort.pairs
         replicates.append(
             bootstrap(
                 stat, sampling, each, seed=child, indices=indices, interval=interval, n_jobs=n_jobs, progress=progress
             )
         )
-    return DriverBootstrap(result, tuple(replicates), interval, level, adjust)
+    return DriverBootstrap(result, tuple(replicates), interval, level, adjust, orders)
 
 
 def random_test(

@@ -63,7 +63,7 @@ class WhatIf(Result):
         -------
         list of (label, value)
         """
-        asked = ", ".join(f"{k} {v:+g}" for k, v in self.effects["asked"].items())
+        asked = ", ".join(f"{k} {v:+.3g}" for k, v in self.effects["asked"].items() if v)
         moved = f"{self.change:+.3f} (se {self.se:.3f}, {self.level:.0%} interval {self.ci_lower:.3f} to {self.ci_upper:.3f})"
         return [
             ("What if", asked),

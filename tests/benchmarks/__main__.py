@@ -1,8 +1,8 @@
-"""``python -m tests.benchmarks [speed|coverage|all]``; speed is the default, coverage takes minutes."""
+"""``python -m tests.benchmarks [speed|drivers|coverage|all]``; speed is the default, coverage takes minutes."""
 
 import sys
 
-WHAT = ("speed", "coverage", "all")
+WHAT = ("speed", "drivers", "coverage", "all")
 
 
 def main(what: str = "speed") -> None:
@@ -12,6 +12,10 @@ def main(what: str = "speed") -> None:
         from . import speed
 
         speed.run()
+    if what in ("drivers", "all"):
+        from . import drivers
+
+        drivers.run()
     if what in ("coverage", "all"):
         from . import coverage
 
