@@ -518,6 +518,9 @@ def test_scenario_stops_at_the_end_of_the_scale():
     assert "associations" in repr(both)
     guessed = res.simulate({"a1": 0.5})
     assert "extreme answers were taken" in repr(guessed)
+    pairwise = drivers(RATINGS).fit(CX, missing="pairwise").simulate({"a1": 0.5}, scale=(1, 5))
+    assert np.isnan(pairwise.se)
+    assert "standard error is unknown" in repr(pairwise)
     assert guessed.change == pytest.approx(res.simulate({"a1": 0.5}, scale=(1, 5)).change)
 
 

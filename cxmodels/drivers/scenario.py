@@ -125,6 +125,8 @@ def simulate(result: DriverResult, changes: Mapping[str, float], scale: Any, cap
     change, se = _with_error(mean_change, fit)
     base = result.baseline
     notes = tuple(result.scale_notes(names, scale)) if capped else ()
+    if np.isnan(se):
+        notes = (*notes, "Under pairwise deletion the standard error is unknown; use missing='multiple' for one.")
     return WhatIf(
         frame, base, base + change, change, se, change - half * se, change + half * se, level, result.unit,
         f"{result.n_obs} used, {int(result.excluded['rows'].sum())} excluded", notes,
