@@ -219,8 +219,7 @@ def estimate(table: Table, data: Data, plan: Plan, start: Array | None = None) -
     objective = _objective(table, blocks, data, plan, base)
     if start is None:
         start = _start(table, data, blocks, base)
-        if plan.kind == "ML":
-            _check_regular(table, blocks, expand(table, base, start))
+        _check_regular(blocks, expand(table, base, start), plan.kind == "ML")
     minimum, active, equations = minimise_under(objective, table, base, start)
     if not np.isfinite(minimum.value) or not minimum.converged:
         minimum, active, equations = _again(table, objective, base, start, data, (minimum, active, equations))
@@ -235,13 +234,18 @@ def estimate(table: Table, data: Data, plan: Plan, start: Array | None = None) -
     return Estimate(table, blocks, raw, data, plan, base, objective, minimum, active, count)
 
 
-def _check_regular(table: Table, blocks: tuple[Block, ...], values: Array) -> None:
+def _check_regular(blocks: tuple[Block, ...], values: Array, likelihood: bool) -> None:
     """Refuse fixed values under which the items have no likelihood, as their implied covariances are singular."""
     for block in blocks:
-        cov = state(block, values).cov[: block.p, : block.p]
+        try:
+            cov = state(block, values).cov[: block.p, : block.p]
+        except np.linalg.LinAlgError:
+            raise EstimationError(
+                f"The fixed paths between {listed(block.names)} form a circle without a solution; free or drop one."
+            ) from None
         sd = np.sqrt(np.maximum(np.diagonal(cov), 1e-300))
         roots, vectors = np.linalg.eigh(cov / np.outer(sd, sd))
-        if abs(roots[0]) < 1e-12:
+        if likelihood and abs(roots[0]) < 1e-12:
             weight = np.abs(vectors[:, 0])
             names = [block.names[i] for i in np.flatnonzero(weight > 0.1 * weight.max())]
             raise EstimationError(

@@ -71,9 +71,14 @@ def information(e: Estimate, kind: str | None = None) -> Array:
 
 def invert(info: Array, basis: Array | None) -> Array:
     """Inverse information, within the directions that constraints leave."""
-    if basis is None:
-        return np.linalg.inv(info)
-    return basis @ np.linalg.inv(basis.T @ info @ basis) @ basis.T
+    try:
+        if basis is None:
+            return np.linalg.inv(info)
+        return basis @ np.linalg.inv(basis.T @ info @ basis) @ basis.T
+    except np.linalg.LinAlgError:
+        raise EstimationError(
+            "The information matrix is singular at the estimates, so there are no standard errors; simplify the model."
+        ) from None
 
 
 def bread(e: Estimate) -> Array:

@@ -135,9 +135,9 @@ def _trust(
     """One accepted step of the trust region, or None if none is left; the next radius with it."""
     g, shape = _reduced(now.gradient, now.scoring, basis)
     size = np.sqrt(np.maximum(np.diagonal(shape), 1e-12))
-    root = np.linalg.cholesky(shape / np.outer(size, size) + 1e-6 * np.eye(len(g))) * size[:, None]
-    inner = np.linalg.inv(root)
     try:
+        root = np.linalg.cholesky(shape / np.outer(size, size) + 1e-6 * np.eye(len(g))) * size[:, None]
+        inner = np.linalg.inv(root)
         values, vectors = np.linalg.eigh(inner @ exact @ inner.T)
     except np.linalg.LinAlgError:
         return None

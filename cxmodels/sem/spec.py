@@ -115,11 +115,11 @@ class SEM:
         object.__setattr__(self, "effect_coding", coding)
         ordered = self.ordered
         if ordered is True:
-            ordered = _model_items(model)
+            ordered = self._items()
         ordered = _names(ordered or (), "ordered")
-        if unknown := [n for n in ordered if n not in model.observed]:
+        if unknown := [n for n in ordered if n not in self.columns]:
             raise SpecError(
-                f"ordered names '{unknown[0]}', which the model does not use.{near(unknown[0], model.observed)}"
+                f"ordered names '{unknown[0]}', which the model does not use.{near(unknown[0], self.columns)}"
             )
         object.__setattr__(self, "ordered", ordered)
         self._plan(fiml=False, clustered=False, weighted=False)
@@ -267,9 +267,7 @@ class SEM:
                 f"Estimator {plan.name} needs the rows of the data, not their moments; use ML, GLS or ULS."
             )
         samples, labels = moments_rows(self.columns, cov, n, means, self.mean_structure or self.growth)
-        rows = Rows(
-            self.columns, np.empty((0, 0)), np.empty(0, bool), np.empty(0, np.intp), labels, None, None
-        )
+        rows = Rows(self.columns, np.empty((0, 0)), np.empty(0, bool), np.empty(0, np.intp), labels, None, None)
         options = self.options(rows, equal=equal, partial=partial, ordered=(), means=means is not None)
         table = build_table(expand_composites(self._model, len(labels), self.composites == "factor"), options)
         check_identified(table)
@@ -358,6 +356,10 @@ class SEM:
         used = {name for r in self._model.rows for name in (r.lhs, r.rhs)}
         return tuple(n for n in every if n in used)
 
+    def _items(self) -> tuple[str, ...]:
+        exogenous = Roles.of([r for r in self._model.rows if r.block]).exogenous
+        return tuple(n for n in self.columns if n not in exogenous)
+
     @property
     def _model(self) -> Model:
         return self.model  # type: ignore[return-value]
@@ -378,8 +380,3 @@ def _names(given: Iterable[str] | str, what: str) -> tuple[str, ...]:
     if not all(isinstance(x, str) for x in found):
         raise SpecError(f"{what} takes names, not {given!r}.")
     return found
-
-
-def _model_items(model: Model) -> tuple[str, ...]:
-    exogenous = Roles.of([r for r in model.rows if r.block]).exogenous
-    return tuple(n for n in model.observed if n not in exogenous)
