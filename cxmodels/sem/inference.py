@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import EstimationError
 from .estimate import Estimate
 from .incomplete import Incomplete
 from .matrices import gather, move
