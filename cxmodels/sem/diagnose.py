@@ -192,7 +192,8 @@ def _flat(e: Estimate) -> list[str]:
         raise EstimationError("The information matrix is not finite; check the scales of the items.")
     if e.basis is not None:
         info = e.basis @ (e.basis.T @ info @ e.basis) @ e.basis.T + (np.eye(len(info)) - e.basis @ e.basis.T)
-    size = np.sqrt(np.maximum(np.diagonal(info), 1e-300))
+    own = np.diagonal(info)
+    size = np.sqrt(np.where(own > 1e-100 * own.max(initial=0.0), own, 1.0))
     values, vectors = np.linalg.eigh(info / np.outer(size, size))
     if not len(values) or values[0] > _FLAT:
         return []
