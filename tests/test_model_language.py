@@ -860,5 +860,5 @@ def test_any_text_gives_a_model_or_an_error_of_this_package(text):
     assert isinstance(m, Model)
     assert parse_model(str(m)) == m
     assert len(m.table) == len(m.rows)
-    assert m.paths is not None
+    assert all(len(path) == 2 for path in m.paths)
     assert set(m.items) <= set(m.observed)
