@@ -140,7 +140,7 @@ def index_influence(x: Array, weights: Array, v: Array, lo: Array, hi: Array) ->
     return 100 * (deviation @ v) / ((hi - lo) @ v)
 
 
-def mean_se(scores: Array, weights: Array) -> Array:
+def mean_se(scores: Array, weights: Array, clusters: NDArray[np.intp] | None = None) -> Array:
     """Standard error of a weighted mean of scores at fixed index weights.
 
     Parameters
@@ -148,16 +148,21 @@ def mean_se(scores: Array, weights: Array) -> Array:
     scores : ndarray of shape (n, j)
     weights : ndarray of shape (n,)
         Case weights g.
+    clusters : ndarray of int of shape (n,), optional
+        Number of each row's cluster, from 0; deviations are then summed within clusters.
 
     Returns
     -------
     ndarray of shape (j,)
         sqrt(n / (n - 1) · sum (g (s - mean))²) / sum g; with equal weights sd / sqrt(n).
     """
-    n = len(scores)
+    deviation = weights[:, None] * (scores - np.average(scores, axis=0, weights=weights))
+    if clusters is not None:
+        places = np.unique(clusters, return_inverse=True)[1]
+        deviation = np.stack([np.bincount(places, column) for column in deviation.T], axis=1)
+    n = len(deviation)
     if n < 2:
         return np.full(scores.shape[1], np.nan)
-    deviation = weights[:, None] * (scores - np.average(scores, axis=0, weights=weights))
     return np.sqrt(n / (n - 1) * (deviation**2).sum(axis=0)) / weights.sum()
 
 

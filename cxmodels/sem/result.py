@@ -17,6 +17,7 @@ from .composites import is_hidden, weight_of
 from .constraints import defined_values
 from .diagnose import improper
 from .estimate import Estimate, estimate, independence, independent_values
+from .indices import OnScale
 from .inference import Scaled
 from .objective import expand
 from .prepare import Rows
@@ -35,7 +36,7 @@ __all__ = ["SEMResult"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SEMResult(Result):
+class SEMResult(OnScale, Result):
     """A fitted structural equation model; made by :meth:`SEM.fit`.
 
     Attributes
@@ -442,6 +443,8 @@ class SEMResult(Result):
             ("Rows", f"{self.n_obs} used{groups}, {out} excluded" + (f" ({why})" if why else "")),
             ("Converged", state + ("" if self.proper else "; improper solution")),
         ]
+        if self.rows.design:
+            rows.insert(2, ("Design", self.rows.design))
         if self.engine != "cxmodels":
             rows.insert(1, ("Engine", self.engine))
         p = m.get("pvalue_scaled", m["pvalue"])

@@ -1,0 +1,497 @@
+"""The constructs of a fitted model on 0-100: index weights, indices, and effects between them.
+
+The index of a construct is the weighted mean of its own items between the ends of their scales, as for every engine
+(see ``cxmodels.index``). The weights are those of its factor score: the best linear prediction of the construct
+from its own items (Thurstone 1935) has weights
+
+    w = inv(Sigma_xx) cov(x, eta),     v = w / sum(w),
+
+from the moments that the model implies. With uncorrelated residuals they are proportional to loading over residual
+variance, so that regression and Bartlett scores, and scores of the whole model cut to the own items, give the same v.
+For a composite they are its weights; a second-order construct has the items of its dimensions.
+
+An effect of construct d on construct t is in points of t's index per point of d's: with T the total effects of the
+constructs and c_j = cov(s_j, eta_j) / var(eta_j) the points by which the index s_j moves with its construct,
+
+    effect = T_td c_t / c_d.
+
+Paths between constructs are free of measurement error, so this is what a change of the construct itself does. All
+functions take stacks of values and complex ones, for replicates and exact derivatives.
+"""
+
+from __future__ import annotations
+
+import warnings as _warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .. import index as ix
+from ..errors import DataError, ImproperSolutionWarning, SpecError, near
+from .composites import is_hidden
+from .estimate import Estimate
+from .matrices import Block, State, state
+from .objective import expand
+from .standardize import complex_jacobian
+
+if TYPE_CHECKING:
+    from ..survey import Survey
+    from .prepare import Rows
+
+Array = NDArray[Any]
+
+__all__ = ["Effects", "Measures", "OnScale", "index_effects", "index_weights", "measures"]
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """Which constructs of a block have an index, from which items, and who acts on whom.
+
+    Attributes
+    ----------
+    constructs, items : tuple of str
+    place : ndarray of shape (j,)
+        Of the constructs among the variables of the block.
+    mask : ndarray of bool of shape (p, j)
+        Own items.
+    arrows : ndarray of bool of shape (j, j)
+        Paths, [outcome, predictor].
+    """
+
+    constructs: tuple[str, ...]
+    items: tuple[str, ...]
+    place: NDArray[np.intp]
+    mask: NDArray[np.bool_]
+    arrows: NDArray[np.bool_]
+
+    @cached_property
+    def reach(self) -> NDArray[np.bool_]:
+        """Which effects there are along directed paths, [outcome, predictor]."""
+        found = self.arrows
+        for _ in self.constructs:
+            found = found | (found @ self.arrows)
+        return found & ~np.eye(len(found), dtype=bool)
+
+
+class Effects(NamedTuple):
+    """Direct and total effects (..., j, j) between indices, [outcome, predictor]."""
+
+    direct: Array
+    total: Array
+
+
+def measures(e: Estimate, number: int = 0) -> Measures:
+    """Read from a model which constructs have an index.
+
+    Parameters
+    ----------
+    e : Estimate
+    number : int, default 0
+        Group.
+
+    Returns
+    -------
+    Measures
+
+    Raises
+    ------
+    SpecError
+        If the model has ordinal items, two levels, or no construct with items of its own.
+    """
+    if e.data.ordinal:
+        raise SpecError("The 0-100 index is a mean of answers; fit the items as numerical, without ordered=.")
+    if e.table.levels > 1:
+        raise SpecError("The 0-100 index is offered for models with one level.")
+    block = e.blocks[number]
+    entries = [e.table.entries[i] for i in e.table.block(number)]
+    parts: dict[str, list[str]] = {}
+    for x in entries:
+        if x.op == "=~" and not is_hidden(x.lhs) and ":" not in x.lhs:
+            parts.setdefault(x.lhs, []).append(x.rhs)
+    known = set(block.names[: block.p])
+    own = {name: found for name in block.names[block.p :] if (found := _leaves(name, parts, known, ()))}
+    if not own:
+        raise SpecError("The model has no construct with items of its own, so there is no index.")
+    used = set().union(*own.values())
+    items = tuple(n for n in block.names[: block.p] if n in used)
+    mask = np.array([[i in found for found in own.values()] for i in items])
+    names = tuple(own)
+    arrows = np.zeros((len(names), len(names)), dtype=bool)
+    for x in entries:
+        if x.op == "~" and x.lhs in own and x.rhs in own:
+            arrows[names.index(x.lhs), names.index(x.rhs)] = True
+    return Measures(names, items, np.array([block.names.index(n) for n in names]), mask, arrows)
+
+
+def _leaves(name: str, parts: dict[str, list[str]], known: set[str], above: tuple[str, ...]) -> dict[str, None]:
+    """Items of a construct, those of its dimensions included."""
+    out: dict[str, None] = {}
+    for part in parts.get(name, []):
+        if part in known:
+            out[part] = None
+        elif part not in above:
+            out |= _leaves(part, parts, known, (*above, name))
+    return {n: None for n in out if ":" not in n}
+
+
+def index_weights(m: Measures, block: Block, s: State) -> Array:
+    """Normalised weights of the items in each index, (..., p, j), zero outside the blocks.
+
+    Parameters
+    ----------
+    m : Measures
+    block : Block
+    s : State
+        Implied moments, possibly stacked.
+
+    Returns
+    -------
+    ndarray
+    """
+    at = np.array([block.names.index(i) for i in m.items])
+    out = np.zeros((*s.cov.shape[:-2], len(at), len(m.place)), s.cov.dtype)
+    for j, construct in enumerate(m.place):
+        own = at[m.mask[:, j]]
+        within, across = s.cov[..., own[:, None], own], s.cov[..., own, construct]
+        out[..., m.mask[:, j], j] = np.linalg.solve(within, across[..., None])[..., 0]
+    return ix.normalized_weights(out)
+
+
+def index_effects(m: Measures, block: Block, values: Array, s: State, v: Array, width: Array) -> Effects:
+    """Effects between indices.
+
+    Parameters
+    ----------
+    m : Measures
+    block : Block
+    values : ndarray of shape (..., rows)
+    s : State
+    v : ndarray of shape (..., p, j)
+        Index weights.
+    width : ndarray of shape (p,)
+        Length of each item's scale.
+
+    Returns
+    -------
+    Effects
+    """
+    at = np.array([block.names.index(i) for i in m.items])
+    across = s.cov[..., at[:, None], m.place]
+    variance = np.diagonal(s.cov, axis1=-2, axis2=-1)[..., m.place]
+    slope = 100 * (v * across).sum(axis=-2) / (width @ v) / variance
+    ratio = slope[..., :, None] / slope[..., None, :]
+    direct = np.zeros_like(s.cov)
+    to, source, rows = block.directed
+    direct[..., to, source] = values[..., rows]
+    pick = m.place[:, None], m.place
+    return Effects(direct[(..., *pick)] * ratio * m.arrows, s.total[(..., *pick)] * ratio * m.reach)
+
+
+class OnScale:
+    """What a fitted model says about its constructs on 0-100; a part of :class:`SEMResult`."""
+
+    estimate: Estimate
+    rows: Rows
+    row_index: pd.Index | None
+    survey: Survey | None
+    free_vcov: Array
+
+    @cached_property
+    def index_weights(self) -> pd.DataFrame:
+        """Share of each item in its construct's index, [construct, item, weight] (and group).
+
+        The normalised weights of the construct's regression score from its own items, proportional to loading over
+        residual variance where residuals are uncorrelated.
+        """
+        parts = []
+        for g, label in enumerate(self.rows.labels):
+            m, v = self.index_parts(g)
+            j, i = np.nonzero(m.mask.T)
+            names, items = np.array(m.constructs, dtype=object), np.array(m.items, dtype=object)
+            parts.append(self._grouped({"construct": names[j], "item": items[i], "weight": v[i, j]}, label))
+        return pd.concat(parts, ignore_index=True)
+
+    def index_parts(self, group: int = 0) -> tuple[Measures, Array]:
+        """Return constructs and items with an index, and the weights, items by constructs.
+
+        Parameters
+        ----------
+        group : int, default 0
+            Position of the group.
+
+        Returns
+        -------
+        (Measures, ndarray)
+        """
+        m = measures(self.estimate, group)
+        return m, index_weights(m, self.estimate.blocks[group], self.estimate.states[group])
+
+    def negative_weights(self) -> tuple[str, ...]:
+        """Say which items have a negative weight, so that an index subtracts them.
+
+        Returns
+        -------
+        tuple of str
+            One sentence, or nothing.
+        """
+        f = self.index_weights.query("weight < 0")
+        cells = [f"'{r.item}' of '{r.construct}'" for r in f.itertuples()]
+        text = f"Negative index weight: {', '.join(cells[:8])}; the index subtracts what these items measure."
+        return (text,) if cells else ()
+
+    def index_scores(self, scale: ix.Scale = None) -> pd.DataFrame:
+        """Scores of the rows used on 0-100.
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            Ends of the answer scales; by default those of the survey's codebook.
+
+        Returns
+        -------
+        DataFrame
+            Rows by constructs, with the data's index. Blanks (under FIML) are replaced by what the model expects
+            given the answers of the row.
+
+        Raises
+        ------
+        SpecError
+            If an item has no scale, or the model has ordinal items.
+        DataError
+            If answers lie outside it, or there are no rows.
+        """
+        if self.row_index is None:
+            raise DataError("Scores need the rows of the data; the model was fitted to moments.")
+        self._warn_negative()
+        parts = []
+        for g in range(len(self.rows.labels)):
+            m, v = self.index_parts(g)
+            lo, hi = self.scale_ends(m, scale)
+            values = ix.index(self.item_answers(m, g), v, lo, hi)
+            parts.append(pd.DataFrame(values, self.row_index[self.rows.codes == g], list(m.constructs)))
+        return pd.concat(parts) if len(parts) == 1 else pd.concat(parts).loc[self.row_index]
+
+    def index(self, scale: ix.Scale = None) -> pd.Series:
+        """Index of each construct on 0-100: 100 (sum v mean - sum v lo) / (sum v hi - sum v lo).
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+
+        Returns
+        -------
+        Series
+            By construct (and group).
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.SEM("S =~ CUSA1 + CUSA2 + CUSA3").fit(cx.datasets.load("mobi"))
+        >>> res.index(scale=(1, 10)).round(2).to_dict()
+        {'S': 71.95}
+        """
+        self._warn_negative()
+        values = []
+        for g in range(len(self.rows.labels)):
+            m, v = self.index_parts(g)
+            values.append(ix.index(self.item_means(m, g), v, *self.scale_ends(m, scale)))
+        return self._by_construct(values, "index")
+
+    def index_se(self, scale: ix.Scale = None) -> pd.Series:
+        """Standard error of each index at fixed weights; clusters count as units.
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+
+        Returns
+        -------
+        Series
+            By construct (and group).
+        """
+        values = []
+        for g in range(len(self.rows.labels)):
+            m, v = self.index_parts(g)
+            lo, hi = self.scale_ends(m, scale)
+            values.append(self.index_errors(m, v, lo, hi, g))
+        return self._by_construct(values, "se")
+
+    def unstandardized_effects(self, scale: ix.Scale = None, level: float = 0.95) -> pd.DataFrame:
+        """Effects between indices, [outcome, predictor, direct, indirect, total, se, ci_lower, ci_upper] (and group).
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+        level : float, default 0.95
+            Confidence level.
+
+        Returns
+        -------
+        DataFrame
+            Points of the outcome's index per point of the predictor's, free of measurement error. Standard error
+            and interval are of the total effect, by the delta method.
+        """
+        from scipy.special import ndtri
+
+        parts = []
+        for g, label in enumerate(self.rows.labels):
+            m = measures(self.estimate, g)
+            lo, hi = self.scale_ends(m, scale)
+            found, se = self.effects_and_errors(m, hi - lo, g)
+            y, x = np.nonzero(m.reach)
+            names = np.array(m.constructs, dtype=object)
+            direct, total, error = found.direct[y, x], found.total[y, x], se[y, x]
+            reach = -ndtri((1 - level) / 2) * error
+            columns = {"outcome": names[y], "predictor": names[x], "direct": direct, "indirect": total - direct}
+            columns |= {"total": total, "se": error, "ci_lower": total - reach, "ci_upper": total + reach}
+            parts.append(self._grouped(columns, label))
+        return pd.concat(parts, ignore_index=True)
+
+    def ipma(self, target: str, scale: ix.Scale = None) -> pd.DataFrame:
+        """Importance and performance for one target (Ringle and Sarstedt 2016).
+
+        Parameters
+        ----------
+        target : str
+            Construct whose drivers are wanted.
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+
+        Returns
+        -------
+        DataFrame
+            Index construct (and group), columns importance (total effect on the target's index, points per point)
+            and performance (the index).
+
+        Raises
+        ------
+        SpecError
+            If the target is unknown or nothing leads to it.
+        """
+        names = measures(self.estimate).constructs
+        if target not in names:
+            raise SpecError(f"'{target}' is not a construct with an index.{near(target, names)}")
+        effects = self.unstandardized_effects(scale).query("outcome == @target")
+        if effects.empty:
+            raise SpecError(f"Nothing leads to '{target}'; choose a construct that has predictors.")
+        key = ["predictor", *(["group"] if "group" in effects else [])]
+        importance = effects.set_index(key)["total"].rename_axis(["construct", *key[1:]])
+        return pd.DataFrame({"importance": importance, "performance": self.index(scale)[importance.index]})
+
+    # --- parts ----------------------------------------------------------------------------------------------
+
+    def scale_ends(self, m: Measures, scale: ix.Scale) -> tuple[Array, Array]:
+        """Return the ends of each item's scale, after a check that all answers lie inside.
+
+        Parameters
+        ----------
+        m : Measures
+        scale : (lo, hi), mapping or None
+
+        Returns
+        -------
+        lo, hi : ndarray of shape (items,)
+        """
+        lo, hi = ix.scale_ends(m.items, scale, self.survey.scale if self.survey is not None else lambda _: None)
+        if len(self.rows.x):
+            ix.check_inside(self.rows.x[:, [self.rows.names.index(i) for i in m.items]], m.items, lo, hi)
+        return lo, hi
+
+    def item_means(self, m: Measures, group: int = 0) -> Array:
+        """Means of the items of a group: weighted ones, or under FIML those that maximum likelihood finds."""
+        e = self.estimate
+        block, s = e.blocks[group], e.states[group]
+        means = s.mean[: block.p] if e.plan.fiml else e.data.samples[group].mean
+        if not e.plan.fiml and e.data.samples[group].x is None and not e.table.options.means:
+            raise DataError("An index needs means; pass means= to fit_moments and fit with mean_structure=True.")
+        return means[[block.names.index(i) for i in m.items]]
+
+    def item_answers(self, m: Measures, group: int = 0) -> Array:
+        """Answers of a group's rows, blanks at what the model expects given the others."""
+        block, s = self.estimate.blocks[group], self.estimate.states[group]
+        x, mean, cov = self._table(group), s.mean[: block.p], s.cov[: block.p, : block.p]
+        filled = x.copy()
+        for seen, rows in _patterns(x):
+            if not seen.all():
+                step = np.linalg.solve(cov[np.ix_(seen, seen)], cov[np.ix_(seen, ~seen)])
+                filled[np.ix_(rows, ~seen)] = mean[~seen] + (x[np.ix_(rows, seen)] - mean[seen]) @ step
+        return filled[:, [block.names.index(i) for i in m.items]]
+
+    def index_errors(self, m: Measures, v: Array, lo: Array, hi: Array, group: int = 0) -> Array:
+        """Standard errors of the indices of a group at fixed weights."""
+        if not len(self.rows.x):
+            raise DataError("Standard errors of an index need the rows of the data; the model was fitted to moments.")
+        mine = self.rows.codes == group
+        case = np.ones(int(mine.sum())) if self.rows.weights is None else self.rows.weights[mine]
+        clusters = None if self.rows.clusters is None else self.rows.clusters[mine]
+        block = self.estimate.blocks[group]
+        moved = self._mean_influence(group, case)[:, [block.names.index(i) for i in m.items]]
+        return ix.mean_se(100 * (moved @ v) / ((hi - lo) @ v), case, clusters)
+
+    def effects_and_errors(self, m: Measures, width: Array, group: int = 0) -> tuple[Effects, Array]:
+        """Effects between the indices of a group, and standard errors of the total ones by the delta method."""
+        e = self.estimate
+        block = e.blocks[group]
+
+        def effects(x: Array) -> Effects:
+            values = expand(e.table, e.base, x)
+            s = state(block, values)
+            return index_effects(m, block, values, s, index_weights(m, block, s), width)
+
+        def flat(x: Array) -> Array:
+            total = effects(x).total
+            return total.reshape(*total.shape[:-2], -1)
+
+        jacobian = complex_jacobian(flat, e.x)
+        variance = np.einsum("kq,qr,kr->k", jacobian, self.free_vcov, jacobian)
+        return effects(e.x), np.sqrt(np.maximum(variance, 0.0)).reshape(len(m.place), -1)
+
+    def _mean_influence(self, group: int, case: Array) -> Array:
+        """Influence of each row on the means of the items: the row less the mean, or its share of the FIML mean."""
+        e = self.estimate
+        block, s, x = e.blocks[group], e.states[group], self._table(group)
+        if not e.plan.fiml:
+            return x - e.data.samples[group].mean
+        mean, cov = s.mean[: block.p], s.cov[: block.p, : block.p]
+        push, information = np.zeros_like(x), np.zeros_like(cov)
+        for seen, rows in _patterns(x):
+            inverse = np.linalg.inv(cov[np.ix_(seen, seen)])
+            push[np.ix_(rows, seen)] = (x[np.ix_(rows, seen)] - mean[seen]) @ inverse
+            information[np.ix_(seen, seen)] += case[rows].sum() * inverse
+        return case.sum() * np.linalg.solve(information, push.T).T
+
+    def _table(self, group: int) -> Array:
+        block = self.estimate.blocks[group]
+        columns = [self.rows.names.index(n) for n in block.names[: block.p]]
+        return self.rows.x[self.rows.codes == group][:, columns]
+
+    def _warn_negative(self) -> None:
+        for text in self.negative_weights():
+            _warnings.warn(text, ImproperSolutionWarning, stacklevel=3)
+
+    def _grouped(self, columns: dict[str, Any], label: Any) -> pd.DataFrame:
+        """A frame of one group, its label at the end of the keys if there are several."""
+        frame = pd.DataFrame(columns)
+        if len(self.rows.labels) > 1:
+            frame.insert(2, "group", label)
+        return frame
+
+    def _by_construct(self, values: list[Array], name: str) -> pd.Series:
+        names = measures(self.estimate).constructs
+        if len(values) == 1:
+            return pd.Series(values[0], pd.Index(names, name="construct"), name=name)
+        keys = pd.MultiIndex.from_product([self.rows.labels, names], names=["group", "construct"]).swaplevel()
+        return pd.Series(np.concatenate(values), keys, name=name)
+
+
+def _patterns(x: Array) -> list[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
+    """Which items are answered, and the rows that answered these."""
+    seen, which = np.unique(~np.isnan(x), axis=0, return_inverse=True)
+    return [(line, np.flatnonzero(which == k)) for k, line in enumerate(seen)]
