@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 PIVOT = 1e-10  # variance left, of 1, below which a column adds nothing that is not there already
 _CELLS = 1 << 17  # sub-models swept at a time: few enough for a processor's cache
+_ORDERED = 1 << 20  # entries of reordered matrices held at a time
 _LOW = 8  # players swept inside a block; the others span the blocks
 
 
@@ -107,21 +108,35 @@ def orderings(cor: Array, widths: Sequence[int], order: NDArray[np.intp]) -> Arr
     q, p = int(ends[-1]), len(widths)
     blocks = [np.arange(e - w, e) for e, w in zip(ends, widths, strict=True)]
     columns = np.stack([np.concatenate([*(blocks[i] for i in o), [q]]) for o in order])
-    closes = np.cumsum(np.asarray(widths)[order], axis=1) - 1
+    closes = np.cumsum(np.asarray(widths)[order], axis=1)
+    regular = np.linalg.eigvalsh(cor[:, :-1, :-1])[:, 0] > 1e-7
     out = np.empty((len(cor), len(order), p))
-    step = max(1, 4_000_000 // (len(order) * (q + 1) ** 2))
-    for start in range(0, len(cor), step):
-        part = slice(start, start + step)
-        a = cor[part][:, columns[:, :, None], columns[:, None, :]]
-        left = np.empty((*a.shape[:2], q + 1))
-        left[..., 0] = a[..., -1, -1]
-        for k in range(q):
-            row = a[..., 0, 1:]
-            a = a[..., 1:, 1:] - row[..., :, None] * (row * _inverse(a[..., :1, 0]))[..., None, :]
-            left[..., k + 1] = a[..., -1, -1]
-        reached = np.take_along_axis(left, np.broadcast_to(closes + 1, (*left.shape[:2], p)), axis=2)
-        steps = -np.diff(np.concatenate([left[..., :1], reached], axis=2), axis=2)
-        np.put_along_axis(out[part], np.broadcast_to(order, steps.shape), steps, axis=2)
+    step = max(1, _ORDERED // (q + 1) ** 2)
+    for b, one in enumerate(cor):
+        reduce = _triangular if regular[b] else _swept
+        for start in range(0, len(order), step):
+            part = slice(start, start + step)
+            gained = np.cumsum(reduce(one[columns[part, :, None], columns[part, None, :]]), axis=1)
+            reached = np.take_along_axis(gained, closes[part] - 1, axis=1)
+            steps = np.diff(reached, axis=1, prepend=0.0)
+            np.put_along_axis(out[b, part], order[part], steps, axis=1)
+    return out
+
+
+def _triangular(a: Array) -> Array:
+    """What each column adds to R² in the order given: the squares of the outcome's row of the Cholesky factor."""
+    a[:, -1, -1] += 1.0  # keeps the last pivot away from 0 where R² is 1; the row itself does not depend on it
+    return np.linalg.cholesky(a)[:, -1, :-1] ** 2
+
+
+def _swept(a: Array) -> Array:
+    """The same by pivots, where columns repeat one another: those add nothing."""
+    out = np.empty((len(a), a.shape[1] - 1))
+    for k in range(out.shape[1]):
+        left = a[:, -1, -1]
+        row = a[:, 0, 1:]
+        a = a[:, 1:, 1:] - row[:, :, None] * (row * _inverse(a[:, :1, 0]))[:, None, :]
+        out[:, k] = left - a[:, -1, -1]
     return out
 
 
