@@ -30,6 +30,7 @@ _HOME = {
 }
 _MODULES = (
     "acsi",
+    "churn",
     "datasets",
     "drivers",
     "errors",
@@ -46,7 +47,7 @@ _MODULES = (
 __all__ = [*_HOME, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
-    from . import acsi, datasets, drivers, errors, metrics, model, pls, report, resampling, sem, study, survey
+    from . import acsi, churn, datasets, drivers, errors, metrics, model, pls, report, resampling, sem, study, survey
     from .acsi import SatisfactionIndex
     from .drivers import Drivers
     from .model import parse_model

@@ -1,0 +1,43 @@
+"""Churn: labels without leaks, calibrated scores with reasons, and the list that a retention team acts on."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "Campaign": "profit",
+    "auc": "ranking",
+    "backtest": "evaluation",
+    "brier_parts": "curves",
+    "by_group": "evaluation",
+    "calibration_curve": "curves",
+    "calibration_error": "curves",
+    "campaign_value": "profit",
+    "compare_scores": "evaluation",
+    "deciles": "curves",
+    "empc": "profit",
+    "evaluate": "evaluation",
+    "evaluate_intervals": "evaluation",
+    "gains": "curves",
+    "lift": "ranking",
+    "mpc": "profit",
+    "profit_curve": "profit",
+    "recalibration": "curves",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        from ..errors import near
+
+        raise AttributeError(f"module 'cxmodels.churn' has no attribute '{name}'.{near(name, __all__)}")
+    value = getattr(importlib.import_module(f"cxmodels.churn.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
