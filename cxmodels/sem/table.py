@@ -15,7 +15,7 @@ from ..model import Expression, Model, Row
 from ..model.expression import parse_expression
 from .names import Roles
 
-__all__ = ["EQUAL", "Entry", "Options", "Table", "build_table"]
+__all__ = ["EQUAL", "Entry", "Options", "Table", "blocks_of", "build_table"]
 
 EQUAL = (
     "loadings", "intercepts", "means", "thresholds", "regressions",
@@ -149,7 +149,7 @@ def build_table(model: Model, options: Options) -> Table:
     SpecError
         If group or level blocks, modifiers or `partial` do not match the groups.
     """
-    blocks = list(_blocks(model, options.groups))
+    blocks = list(blocks_of(model, options.groups))
     levels = 1 + max(level for _, level, _ in blocks)
     roles = tuple(Roles.of(rows) for _, _, rows in blocks)
     entries: list[Entry] = []
@@ -164,8 +164,8 @@ def build_table(model: Model, options: Options) -> Table:
     return Table(tuple(entries), roles, levels, index, labels, model.defined, tuple(constraints), options)
 
 
-def _blocks(model: Model, groups: Sequence[str]) -> Iterator[tuple[int, int, list[Row]]]:
-    """Rows of each group and level."""
+def blocks_of(model: Model, groups: Sequence[str]) -> Iterator[tuple[int, int, list[Row]]]:
+    """Return group, level and rows of each block."""
     rows = [r for r in model.rows if r.block]
     headers = [dict(b) for b in model.blocks] or [{}]
     if odd := {kind for h in headers for kind in h} - {"group", "level"}:
