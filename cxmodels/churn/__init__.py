@@ -7,6 +7,8 @@ from typing import Any
 
 _HOME = {
     "Campaign": "profit",
+    "InactivityEvidence": "inactivity",
+    "Labels": "labels",
     "auc": "ranking",
     "backtest": "evaluation",
     "brier_parts": "curves",
@@ -14,16 +16,21 @@ _HOME = {
     "calibration_curve": "curves",
     "calibration_error": "curves",
     "campaign_value": "profit",
+    "cohorts": "inactivity",
     "compare_scores": "evaluation",
     "deciles": "curves",
     "empc": "profit",
     "evaluate": "evaluation",
     "evaluate_intervals": "evaluation",
     "gains": "curves",
+    "inactivity_evidence": "inactivity",
+    "lapses": "inactivity",
     "lift": "ranking",
     "mpc": "profit",
     "profit_curve": "profit",
     "recalibration": "curves",
+    "subscription_labels": "labels",
+    "transaction_labels": "labels",
 }
 
 __all__ = list(_HOME)
