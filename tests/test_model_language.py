@@ -460,7 +460,7 @@ def test_label_that_is_a_variable_warns_because_an_interaction_may_be_meant():
         ("f =~ 0 + x", 1, 6, "'0' after '=~' means no items"),
         ("a:b ~ x", 1, 1, "an interaction cannot stand on the left"),
         ("f =~ a:b", 1, 7, "an interaction can stand only on the right of '~' or '~~'"),
-        ("y ~ a:b:c", 1, 8, "an interaction has two parts"),
+        ("y ~ a:b:c:d", 1, 10, "an interaction has two or three parts"),
         ("y ~ a:", 1, 6, "expected a name after ':'"),
         ("a*y ~ x", 1, 1, "a modifier stands on the right of '~'"),
         ("y | x", 1, 5, "expected a threshold t1, t2 ... after '|', found 'x'"),

@@ -36,7 +36,7 @@ def parse_model(text: str | Model) -> Model:
         ============================  ===================================================================
         ``f =~ x1 + x2``              factor measured by items (or by other constructs: higher order)
         ``f <~ x1 + x2``              composite made of items
-        ``y ~ x + A:B``               regression, with an interaction
+        ``y ~ x + A:B + A:B:C``       regression, with interactions of two or three
         ``y ~ 1``                     intercept or mean (``y ~ 0``: fixed at 0)
         ``x ~~ y``                    covariance; ``x ~~ x`` variance
         ``y | t1 + t2``               thresholds of an ordered item
@@ -121,7 +121,7 @@ class _Parser:
         self.block = 0 if model.blocks else 1  # 0: a header must come first
         self.header: dict[str, str] = {}
         self.opened: Token | None = None  # a header that no equation has followed yet
-        self.interactions = {frozenset(parts): name for name, parts in model.interactions}
+        self.interactions = {tuple(sorted(parts)): name for name, parts in model.interactions}
         self.equals: list[tuple[Key, str]] = []
 
     def model(self) -> Model:
@@ -359,12 +359,19 @@ class _Parser:
             raise self.error(tokens[1], "an interaction can stand only on the right of '~' or '~~'")
         if len(tokens) < 3:
             raise self.error(tokens[1], "expected a name after ':'")
-        a, b = self.name(tokens[0]), self.name(tokens[2])
-        if len(tokens) > 3 and tokens[3].text == ":":
-            raise self.error(tokens[3], "an interaction has two parts; for more, multiply the columns in the data")
-        if len(tokens) > 3:
-            raise self.error(tokens[3], f"expected '+' after '{a}:{b}', found '{tokens[3].text}'")
-        return self.interactions.setdefault(frozenset((a, b)), f"{a}:{b}")
+        parts = [self.name(tokens[0]), self.name(tokens[2])]
+        rest = tokens[3:]
+        if rest and rest[0].text == ":":
+            if len(rest) < 2:
+                raise self.error(rest[0], "expected a name after ':'")
+            parts.append(self.name(rest[1]))
+            rest = rest[2:]
+        if rest and rest[0].text == ":":
+            raise self.error(rest[0], "an interaction has two or three parts; for more, multiply columns in the data")
+        name = ":".join(parts)
+        if rest:
+            raise self.error(rest[0], f"expected '+' after '{name}', found '{rest[0].text}'")
+        return self.interactions.setdefault(tuple(sorted(parts)), name)
 
     def name(self, token: Token) -> str:
         kind, text, _ = token

@@ -241,10 +241,10 @@ class Model:
         return tuple(dict.fromkeys((r.lhs, r.rhs) for r in self.rows if r.op == "~"))
 
     @property
-    def interactions(self) -> tuple[tuple[str, tuple[str, str]], ...]:
-        """Interaction terms with their two parts: ``("A:B", ("A", "B"))``."""
+    def interactions(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Interaction terms with their parts: ``("A:B", ("A", "B"))``."""
         names = dict.fromkeys(r.rhs for r in self.rows if r.block and ":" in r.rhs)
-        return tuple((name, (name.split(":")[0], name.split(":")[1])) for name in names)
+        return tuple((name, tuple(name.split(":"))) for name in names)
 
     @property
     def defined(self) -> tuple[tuple[str, Expression], ...]:
@@ -326,7 +326,7 @@ class Model:
         Parameters
         ----------
         outcome, predictor : str
-            As in `paths`; the parts of an interaction may come in either order.
+            As in `paths`; the parts of an interaction may come in any order.
 
         Returns
         -------
@@ -346,8 +346,10 @@ class Model:
         """
         from .rules import check_rows
 
-        same = {predictor, ":".join(reversed(predictor.split(":")))}
-        rows = tuple(r for r in self.rows if not (r.op == "~" and r.lhs == outcome and r.rhs in same))
+        parts = sorted(predictor.split(":"))
+        rows = tuple(
+            r for r in self.rows if not (r.op == "~" and r.lhs == outcome and sorted(r.rhs.split(":")) == parts)
+        )
         if len(rows) == len(self.rows):
             options = [f"{o} ~ {p}" for o, p in self.paths]
             hint = near(f"{outcome} ~ {predictor}", options)

@@ -268,7 +268,8 @@ class Analyses:
         -------
         DataFrame
             [outcome, predictor, moderator, level, est], each construct of an interaction as predictor in turn;
-            for a quadratic term the slope of the curve at the level.
+            for a quadratic term the slope of the curve at the level. Three-way terms add [second, second_level], a second
+            moderator. Constructs that a line does not name are at their means.
 
         Raises
         ------

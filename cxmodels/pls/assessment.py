@@ -51,7 +51,8 @@ def htmt(est: Estimate, design: Design) -> Array:
     """Heterotrait-monotrait ratio (b, j, j) of absolute correlations (Henseler et al. 2015, eq. 6).
 
     Mean correlation between the items of two constructs over the geometric mean of the mean correlations
-    within each; a single item counts as correlating 1 with itself.
+    within each; a single item counts as correlating 1 with itself. A construct that repeats the items of its
+    dimensions has no ratio to these (NaN).
     """
     r = np.abs(_correlations(est))
     k = design.size
@@ -59,9 +60,15 @@ def htmt(est: Estimate, design: Design) -> Array:
     inside = np.where(k == 1, 1.0, (_block_sum(r, design) - k) / np.maximum(k * (k - 1), 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = between / np.sqrt(inside[:, :, None] * inside[:, None, :])
+    ratio[:, sharing(design)] = np.nan
     j = np.arange(len(k))
     ratio[:, j, j] = 1.0
     return ratio
+
+
+def sharing(design: Design) -> np.ndarray:
+    """Pairs of constructs (j, j) of which one repeats items of the other."""
+    return (design.mask.T @ design.mask > 0) & (design.repeated[:, None] | design.repeated)
 
 
 def fornell_larcker(est: Estimate, ave_: Array) -> Array:

@@ -87,9 +87,9 @@ def implied(est: Estimate, design: Design, measurement: Measurement = "own", sat
     ndarray of shape (b, p, p)
     """
     s = correlations(est)
-    load = loadings(est, design)
+    load = loadings(est, design) * ~design.repeated  # an item depends on its dimension, and by it on higher orders
     out = load @ construct_correlations(est, design, saturated) @ np.swapaxes(load, 1, 2)
-    composite = ~factors(design, measurement)
+    composite = ~factors(design, measurement) & ~design.repeated
     together = (design.mask * composite) @ design.mask.T > 0
     p = np.arange(s.shape[-1])
     together[p, p] = True

@@ -89,6 +89,8 @@ class Design:
         Whether items are brought to unit variance before anything else.
     corrected : ndarray of shape (j,)
         Constructs to correct for attenuation (consistent PLS).
+    repeated : ndarray of shape (j,), optional
+        Higher-order constructs measured by the items of their dimensions once more; by default none.
     """
 
     mask: Array
@@ -97,6 +99,7 @@ class Design:
     scheme: Scheme
     standardize: bool
     corrected: NDArray[np.bool_]
+    repeated: NDArray[np.bool_] = field(default=None)  # type: ignore[assignment]
     blocks: tuple[NDArray[np.intp], ...] = field(init=False)
     size: Array = field(init=False)
     depth: int = field(init=False)
@@ -104,10 +107,18 @@ class Design:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
+        if self.repeated is None:
+            put(self, "repeated", np.zeros(self.mask.shape[1], dtype=bool))
         put(self, "blocks", tuple(np.flatnonzero(column) for column in self.mask.T))
         put(self, "size", self.mask.sum(axis=0))
         put(self, "depth", _longest_path(self.arrows))
         put(self, "equations", Equations.of(self.arrows))
+
+    @property
+    def echo(self) -> NDArray[np.bool_]:
+        """Constructs predicted by their own items in another arrangement (repeated indicators)."""
+        shared = (self.mask.T @ self.mask > 0) & (self.repeated[:, None] | self.repeated)
+        return np.asarray(((self.arrows > 0) & shared).any(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,9 +205,50 @@ def estimate(
         Lines whose moments are unusable hold NaN and ``converged`` false.
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        weights, converged, iterations = outer_weights(analysed(cov, design), design, tolerance, max_iter)
+    return conclude(cov, weights, converged, iterations, design, toward)
+
+
+def analysed(cov: Array, design: Design) -> Array:
+    """Correlations of the items, or their covariances if the design keeps their metric."""
+    if not design.standardize:
+        return cov
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
-        s = cov / (sd[:, :, None] * sd[:, None, :]) if design.standardize else cov
-        weights, converged, iterations = outer_weights(s, design, tolerance, max_iter)
+        return cov / (sd[:, :, None] * sd[:, None, :])
+
+
+def conclude(
+    cov: Array,
+    weights: Array,
+    converged: NDArray[np.bool_],
+    iterations: NDArray[np.intp],
+    design: Design,
+    toward: Array | None = None,
+    reliability: Array | None = None,
+) -> Estimate:
+    """Everything that follows from outer weights.
+
+    Parameters
+    ----------
+    cov : ndarray of shape (b, p, p)
+        Covariances of the raw items.
+    weights : ndarray of shape (b, p, j)
+        For items as analysed, giving unit-variance scores.
+    converged, iterations : ndarray of shape (b,)
+    design : Design
+    toward : ndarray of shape (p, j), optional
+        As for :func:`estimate`.
+    reliability : ndarray of shape (b, j), optional
+        Reliabilities of composites of corrected constructs; NaN for all others.
+
+    Returns
+    -------
+    Estimate
+    """
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
+        s = analysed(cov, design)
         unit = np.ones_like(sd) if design.standardize else sd
         item_construct = (s @ weights) / unit[:, :, None]
         natural = np.where((item_construct * design.mask).sum(axis=1) < 0, -1.0, 1.0)
@@ -206,12 +258,16 @@ def estimate(
         weights, item_construct = weights * sign[:, None, :], item_construct * sign[:, None, :]
         scores_cor = _symmetric_unit(np.swapaxes(weights * unit[:, :, None], 1, 2) @ item_construct)
         rho_a = reliability_a(s, weights, unit, design)
+        rho = np.where(design.corrected, rho_a, 1.0)
+        if reliability is not None:
+            known = ~np.isnan(reliability)
+            rho_a, rho = np.where(known, reliability, rho_a), np.where(known, reliability, rho)
         cor = scores_cor
-        if design.corrected.any():
-            rho = np.where(design.corrected, rho_a, 1.0)
+        if design.corrected.any() or reliability is not None:
             cor = _symmetric_unit(scores_cor / np.sqrt(rho[:, :, None] * rho[:, None, :]))
         paths, r2, inflation = structural(cor, design)
-        f2 = paths**2 / inflation / (1 - r2[:, :, None])
+        left = np.where(np.abs(1 - r2) < 1e-12, np.nan, 1 - r2)  # where nothing is left, no effect has a size
+        f2 = paths**2 / inflation / left[:, :, None]
         vif = structural(scores_cor, design)[2] if cor is not scores_cor else inflation
     return Estimate(
         cov=s,

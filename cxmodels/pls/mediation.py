@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,14 +76,14 @@ def mediation(boot: PLSBootstrap) -> pd.DataFrame:
 
 def simple_slopes(result: PLSResult, levels: Sequence[float]) -> pd.DataFrame:
     """Slopes at levels of the moderator; see :meth:`PLSResult.simple_slopes`."""
-    frame, slope = _slopes(result.layout, _terms(result), levels)
-    return frame.assign(est=slope(result.layout.part("paths", result.estimate))[0])
+    frame, gradient = _slopes(result, levels)
+    return frame.assign(est=gradient @ result.layout.part("paths", result.estimate)[0])
 
 
 def bootstrapped_slopes(boot: PLSBootstrap, levels: Sequence[float]) -> pd.DataFrame:
     """Slopes with intervals; see :meth:`PLSBootstrap.simple_slopes`."""
-    frame, slope = _slopes(boot.point.layout, _terms(boot.point), levels)
-    return pd.concat([frame, _table(boot, slope)], axis=1)
+    frame, gradient = _slopes(boot.point, levels)
+    return pd.concat([frame, _table(boot, lambda paths: paths @ gradient.T)], axis=1)
 
 
 def _kind(drawn: bool, direct: bool, indirect: bool, product: float) -> str:
@@ -115,38 +115,45 @@ def _ways(layout: Layout, b: Array) -> tuple[pd.DataFrame, Array]:
     return frame, np.stack(steps, axis=1)
 
 
-def _terms(result: PLSResult) -> list[tuple[str, str, str, str]]:
-    """Interactions as (outcome, term, focal, moderator), each construct focal in turn."""
-    plan = result.spec.plan
+def _slopes(result: PLSResult, levels: Sequence[float]) -> tuple[pd.DataFrame, Array]:
+    """Frame of slopes, and the matrix that gives them from the paths: the gradient of each equation at each point.
+
+    The derivative of b x^m z... with respect to x is m b x^(m - 1) z..., constructs that are not listed being at their mean.
+    """
+    plan, layout = result.spec.plan, result.layout
+    at = np.asarray(levels, dtype=float)
+    if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
+        raise SpecError(f"levels must list numbers, in standard deviations of the moderator, not {listed([levels])}.")
     if not plan.terms:
         raise SpecError("The model has no interaction; write for example 'Loyalty ~ Image + Price + Image:Price'.")
     if plan.method != "two_stage":
         raise SpecError(
             "Simple slopes need interaction='two_stage', whose path is per unit of the product of the scores."
         )
-    names = result.layout.constructs
-    out = []
-    for term in plan.terms:
-        a, b = names[term.a], names[term.b]
-        outcomes = [y for y, x in result.paths[["outcome", "predictor"]].itertuples(index=False) if x == term.name]
-        for y in outcomes:
-            out += [(y, term.name, a, b)] if a == b else [(y, term.name, a, b), (y, term.name, b, a)]
-    return out
-
-
-def _slopes(layout: Layout, terms: list[tuple[str, str, str, str]], levels: Sequence[float]):  # type: ignore[no-untyped-def]
-    """Frame of slopes, and the function that gives them from paths (b, m): b_x + b_xz z, or b_x + 2 b_xx x."""
-    at = np.asarray(levels, dtype=float)
-    if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
-        raise SpecError(f"levels must list numbers, in standard deviations of the moderator, not {listed([levels])}.")
     names = layout.constructs
-    edge = {(names[y], names[x]): i for i, (y, x) in enumerate(layout.edges)}
-    rows = [(y, focal, moderator, z) for y, _, focal, moderator in terms for z in at]
-    frame = pd.DataFrame(rows, columns=["outcome", "predictor", "moderator", "level"])
-    main = np.array([edge[y, focal] for y, _, focal, _ in terms for _ in at])
-    term = np.array([edge[y, t] for y, t, _, _ in terms for _ in at])
-    factor = np.array([z * (2 if focal == moderator else 1) for _, _, focal, moderator in terms for z in at])
-    return frame, lambda paths: paths[:, main] + factor * paths[:, term]
+    parts = {t.name: [names[k] for k in t.parts] for t in plan.terms}
+    edges = [(names[y], names[x]) for y, x in layout.edges]
+    rows = []
+    for term in parts:
+        for outcome in [y for y, x in edges if x == term]:
+            for focal in dict.fromkeys(parts[term]):
+                moderators = parts[term].copy()
+                moderators.remove(focal)
+                moderators = list(dict.fromkeys(moderators))
+                for point in product(at, repeat=len(moderators)):
+                    rows.append((outcome, focal, *sum(zip(moderators, point, strict=True), ())))
+    columns = ["outcome", "predictor", "moderator", "level", "second", "second_level"]
+    width = max(len(row) for row in rows)
+    frame = pd.DataFrame([(*r, *("", np.nan)[: width - len(r)]) for r in rows], columns=columns[:width])
+    gradient = np.zeros((len(rows), len(edges)))
+    for line, (outcome, focal, *where) in enumerate(rows):
+        level = dict(zip(where[::2], where[1::2], strict=True))
+        for column, (y, x) in enumerate(edges):
+            if y == outcome and focal in parts.get(x, [x]):
+                rest = parts.get(x, [x]).copy()
+                rest.remove(focal)
+                gradient[line, column] = (1 + rest.count(focal)) * np.prod([level.get(p, 0.0) for p in rest])
+    return frame, gradient
 
 
 def _table(boot: PLSBootstrap, function) -> pd.DataFrame:  # type: ignore[no-untyped-def]

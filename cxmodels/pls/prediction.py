@@ -205,7 +205,7 @@ def predict_oos(
     fold = _fold_numbers(result.n_obs, folds, repeats, seed)
     design, x = result.layout.design, result.x
     plan = result.spec.plan
-    homes: Mask = design.arrows.sum(axis=1) > 0
+    homes: Mask = (design.arrows.sum(axis=1) > 0) & ~design.echo
     member = _membership(result)
     items = np.flatnonzero(member[:, homes].any(axis=1))
     table = plan.extend(x)
@@ -227,11 +227,14 @@ def predict_oos(
                 continue
             out = fold[r] == k
             m, sd = means[line], np.sqrt(np.diagonal(cov[line]))
-            rows = np.where(np.isnan(x[out]), m, x[out]) - m
-            scores = _scores(result, est, line, rows, table[out], table[fold[r] != k], training[part][line])
+            filled = np.where(np.isnan(table[:, : len(m)]), m, table[:, : len(m)])
+            filled = np.hstack([filled, table[:, len(m) :]])
+            centre = np.average(filled, axis=0, weights=training[part][line])
+            scores = plan.scores(est, line, filled, centre)
+            rows = filled[out][:, : len(m)] - m
             spread = (load[line] * sd[:, None]).T[:, items]
             for name in APPROACHES:
-                known = _structural_prediction(scores, est, line, result, homes, name)
+                known = _structural_prediction(scores, out, est, line, result, training[part][line], name)
                 errors[name][r, out] = x[out][:, items] - (
                     m[items] + _average_homes(known, spread, member, homes, items)
                 )
@@ -257,45 +260,24 @@ def _item_loadings(result: PLSResult, est: Estimate) -> Array:
     return out
 
 
-def _scores(result: PLSResult, est: Estimate, line: int, rows: Array, out: Array, train: Array, g: Array) -> Array:
-    """Scores of held-out rows by the training weights; an interaction is the product less its training mean."""
-    terms = len(result.spec.plan.terms)
-    linear = rows @ est.item_weights[line][:, : len(result.linear)]
-    if not terms or est.transform is None:
-        return linear
-    p = len(result.spec.plan.items)
-    products = est.transform[line][:, -_term_columns(result) :]
-    weights = np.average(train[:, p:], axis=0, weights=g[g > 0])
-    columns = np.hstack([rows, out[:, p:] - weights]) @ products
-    if result.spec.plan.method != "two_stage":
-        w = est.weights[line][-products.shape[1] :, -terms:]
-        sd = est.sd[line][-products.shape[1] :, None]
-        columns = columns @ (w / sd if result.spec.standardize else w)
-    return np.hstack([linear, columns])
-
-
-def _term_columns(result: PLSResult) -> int:
-    """Number of product columns of the final stage."""
-    plan = result.spec.plan
-    return len(plan.columns) - len(plan.used) - (0 if plan.dimensions is None else len(plan.dimensions))
-
-
 def _structural_prediction(
-    scores: Array, est: Estimate, line: int, result: PLSResult, endogenous: Mask, approach: str
+    scores: Array, out: Mask, est: Estimate, line: int, result: PLSResult, g: Array, approach: str
 ) -> Array:
-    """Scores of endogenous constructs as their predictors imply them.
+    """Scores of endogenous constructs as their predictors imply them, for the rows left out.
 
     Direct: from the predictors' own scores. Earliest: from exogenous scores only, carried along the arrows; an
-    interaction with an endogenous construct is the product of the carried scores less their correlation.
+    interaction with an endogenous construct is the product of the carried scores less its mean in the training set.
     """
-    paths, plan = est.paths[line], result.spec.plan
+    paths, plan, design = est.paths[line], result.spec.plan, result.layout.design
     if approach == "direct":
-        return scores @ paths.T
-    carried = np.where(endogenous, 0.0, scores)
-    for _ in range(result.layout.design.depth):
+        return scores[out] @ paths.T
+    endogenous = design.arrows.sum(axis=1) > 0
+    carried = np.where(endogenous, 0.0, scores[out])
+    for _ in range(design.depth):
         for at, term in enumerate(plan.terms if plan.method == "two_stage" else (), start=len(result.linear)):
-            if endogenous[term.a] or endogenous[term.b]:
-                carried[:, at] = carried[:, term.a] * carried[:, term.b] - est.scores_cor[line, term.a, term.b]
+            if endogenous[list(term.parts)].any():
+                mean = np.average(scores[:, term.parts].prod(axis=1), weights=g)
+                carried[:, at] = carried[:, term.parts].prod(axis=1) - mean
         carried = np.where(endogenous, carried @ paths.T, carried)
     return carried
 

@@ -154,18 +154,9 @@ class PLSResult(Analyses, Result):
 
         The score of an interaction is the centred product of its two scores, not scaled to unit variance.
         """
-        plan, est = self.spec.plan, self.estimate
-        if est.transform is None:
-            return self._by_row((self.filled - self.means) @ self.raw_weights)
-        table = plan.extend(self.x)
-        table[:, : len(plan.items)] = self.filled
-        columns = table @ est.transform[0]
-        columns -= np.average(columns, axis=0, weights=self.case_weights)
-        weights = est.weights[0] / est.sd[0][:, None] if self.spec.standardize else est.weights[0]
-        scores = columns @ weights
-        if plan.terms and plan.method == "two_stage":
-            scores[:, -len(plan.terms) :] = columns[:, -len(plan.terms) :]
-        return self._by_row(scores)
+        table = self.extended
+        means = np.average(table, axis=0, weights=self.case_weights)
+        return self._by_row(self.spec.plan.scores(self.estimate, 0, table, means))
 
     # --- the index ------------------------------------------------------------------------------------------
 
@@ -509,6 +500,11 @@ class PLSResult(Analyses, Result):
     def filled(self) -> Array:
         """Items with blanks at their means."""
         return np.where(np.isnan(self.x), self.means, self.x)
+
+    @cached_property
+    def extended(self) -> Array:
+        """The same with the products of items that interactions need."""
+        return np.hstack([self.filled, self.spec.plan.extend(self.x)[:, self.filled.shape[1] :]])
 
     @property
     def item_names(self) -> tuple[str, ...]:

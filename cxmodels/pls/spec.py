@@ -31,10 +31,11 @@ from . import kernel
 from .assessment import loadings
 from .layout import Layout
 from .result import PLSResult
-from .stages import Plan, make_plan
+from .planning import make_plan
+from .stages import Plan
 
 INTERACTIONS = ("two_stage", "product_indicator", "orthogonal")
-HIGHER_ORDER = ("two_stage",)
+HIGHER_ORDER = ("two_stage", "embedded_two_stage", "repeated_indicators")
 SCHEMES = ("path", "factorial", "centroid", "gsca")
 MISSING = ("mean", "listwise", "pairwise", "error")
 
@@ -63,10 +64,16 @@ class PLS:
     interaction : {"two_stage", "product_indicator", "orthogonal"}, default "two_stage"
         How a term such as ``Image:Value`` is formed: the product of the two scores of a model without it (best power and
         recovery in Henseler and Chin 2010, and the only one for formative constructs), products of all items, or
-        these with what the items explain taken out. The path is per unit of the product of standardised scores.
-    higher_order : {"two_stage"}, default "two_stage"
-        Constructs measured by constructs: the dimensions are estimated first, in the place of the higher-order
-        construct, and their scores are its items (disjoint two-stage approach).
+        these with what the items (and products of fewer) explain taken out. The path is per unit of the product of
+        standardised scores. Three-way terms ``A:B:C`` need ``A:B``, ``A:C`` and ``B:C`` in the equation.
+    higher_order : {"two_stage", "embedded_two_stage", "repeated_indicators"}, default "two_stage"
+        Constructs measured by constructs. ``"two_stage"`` (disjoint): the dimensions are estimated first, in the place
+        of the higher-order construct, and their scores are its items. ``"embedded_two_stage"``: the first stage holds the
+        higher-order construct with repeated items too, and all constructs keep their scores of it.
+        ``"repeated_indicators"``: one stage, in which the construct has all items of its dimensions. A construct written
+        ``<~``, or of Mode B, is formed by its dimensions, others are reflected in them; Mode B is usual for the
+        former. Under repeated indicators dimensions explain a formed construct wholly: paths from its predictors
+        lead to the dimensions too, and their total effects in ``effects`` are what to read (Becker et al. 2023).
     tolerance : float, default 1e-10
         Stop when the weights change by less than this in total.
     max_iter : int, default 300
@@ -118,7 +125,7 @@ class PLS:
     consistent: bool = False
     standardize: bool = True
     interaction: Literal["two_stage", "product_indicator", "orthogonal"] = "two_stage"
-    higher_order: Literal["two_stage"] = "two_stage"
+    higher_order: Literal["two_stage", "embedded_two_stage", "repeated_indicators"] = "two_stage"
     tolerance: float = field(default=1e-10, kw_only=True)
     max_iter: int = field(default=300, kw_only=True)
     plan: Plan = field(init=False, repr=False, compare=False)
@@ -142,15 +149,19 @@ class PLS:
                 raise SpecError(f"The mode of '{name}' is {mode!r}; choose 'A' or 'B'.")
         put(self, "modes", modes)
         notes = _check_structure(model)
+        kinds = {c.name: c.kind for c in model.constructs}
+        formed = frozenset(n for n, kind in kinds.items() if kind == "composite" or modes.get(n) == "B")
+        design = partial(_design, self, kinds)
+        plan = make_plan(model, self.interaction, self.higher_order, formed, self.consistent, design)
+        notes += _structural_notes(self, plan)
         for message in notes:
             _warnings.warn(message, SpecWarning, stacklevel=3)
-        plan = make_plan(model, self.interaction, partial(_design, self, {c.name: c.kind for c in model.constructs}))
         place = {name: i for i, name in enumerate(plan.constructs)}
         put(self, "_notes", tuple(notes))
         put(self, "plan", plan)
         put(self, "constructs", plan.constructs)
         put(self, "_items", plan.items)
-        put(self, "_edges", np.array([(place[y], place[x]) for y, x in model.paths]))
+        put(self, "_edges", np.array([(place[y], place[x]) for y, x in plan.paths]))
         put(self, "design", plan.final)
 
     def fit(
@@ -244,12 +255,12 @@ class PLS:
 
     def _check_rows(self, n: int, exclusions: tuple[tuple[str, int], ...]) -> None:
         """Refuse fewer rows than outer weights and paths together."""
-        needed = int(self.design.mask.sum() + self.design.arrows.sum())
-        if n < needed:
+        weights, paths = parameters(self.design)
+        if n < weights + paths:
             left_out = "".join(f", after {rows} with {reason} were left out" for reason, rows in exclusions)
             raise DataError(
-                f"{n} rows are too few{left_out}: the model has {needed} parameters "
-                f"({int(self.design.mask.sum())} weights and {len(self._edges)} paths)."
+                f"{n} rows are too few{left_out}: the model has {weights + paths} parameters "
+                f"({weights} weights and {paths} paths)."
             )
 
     def _check_size(self, x: np.ndarray) -> None:
@@ -314,6 +325,11 @@ class PLS:
         )
 
 
+def parameters(design: kernel.Design) -> tuple[int, int]:
+    """Return the number of outer weights, repeated ones not counted, and of paths."""
+    return int(design.mask[:, ~design.repeated].sum()), int(design.arrows.sum())
+
+
 def _check_options(spec: PLS) -> None:
     """Refuse options that are none."""
     if spec.scheme not in SCHEMES:
@@ -342,6 +358,7 @@ def _design(
     blocks: Mapping[str, tuple[str, ...]],
     paths: tuple[tuple[str, str], ...],
     columns: tuple[str, ...],
+    repeated: tuple[str, ...] = (),
 ) -> kernel.Design:
     """Turn the constructs and paths of one stage into arrays."""
     place, names, modes = {item: i for i, item in enumerate(columns)}, list(blocks), spec.modes or {}
@@ -351,15 +368,38 @@ def _design(
     arrows = np.zeros((len(names), len(names)))
     for outcome, predictor in paths:
         arrows[names.index(outcome), names.index(predictor)] = 1.0
-    corrected = [kinds.get(name) == "factor" and len(items) > 1 for name, items in blocks.items()]
+    again, mode_b = np.isin(names, repeated), np.array([modes.get(name) == "B" for name in names])
+    factor = np.array([kinds.get(name) == "factor" and len(items) > 1 for name, items in blocks.items()])
     return kernel.Design(
         mask=mask,
         arrows=arrows,
-        mode_b=np.array([modes.get(name) == "B" for name in names]),
+        mode_b=mode_b,
         scheme=spec.scheme,
         standardize=spec.standardize,
-        corrected=np.array(corrected) & spec.consistent,
+        corrected=factor & ~mode_b & ~again & spec.consistent,
+        repeated=again,
     )
+
+
+def _structural_notes(spec: PLS, plan: Plan) -> list[str]:
+    """What the reader of the estimates must know about the stages."""
+    design, notes = plan.final, []
+    for j in np.flatnonzero(design.repeated & design.echo):
+        theirs = {
+            i for i, row in enumerate(design.arrows[j]) if row and (design.mask[:, i] * design.mask[:, j]).any()
+        }
+        others = [plan.constructs[i] for i in np.flatnonzero(design.arrows[j]) if i not in theirs]
+        if others:
+            notes.append(
+                f"Its own dimensions explain '{plan.constructs[j]}' under repeated indicators, so read the total effects "
+                f"of {listed(others)} on it, not the paths."
+            )
+    if spec.consistent and plan.terms:
+        notes.append(
+            f"Consistent PLS does not correct the products {listed(t.name for t in plan.terms)} for attenuation; their "
+            "paths are conservative."
+        )
+    return notes
 
 
 def _check_structure(model: Model) -> list[str]:

@@ -3,40 +3,45 @@
 Every later stage works on columns that are linear in the items and in products of items, so each stage is again a
 moment matrix: T'ST with T from the stage before. Nothing needs the rows, and replicates stay stacks of matrices.
 
-Sources: Ringle, Sarstedt and Straub (2012), MIS Quarterly 36(1), and Becker, Cheah, Gholamzade, Ringle and Sarstedt
-(2023), International Journal of Contemporary Hospitality Management 35(1), for the disjoint two-stage approach to
-higher-order constructs; Chin, Marcolin and Newsted (2003), Information Systems Research 14(2), for product indicators;
-Henseler and Chin (2010), Structural Equation Modeling 17(1), for the two-stage and orthogonalising approaches.
+Sources: Sarstedt, Hair, Cheah, Becker and Ringle (2019), Australasian Marketing Journal 27(3), and Becker, Cheah,
+Gholamzade, Ringle and Sarstedt (2023), International Journal of Contemporary Hospitality Management 35(1), for the stages of
+higher-order constructs; van Riel, Henseler, Kemény and Sasovova (2017), Industrial Management & Data Systems 117(3), for
+their consistent estimation; Chin, Marcolin and Newsted (2003), Information Systems Research 14(2), for product indicators;
+Henseler and Chin (2010), Structural Equation Modeling 17(1), for the two-stage and orthogonalising approaches; Dawson and
+Richter (2006), Journal of Applied Psychology 91(4), for three-way interactions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Literal
+from functools import cached_property, partial
+from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SpecError, listed
-from ..model import Model
-from .kernel import Array, Design, Estimate, estimate, solve
+from .kernel import Array, Design, Estimate, analysed, conclude, estimate, outer_weights, solve
 
 Method = Literal["two_stage", "product_indicator", "orthogonal"]
-MakeDesign = Callable[[dict[str, tuple[str, ...]], tuple[tuple[str, str], ...], tuple[str, ...]], Design]
 
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """An interaction: the two constructs whose scores are multiplied, as numbers of the middle stage."""
+    """An interaction: the constructs whose scores are multiplied, as numbers of the middle stage.
+
+    Attributes
+    ----------
+    name : str
+    parts : tuple of int
+        Two or three constructs; the same one twice makes a quadratic term.
+    cells : ndarray of shape (m, parts)
+        One item of each part, in all combinations.
+    """
 
     name: str
-    a: int
-    b: int
-    pairs: NDArray[np.intp]  # product columns that it draws on, and the two items of each
-    item_a: NDArray[np.intp]
-    item_b: NDArray[np.intp]
+    parts: tuple[int, ...]
+    cells: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,37 +52,46 @@ class Plan:
     ----------
     items : tuple of str
         Observed items.
-    pairs : ndarray of shape (m, 2)
-        Pairs of items whose products are columns behind the items, (x_a - mean_a)(x_b - mean_b).
-    first : Design or None
-        Dimensions of higher-order constructs in the place of these.
-    dimensions : ndarray
-        Constructs of the first stage that become items of the later ones.
-    middle : Design or None
-        The model without its interactions.
     final : Design
     columns, constructs : tuple of str
         What the arrays of the final stage refer to.
+    paths : tuple of (str, str)
+        [outcome, predictor] of the final stage: those of the model, then those that repeated indicators add.
     used : ndarray
         Items that the final stage uses directly.
-    terms : tuple of Term
-    method : {"two_stage", "product_indicator", "orthogonal"}
+    products : tuple of tuple of int
+        Items whose products are columns behind the items, (x_a - mean_a)(x_b - mean_b) and so on.
+    first : Design or None
+        Lower-order constructs: in the place of those of higher order, or together with them (embedded).
     first_names : tuple of str
         Constructs of the first stage.
+    dimensions : ndarray
+        Constructs of the first stage that become items of the later ones.
+    passed : tuple of (int, int), optional
+        Constructs, as numbers of the final and of the first stage, that keep the scores of the first stage.
+    middle : Design or None
+        The model without its interactions.
+    terms : tuple of Term
+    method : {"two_stage", "product_indicator", "orthogonal"}
+    composed : tuple of int
+        Higher-order constructs of the final stage that are composites of corrected factors.
     """
 
     items: tuple[str, ...]
     final: Design
     columns: tuple[str, ...]
     constructs: tuple[str, ...]
+    paths: tuple[tuple[str, str], ...]
     used: NDArray[np.intp]
-    pairs: NDArray[np.intp]
+    products: tuple[tuple[int, ...], ...] = ()
     first: Design | None = None
     first_names: tuple[str, ...] = ()
     dimensions: NDArray[np.intp] | None = None
+    passed: tuple[tuple[int, int], ...] = ()
     middle: Design | None = None
     terms: tuple[Term, ...] = ()
     method: Method = "two_stage"
+    composed: tuple[int, ...] = ()
 
     @property
     def simple(self) -> bool:
@@ -86,19 +100,19 @@ class Plan:
 
     def extend(self, x: Array) -> Array:
         """Append the products of centred items that the interactions need; blanks are filled with means first."""
-        if not len(self.pairs):
+        if not self.products:
             return x
         centred = x - np.nanmean(x, axis=0)
         centred = np.where(np.isnan(centred), 0.0, centred)
-        return np.hstack([x, centred[:, self.pairs[:, 0]] * centred[:, self.pairs[:, 1]]])
+        return np.hstack([x, *(centred[:, list(cell)].prod(axis=1)[:, None] for cell in self.products)])
 
     def observed(self, means: Array, cov: Array) -> tuple[Array, Array]:
         """Return the part of the moments that belongs to the items themselves."""
         p = len(self.items)
         return means[:, :p], cov[:, :p, :p]
 
-    def own_blocks(self) -> list[tuple[str, NDArray[np.intp], bool]]:
-        """Constructs that items measure: name, items, and whether in Mode B."""
+    def own_blocks(self, repeated: bool = True) -> list[tuple[str, NDArray[np.intp], bool]]:
+        """Constructs that items measure: name, items, and whether in Mode B; those that repeat items only if asked."""
         out: list[tuple[str, NDArray[np.intp], bool]] = []
         for design, names, columns in (
             (self.first, self.first_names, self.items),
@@ -106,6 +120,8 @@ class Plan:
         ):
             for j, name in enumerate(names if design is not None else ()):
                 block = [columns[i] for i in design.blocks[j]]  # type: ignore[union-attr]
+                if design.repeated[j] and not repeated:  # type: ignore[union-attr]
+                    continue
                 if all(i in self.items for i in block) and name not in [n for n, _, _ in out]:
                     rows = np.array([self.items.index(i) for i in block], dtype=np.intp)
                     out.append((name, rows, bool(design.mode_b[j])))  # type: ignore[union-attr]
@@ -156,12 +172,13 @@ class Plan:
         if self.terms:
             middle_weights = None
             if self.middle is not None:
-                middle = fit(_moments(base, cov), self.middle)
+                middle = self._later(base, cov, self.middle, first, tolerance, max_iter)
                 middle_weights = base[:, :p] @ middle.item_weights
                 middle_weights = middle_weights * _same_way(middle_weights, toward)
                 converged = converged & middle.converged
             full = np.concatenate([base, self._products(means, cov, center, middle_weights)], axis=2)
-        est = fit(_moments(full, cov), self.final, toward=None if toward is None else toward.weights[0])
+        sign = None if toward is None else toward.weights[0]
+        est = self._later(full, cov, self.final, first, tolerance, max_iter, sign)
         weights = base[:, :p] @ est.item_weights[:, : base.shape[2]]
         paths = est.paths
         if self.terms:
@@ -176,136 +193,162 @@ class Plan:
         settled = est.converged & converged & finite
         return replace(est, item_weights=weights, paths=paths, first=first, converged=settled, transform=full)
 
-    def _products(self, means: Array, cov: Array, center: Array, weights: Array | None) -> Array:
-        """Columns of the interactions as combinations of the extended table, (b, c, k)."""
-        b, c = means.shape
+    def scores(self, est: Estimate, line: int, table: Array, means: Array) -> Array:
+        """Scores of rows by one line of an estimate.
+
+        Parameters
+        ----------
+        est : Estimate
+        line : int
+        table : ndarray of shape (n, c)
+            Extended table without blanks.
+        means : ndarray of shape (c,)
+            Its weighted means among the rows that were estimated from.
+
+        Returns
+        -------
+        ndarray of shape (n, j)
+            A two-stage interaction is the centred product, not brought to unit variance.
+        """
+        if est.transform is None:
+            return np.asarray((table - means) @ est.item_weights[line])
+        columns = (table - means) @ est.transform[line]
+        unit = est.sd[line][:, None] if self.final.standardize else 1.0
+        scores = columns @ (est.weights[line] / unit)
+        if self.terms and self.method == "two_stage":
+            scores[:, -len(self.terms) :] = columns[:, -len(self.terms) :]
+        return np.asarray(scores)
+
+    def _later(
+        self,
+        columns: Array,
+        cov: Array,
+        design: Design,
+        first: Estimate | None,
+        tolerance: float,
+        max_iter: int,
+        toward: Array | None = None,
+    ) -> Estimate:
+        """Estimate a stage whose columns come from the items, given what the first stage settled.
+
+        Constructs that keep their scores (embedded two-stage approach) enter as one column each. The dimensions of a
+        composite enter with correlations corrected for attenuation if the model is consistent, and the reliability of
+        the composite is w'S*w / w'Sw, S* the corrected matrix (van Riel et al. 2017).
+        """
+        s = _moments(columns, cov)
+        if not self.passed and not self.composed:
+            return estimate(s, design, tolerance=tolerance, max_iter=max_iter, toward=toward)
+        assert first is not None
+        target = self._disattenuated(s, first)
+        narrow, keep = self._narrowed(design), self._kept(s, first)
+        small = target if keep is None else np.swapaxes(keep, 1, 2) @ target @ keep
+        weights, converged, steps = outer_weights(analysed(small, narrow), narrow, tolerance, max_iter)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if design.standardize:
+                weights = weights / np.sqrt(np.diagonal(small, axis1=1, axis2=2))[:, :, None]
+            raw = weights if keep is None else keep @ weights
+            size = np.sqrt((raw * (s @ raw)).sum(axis=1))
+            raw = raw / size[:, None, :]
+            sd = np.sqrt(np.diagonal(s, axis1=1, axis2=2))[:, :, None]
+        reliability = None
+        if self.composed:
+            reliability = np.full(size.shape, np.nan)
+            reliability[:, self.composed] = 1 / size[:, self.composed] ** 2
+        return conclude(s, raw * sd if design.standardize else raw, converged, steps, design, toward, reliability)
+
+    def _disattenuated(self, s: Array, first: Estimate) -> Array:
+        """Covariances with those of the dimensions of composites divided by the roots of their reliabilities."""
+        if not self.composed:
+            return s
+        root = np.ones(s.shape[:2])
+        start, corrected = len(self.used), self.first.corrected[self.dimensions]  # type: ignore[union-attr, index]
+        mine = self.final.mask[start : start + len(corrected), list(self.composed)].any(axis=1) & corrected
+        with np.errstate(invalid="ignore"):
+            rho = np.sqrt(first.rho_a[:, self.dimensions])
+        root[:, start : start + len(corrected)] = np.where(mine, rho, 1.0)
+        out = s / (root[:, :, None] * root[:, None, :])
+        k = np.arange(s.shape[-1])
+        out[:, k, k] = s[:, k, k]
+        return out
+
+    @cached_property
+    def _narrow(self) -> dict[int, Design]:
+        """Designs of later stages with one column for each construct that keeps its scores, by number of columns."""
+        out = {}
+        for design in (self.middle, self.final):
+            if design is None or not self.passed:
+                continue
+            rest = design.mask[len(self.used) :]
+            mask = np.zeros((len(self.passed) + len(rest), design.mask.shape[1]))
+            mask[np.arange(len(self.passed)), [j for j, _ in self.passed]] = 1.0
+            mask[len(self.passed) :] = rest
+            out[len(design.mask)] = replace(design, mask=mask)
+        return out
+
+    def _narrowed(self, design: Design) -> Design:
+        return self._narrow[len(design.mask)] if self.passed else design
+
+    def _kept(self, s: Array, first: Estimate) -> Array | None:
+        """Weights (b, columns, narrow columns) that turn items into the scores of the first stage."""
+        if not self.passed:
+            return None
+        many, rest = len(self.passed), s.shape[1] - len(self.used)
+        keep = np.zeros((*s.shape[:2], many + rest))
+        for k, (_, j) in enumerate(self.passed):
+            keep[:, : len(self.used), k] = first.item_weights[:, self.used, j]
+        keep[:, np.arange(rest) + len(self.used), np.arange(rest) + many] = 1.0
+        return keep
+
+    @cached_property
+    def _patterns(self) -> list[list[tuple[tuple[int, ...], Array]]]:
+        """For each term: positions left out, and which column (m, c) the product of the others is, for every cell.
+
+        (z_a - d_a)(z_b - d_b)... is the sum over these of the product of -d over positions left out and z over the others.
+        """
         p = len(self.items)
-        mu = means[:, :p] - center[:p]
+        place = {cell: p + k for k, cell in enumerate(self.products)} | {(i,): i for i in range(p)}
         out = []
         for term in self.terms:
-            pair, a, i = p + term.pairs, term.item_a, term.item_b
-            if weights is not None:
-                wa, wb = weights[:, :, term.a], weights[:, :, term.b]
-                column = np.zeros((b, c))
-                np.add.at(column.T, pair, (wa[:, a] * wb[:, i]).T)
-                column[:, :p] -= wa * (mu * wb).sum(axis=1, keepdims=True) + wb * (mu * wa).sum(axis=1, keepdims=True)
-                out.append(column[:, :, None])
+            size = len(term.parts)
+            kept = [k for m in range(size, 0, -1) for k in combinations(range(size), m)]
+            pattern = []
+            for positions in kept:
+                where = [place[tuple(sorted(cell[k] for k in positions))] for cell in term.cells.tolist()]
+                incidence = np.zeros((len(term.cells), p + len(self.products)))
+                incidence[np.arange(len(where)), where] = 1.0
+                pattern.append((tuple(k for k in range(size) if k not in positions), incidence))
+            out.append(pattern)
+        return out
+
+    def _products(self, means: Array, cov: Array, center: Array, weights: Array | None) -> Array:
+        """Columns of the interactions as combinations of the extended table, (b, c, k)."""
+        away = center[: len(self.items)] - means[:, : len(self.items)]
+        out = []
+        for term, pattern in zip(self.terms, self._patterns, strict=True):
+            shift = {left: _product([away[:, term.cells[:, k]] for k in left]) for left, _ in pattern}
+            if weights is not None:  # the product of the scores: each cell counts by its items' weights
+                share = _product([weights[:, term.cells[:, k], j] for k, j in enumerate(term.parts)])
+                out.append(sum((share * shift[left]) @ incidence for left, incidence in pattern)[:, :, None])
                 continue
-            block = np.zeros((b, c, len(pair)))
-            k = np.arange(len(pair))
-            block[:, pair, k] = 1.0
-            block[:, a, k] -= mu[:, i]
-            block[:, i, k] -= mu[:, a]  # each column has its own k, so an item times itself counts twice
-            if self.method == "orthogonal":
-                both = np.union1d(a, i)
-                block[:, both] -= solve(cov[:, both[:, None], both], (cov @ block)[:, both])
+            ones = np.ones((len(means), len(term.cells)))
+            rows: Array = sum(  # type: ignore[assignment]
+                (ones * shift[left])[:, :, None] * incidence for left, incidence in pattern
+            )
+            block = np.swapaxes(rows, 1, 2)
+            if self.method == "orthogonal":  # of what explains it: the items, and products of fewer of them
+                lower = np.unique(np.concatenate([np.flatnonzero(inc.any(axis=0)) for _, inc in pattern[1:]]))
+                block = block.copy()
+                block[:, lower] -= solve(cov[:, lower[:, None], lower], (cov @ block)[:, lower])
             out.append(block)
         return np.concatenate(out, axis=2)
 
 
-def make_plan(model: Model, method: Method, design: MakeDesign) -> Plan:
-    """Read the stages off a model.
-
-    Parameters
-    ----------
-    model : Model
-    method : {"two_stage", "product_indicator", "orthogonal"}
-        How interactions are formed.
-    design : callable
-        Makes a design of blocks (construct to columns), paths (outcome, predictor) and columns.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    SpecError
-        For constructs of a third order, dimensions with paths of their own, interactions of more than two
-        constructs, without their main effects, or, with product indicators, of higher-order constructs.
-    """
-    names = [c.name for c in model.constructs]
-    blocks = {c.name: c.items for c in model.constructs}
-    higher = [n for n in names if any(i in blocks for i in blocks[n])]
-    terms = {name: parts for name, parts in model.interactions if any(name in path for path in model.paths)}
-    _check(model, blocks, higher, terms)
-    main = tuple(path for path in model.paths if path[1] not in terms)
-    dims = [d for n in higher for d in blocks[n]]
-    items = model.items
-    top = [n for n in names if n not in dims]
-    used = tuple(dict.fromkeys(i for n in top if n not in higher for i in blocks[n]))
-    columns = (*used, *dims)
-    tops = {n: blocks[n] for n in top}
-    stage: dict[str, Any] = {}
-    if higher:
-        lower = {n: blocks[n] for n in names if n not in higher}
-        stage["first_names"] = tuple(lower)
-        stage["first"] = design(lower, _lowered(main, {n: blocks[n] for n in higher}), items)
-        stage["dimensions"] = np.array([list(lower).index(d) for d in dims])
-    if not terms:
-        final = design(tops, main, columns)
-        where = np.array([items.index(i) for i in used], dtype=np.intp)
-        return Plan(items, final, columns, tuple(top), where, np.zeros((0, 2), dtype=np.intp), **stage)
-    support = {n: [items.index(i) for d in blocks[n] for i in blocks.get(d, (d,))] for n in top}
-    pairs: dict[tuple[int, int], int] = {}
-    made = []
-    product_blocks = {}
-    for name, (a, b) in terms.items():
-        cells = [(i, k) for i in support[a] for k in support[b]]
-        numbers = [pairs.setdefault((min(cell), max(cell)), len(pairs)) for cell in cells]
-        left, right = (np.array(side, dtype=np.intp) for side in zip(*cells, strict=True))
-        made.append(Term(name, top.index(a), top.index(b), np.array(numbers, dtype=np.intp), left, right))
-        product_blocks[name] = (name,) if method == "two_stage" else tuple(f"{items[i]}*{items[k]}" for i, k in cells)
-    if method == "two_stage":
-        stage["middle"] = design(tops, main, columns)
-    columns = (*columns, *(c for block in product_blocks.values() for c in block))
-    return Plan(
-        items=items,
-        final=design({**tops, **product_blocks}, model.paths, columns),
-        columns=columns,
-        constructs=(*top, *terms),
-        used=np.array([items.index(i) for i in used], dtype=np.intp),
-        pairs=np.array(list(pairs), dtype=np.intp),
-        terms=tuple(made),
-        method=method,
-        **stage,
-    )
-
-
-def _check(
-    model: Model, blocks: dict[str, tuple[str, ...]], higher: list[str], terms: Mapping[str, tuple[str, ...]]
-) -> None:
-    """Refuse what the stages cannot do."""
-    in_paths = {name for path in model.paths for name in path}
-    for name in higher:
-        for part in blocks[name]:
-            if part not in blocks:
-                raise SpecError(f"'{name}' mixes the item '{part}' with constructs; measure it by one kind only.")
-            if part in higher:
-                raise SpecError(f"'{name}' is of the third order ('{part}' is of the second); PLS takes two orders.")
-            if part in in_paths:
-                raise SpecError(
-                    f"'{part}' is a dimension of '{name}' and has paths of its own; give it one role only."
-                )
-    for name, parts in terms.items():
-        if len(parts) != 2:
-            raise SpecError(f"The interaction '{name}' has {len(parts)} constructs; PLS multiplies two.")
-        for outcome, _ in [path for path in model.paths if path[1] == name]:
-            absent = [p for p in dict.fromkeys(parts) if (outcome, p) not in model.paths]
-            if absent:
-                raise SpecError(
-                    f"'{outcome} ~ {name}' needs the main effects too; add {listed(absent)} to the equation of '{outcome}'."
-                )
-
-
-def _lowered(paths: tuple[tuple[str, str], ...], higher: dict[str, tuple[str, ...]]) -> tuple[tuple[str, str], ...]:
-    """Paths of the first stage: each dimension in the place of its higher-order construct."""
-    return tuple(
-        (y, x)
-        for outcome, predictor in paths
-        for y in higher.get(outcome, (outcome,))
-        for x in higher.get(predictor, (predictor,))
-    )
+def _product(factors: list[Array]) -> Array | float:
+    """Product of arrays; 1 of none."""
+    out: Array | float = 1.0
+    for factor in factors:
+        out = out * factor
+    return out
 
 
 def _moments(transform: Array, cov: Array) -> Array:

@@ -163,7 +163,7 @@ def tetrads(
     """Bootstrap the tetrads; see :meth:`PLSResult.tetrads`."""
     check_level(level)
     at, owner, names = [], [], []
-    for name, block, _ in result.spec.plan.own_blocks():
+    for name, block, _ in result.spec.plan.own_blocks(repeated=False):
         for cell in independent_tetrads(len(block)) if len(block) > 3 else ():
             at.append(block[list(cell)])
             owner.append(name)
