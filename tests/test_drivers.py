@@ -667,7 +667,6 @@ FITS = [
     (["a1", "b7"], {}, {}, "'b7' is not in the data"),
     (["a1", "one"], {}, {}, "'one' is 1 in all 600 rows"),
     (["a1", "text"], {}, {}, "'text' holds text .* name it in categorical="),
-    (["a1", "grade"], {}, {}, "'grade' holds text"),
     (FULL, {"outcome": "one"}, {}, "outcome 'one' is 1 in all 600 rows"),
     (FULL, {"outcome": "one", "family": "logit"}, {}, "outcome 'one' is 1 in all 600 rows"),
     (FULL, {"family": "logit"}, {}, "'nps' has 10 values, and family='logit' needs two"),

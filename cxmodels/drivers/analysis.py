@@ -90,7 +90,7 @@ class Analysis(Result):
         value = self._mean("importance")
         cor = np.mean([_full_correlations(t, s) for t, s in zip(self.tables_used, self.splits, strict=True)], axis=0)
         q = self.table_columns
-        slopes = self.fit_coefficients.slopes
+        slopes, vif = self.fit_coefficients.slopes, kernel.inflation(cor[:-1, :-1])
         rows = []
         for i, player in enumerate(self.spec.players):
             own = [k for k in range(len(q)) if self.tables_used[0].owner[k] == i]
@@ -98,7 +98,15 @@ class Analysis(Result):
             single = len(rated) == 1 == len(player.attributes)
             r, b = (float(cor[own[0], -1]), float(slopes[own[0]])) if single else (np.nan, np.nan)
             performance = np.mean([self.means[a] for a in rated]) if len(rated) == len(player.attributes) else np.nan
-            rows.append((r, b, single and r * b < 0 and abs(r) > 0.05, _inflation(cor[:-1, :-1], own), performance))
+            rows.append(
+                (
+                    r,
+                    b,
+                    single and r * b < 0 and abs(r) > 0.05,
+                    float(vif[own[0]]) if len(own) == 1 else _inflation(cor[:-1, :-1], own),
+                    performance,
+                )
+            )
         frame = pd.DataFrame(rows, columns=["correlation", "coef", "suppressor", "vif", "performance"])
         frame.insert(0, "importance", value)
         frame.insert(1, "share", value / value.sum())
@@ -188,7 +196,9 @@ class Analysis(Result):
             )
         if self.parts[0].error is not None:
             worst = self.importance["mc_error"].max()
-            out.append(("Computation", f"{2 * s.pairs} sampled orders, Monte Carlo error up to {worst:.2g} of R²"))
+            out.append(
+                ("Computation", f"{2 * s.effort.pairs} sampled orders, Monte Carlo error up to {worst:.2g} of R²")
+            )
         return [*out, ("Caution", "association, not cause")]
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -247,8 +257,10 @@ class Analysis(Result):
         """Weighted mean of the answers to each rating."""
         values = self.table.ratings.to_numpy(float)
         w = np.ones(len(values)) if self.table.weights is None else self.table.weights
-        seen = ~np.isnan(values)
-        means = (w @ np.where(seen, values, 0.0)) / (w @ seen)
+        means = w @ values / w.sum()
+        if np.isnan(means).any():
+            seen = ~np.isnan(values)
+            means = (w @ np.where(seen, values, 0.0)) / (w @ seen)
         return dict(zip(self.numeric, means.tolist(), strict=True))
 
     @cached_property
@@ -393,9 +405,7 @@ def _weighted(data: Array, weights: Array) -> Array:
 
 
 def _inflation(cor: Array, own: list[int]) -> float:
-    """Variance inflation of one column, or the generalised one of a block on the same scale."""
-    if len(own) == 1:
-        return float(kernel.inflation(cor)[own[0]])
+    """Generalised variance inflation of a block of columns, on the scale of a single one's."""
     others = np.setdiff1d(np.arange(len(cor)), own)
     if not len(others):
         return 1.0

@@ -126,7 +126,7 @@ def orderings(cor: Array, widths: Sequence[int], order: NDArray[np.intp]) -> Arr
 def _triangular(a: Array) -> Array:
     """What each column adds to R² in the order given: the squares of the outcome's row of the Cholesky factor."""
     a[:, -1, -1] += 1.0  # keeps the last pivot away from 0 where R² is 1; the row itself does not depend on it
-    return np.linalg.cholesky(a)[:, -1, :-1] ** 2
+    return np.square(np.linalg.cholesky(a)[:, -1, :-1], dtype=np.float64)
 
 
 def _swept(a: Array) -> Array:

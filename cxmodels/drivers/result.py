@@ -380,7 +380,7 @@ class DriverResult(Analysis):
         """
         parts = []
         for side in ("promoter", "detractor"):
-            spec = replace(self.spec, family=side, exact=None)
+            spec = replace(self.spec, family=side, exact=None, pairs=None)
             fit = spec.fit(self.survey, missing=self.missing, **self.fitting)
             parts.append(fit.importance[["share", "rank", "coef"]].add_prefix(f"{side}_"))
         return pd.concat(parts, axis=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings as _warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from .players import Player, players, texts
 from .result import DriverResult
 from .split import ALIASES, BLOCKS, METHODS, TABLE_LIMIT, Effort, LinearSplit, OrdinalSplit, one_thread
 from .table import MISSING, Table, filled, read
+
+if TYPE_CHECKING:
+    from ..survey import Survey
 
 FAMILIES = ("gaussian", "logit", "ordered", "nps", "promoter", "detractor")
 LINEAR = ("gaussian", "nps")
@@ -50,14 +53,15 @@ class Drivers:
     controls : sequence of str, optional
         Columns that stand in every model and take their part of R² first.
     categorical : sequence of str, optional
-        Attributes or controls whose values are names: one column for each category but the first, one player.
+        Attributes or controls whose values are names: one column for each category but the first, one player. Columns of
+        the pandas type category are so of themselves, but for ordered numbers, which are ratings.
     measure : {"mcfadden", "cox_snell", "nagelkerke", "estrella"}, default "mcfadden"
         The R² of a logit or ordered model.
     exact : int, default 25
         Players up to which all 2^p sub-models are computed (25: seconds; each further one doubles the time; 12 for logit and
         ordered models). Beyond that, orders are sampled, and the Monte Carlo error is printed.
-    pairs : int, default 2000
-        Antithetic pairs of orders, where they are sampled.
+    pairs : int, optional
+        Antithetic pairs of orders, where they are sampled; by default 2000, or 200 for logit and ordered models.
     seed : int, default 0
         Of sampled orders and of multiple imputation.
 
@@ -96,7 +100,7 @@ class Drivers:
     categorical: Sequence[str] = field(default=(), kw_only=True)
     measure: str = field(default="mcfadden", kw_only=True)
     exact: int | None = field(default=None, kw_only=True)
-    pairs: int = field(default=2000, kw_only=True)
+    pairs: int | None = field(default=None, kw_only=True)
     seed: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -114,6 +118,8 @@ class Drivers:
         choose("measure", self.measure, MEASURES)
         if self.exact is None:
             put(self, "exact", 25 if self.linear else 12)
+        if self.pairs is None:
+            put(self, "pairs", 2000 if self.linear else 200)
         for what in ("exact", "pairs"):
             if whole_number(what, getattr(self, what)) < 2:
                 raise SpecError(f"{what} must be at least 2, not {getattr(self, what)}.")
@@ -146,7 +152,7 @@ class Drivers:
     @property
     def effort(self) -> Effort:
         """How much work the point estimate may be."""
-        return Effort(1 << self.exact, self.pairs, self.seed)  # type: ignore[operator]
+        return Effort(1 << self.exact, self.pairs, self.seed)  # type: ignore[operator,arg-type]
 
     def fit(
         self,
@@ -195,6 +201,10 @@ class Drivers:
         if missing == "multiple" and whole_number("imputations", imputations) < 2:
             raise SpecError(f"missing='multiple' needs at least 2 imputations, not {imputations}.")
         survey = as_survey(data)
+        if named := self._categories(survey):
+            return replace(self, categorical=(*self.categorical, *named)).fit(
+                data, weights=weights, missing=missing, strata=strata, clusters=clusters, imputations=imputations
+            )
         table = read(self, survey, weights, missing, strata, clusters)
         if self.method not in BLOCKS and max(table.widths) > 1:
             raise SpecError(
@@ -208,7 +218,7 @@ class Drivers:
         self._check_parts(parts, splits[0], table)
         if parts[0].error is not None:
             message = (
-                f"{len(self.players)} attributes have {2.0 ** len(self.players):.2g} sub-models: {2 * self.pairs} orders were "
+                f"{len(self.players)} attributes have {2.0 ** len(self.players):.2g} sub-models: {2 * self.effort.pairs} orders were "
                 f"sampled, with a Monte Carlo error of up to {max(float(np.nanmax(p.error)) for p in parts if p.error is not None):.2g} of R²."
             )
             _warnings.warn(message, SpecWarning, stacklevel=2)
@@ -227,6 +237,19 @@ class Drivers:
             fitting={"weights": weights, "strata": strata, "clusters": clusters, "imputations": imputations},
             warnings=notes,
         )
+
+    def _categories(self, survey: Survey) -> list[str]:
+        """Attributes and controls that the data hold as categories: texts, or numbers without an order."""
+        from pandas import CategoricalDtype
+        from pandas.api.types import is_numeric_dtype
+
+        kinds = {n: t for n, t in survey.frame.dtypes.items() if isinstance(t, CategoricalDtype)}
+        return [
+            n
+            for n in (*self.controls, *self.attributes)
+            if n in kinds and n not in self.categorical
+            and not (kinds[n].ordered and is_numeric_dtype(kinds[n].categories.dtype))
+        ]  # fmt: skip
 
     def _completed(self, table: Table, missing: str, imputations: int) -> tuple[Table, ...]:
         """Tables to analyse: one, or one for each imputation."""

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from .. import index as ix
 from ..errors import SpecError, near
 from ..inference import quantile
-from ..pls.bootstrap import PLSStatistic
-from ..pls.kernel import total_effects
 from ..resampling import Sampling, bootstrap, check_level
 from .scenario import WhatIf
 
 if TYPE_CHECKING:
     from ..pls import PLSResult
+    from ..pls.bootstrap import PLSStatistic
 
 Array = NDArray[np.float64]
 
@@ -57,6 +56,8 @@ class StructuralStatistic:
         values : ndarray of shape (b, 2 j)
         notes : dict of ndarray of shape (b,)
         """
+        from ..pls.kernel import total_effects
+
         _, cov, est, bad, _ = self.estimates.estimates(counts)
         case = self.estimates.case_weights
         g = counts if case is None else counts * case

@@ -89,6 +89,8 @@ class Table:
         def part(values: Any) -> Any:
             return None if values is None else values[keep]
 
+        if keep.all():
+            return self
         return replace(
             self,
             x=self.x[keep],
@@ -125,21 +127,10 @@ def read(spec: Drivers, survey: Survey, weights: Any, missing: str, strata: Any,
     case = survey.case_weights(weights)
     y, levels = _outcome(spec, survey)
     ratings, blocks = _columns(spec, survey)
-    owner, attribute, columns, parts = [], [], [], []
-    for who, name in [(-1, c) for c in spec.controls] + [
-        (i, a) for i, p in enumerate(spec.players) for a in p.attributes
-    ]:
-        labels, values = blocks[name]
-        owner += [who] * len(labels)
-        attribute += [name] * len(labels)
-        columns += labels
-        parts.append(values)
-    x = np.concatenate(parts, axis=1)
+    x, columns, owner, attribute = _side_by_side(spec, blocks)
     blank = np.isnan(x)
     if missing == "error" and (blank.any() or np.isnan(y).any()):
-        counts = dict.fromkeys(attribute)
-        for name in counts:
-            counts[name] = int(np.isnan(blocks[name][1][:, 0]).sum())
+        counts = {name: int(np.isnan(blocks[name][1][:, 0]).sum()) for name in dict.fromkeys(attribute)}
         told = [f"'{n}' ({c})" for n, c in [(spec.outcome, int(np.isnan(y).sum())), *counts.items()] if c]
         raise DataError(
             f"Answers are missing in {', '.join(told[:8])}; choose missing='listwise', 'pairwise', 'mean', "
@@ -159,8 +150,15 @@ def read(spec: Drivers, survey: Survey, weights: Any, missing: str, strata: Any,
             keep &= ~gone
     table = Table(
         x, y, levels, case, _design(survey, strata, "strata"), _design(survey, clusters, "clusters"),
-        tuple(columns), tuple(owner), tuple(attribute), ratings, np.arange(len(x)), tuple(reasons),
+        columns, owner, attribute, ratings, np.arange(len(x)), tuple(reasons),
     ).rows(keep)  # fmt: skip
+    if spec.categorical and keep.any() and not keep.all():  # a category may have lost all its rows
+        left = {
+            n: _dummies(survey.frame[keep], n) if n in spec.categorical else (b[0], b[1][keep])
+            for n, b in blocks.items()
+        }
+        x, columns, owner, attribute = _side_by_side(spec, left)
+        table = replace(table, x=x, columns=columns, owner=owner, attribute=attribute)
     if table.weights is not None and len(table.weights):
         table = replace(table, weights=table.weights / table.weights.mean())
     _check(spec, table)
@@ -309,14 +307,23 @@ def _columns(spec: Drivers, survey: Survey) -> tuple[pd.DataFrame, dict[str, tup
     out = {name: ([name], values[:, [i]]) for i, name in enumerate(numeric)}
     for name in names:
         if name in spec.categorical:
-            out[name] = _dummies(survey, name)
+            out[name] = _dummies(survey.frame, name)
     shown = [n for n in numeric if n not in spec.controls]
     return pd.DataFrame({n: out[n][1][:, 0] for n in shown}, index=frame.index), out
 
 
-def _dummies(survey: Survey, name: str) -> tuple[list[str], Array]:
+def _side_by_side(
+    spec: Drivers, blocks: dict[str, tuple[list[str], Array]]
+) -> tuple[Array, tuple[str, ...], tuple[int, ...], tuple[str, ...]]:
+    """Columns of the controls, then of the players in order: values, names, player and attribute of each."""
+    place = [(-1, c) for c in spec.controls] + [(i, a) for i, p in enumerate(spec.players) for a in p.attributes]
+    columns = [(label, who, name) for who, name in place for label in blocks[name][0]]
+    labels, owner, attribute = zip(*columns, strict=True)
+    return np.concatenate([blocks[name][1] for _, name in place], axis=1), labels, owner, attribute
+
+
+def _dummies(frame: pd.DataFrame, name: str) -> tuple[list[str], Array]:
     """One column for every category but the first."""
-    frame = survey.frame
     if name not in frame.columns:
         raise DataError(f"Attribute '{name}' is not in the data.{near(name, map(str, frame.columns))}")
     codes, levels = pd.factorize(frame[name], sort=True)
@@ -379,11 +386,11 @@ def _check(spec: Drivers, table: Table) -> None:
         raise DataError(
             f"{n} rows are too few for {q} columns of attributes and controls{lost}; at least {q + 3} are needed."
         )
-    seen = ~np.isnan(table.x)
-    if empty := [c for c, some in zip(table.columns, np.asarray(seen.any(axis=0)), strict=True) if not some]:
+    low, high = np.fmin.reduce(table.x), np.fmax.reduce(table.x)
+    if np.isnan(low).any():
+        empty = [table.columns[i] for i in np.flatnonzero(np.isnan(low))]
         raise DataError(f"{listed(empty)} has no answers in the {n} rows used; leave it out.")
-    with np.errstate(all="ignore"):
-        still = np.nanmin(table.x, axis=0) == np.nanmax(table.x, axis=0)
+    still = low == high
     if still.any():
         constant = [table.columns[i] for i in np.flatnonzero(still)]
         raise DataError(f"{listed(constant)} has the same answer in all {n} rows used; leave it out.")
