@@ -18,6 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each part may import parts that stand before it, and itself.
 ORDER = [
     ("errors",),
+    ("files",),
     ("survey", "model"),
     ("moments", "resampling", "index", "inference"),
     ("results",),
@@ -36,6 +37,7 @@ AHEAD = {("results", "report")}
 HEAVY = {
     *("scipy", "sklearn", "matplotlib", "statsmodels", "semopy", "pyreadstat", "openpyxl", "narwhals", "jinja2"),
     *("rich", "joblib", "numpy", "pandas", "typer", "polars", "pyarrow", "threadpoolctl"),
+    *("duckdb", "sqlalchemy", "pptx", "distributed", "dask"),
 }
 AT_TOP = {"numpy", "pandas"}  # may stand at the top of a module, but not of the package or the command line
 

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 import cxmodels as cx
 from cxmodels.errors import CxError, CxWarning, DataError, SpecError
+from cxmodels.files import neutral
 from cxmodels.report import check_place, write_study
-from cxmodels.report.writing import neutral, whole_folder
+from cxmodels.report.writing import whole_folder
 
 MOBI = {"title": "Phones", "name": "m", "data": {"dataset": "mobi"}, "model": {"name": "ECSI"}}
 MODEL = "Quality =~ q1 + q2\nSatisfaction =~ s1 + s2\nSatisfaction ~ Quality"

@@ -7,6 +7,8 @@ from typing import Any
 
 _HOME = {
     "Campaign": "profit",
+    "FeatureTable": "features",
+    "Features": "features",
     "InactivityEvidence": "inactivity",
     "Labels": "labels",
     "auc": "ranking",
@@ -19,6 +21,7 @@ _HOME = {
     "cohorts": "inactivity",
     "compare_scores": "evaluation",
     "deciles": "curves",
+    "deliver": "delivery",
     "empc": "profit",
     "evaluate": "evaluation",
     "evaluate_intervals": "evaluation",
@@ -28,8 +31,11 @@ _HOME = {
     "lift": "ranking",
     "mpc": "profit",
     "profit_curve": "profit",
+    "read_delivery": "delivery",
     "recalibration": "curves",
     "subscription_labels": "labels",
+    "targets": "contact",
+    "targets_summary": "contact",
     "transaction_labels": "labels",
 }
 

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, listed
+from ..files import neutral
 from .html import study_html
 
 if TYPE_CHECKING:
@@ -216,30 +217,6 @@ def _exchange(a: Path, b: Path) -> bool:
     swap = getattr(ctypes.CDLL(None), "renameat2", None)
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     return swap is not None and swap(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0
-
-
-def neutral(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before texts that a spreadsheet would run as a formula.
-
-    Parameters
-    ----------
-    frame : DataFrame
-
-    Returns
-    -------
-    DataFrame
-
-    Examples
-    --------
-    >>> neutral(pd.DataFrame({"unit": ["=1+1", "Alpha"]}))["unit"].tolist()
-    ["'=1+1", 'Alpha']
-    """
-    texts = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
-
-    def tame(value: Any) -> Any:
-        return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
-
-    return frame.assign(**{c: frame[c].map(tame) for c in texts})
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,106 @@
+"""Files are written whole or not at all, and no cell of theirs runs as a formula."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .errors import SpecError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a draft in the same folder that takes the place of `path` when all went well.
+
+    Parameters
+    ----------
+    path : Path
+        File to write; its folder is made if need be.
+
+    Yields
+    ------
+    Path
+        The draft, of the same suffix. It is removed when something fails, and `path` stays as it was.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder) / "a.txt") as draft:
+    ...         _ = draft.write_text("whole")
+    ...     (Path(folder) / "a.txt").read_text()
+    'whole'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        yield draft
+        mask = os.umask(0)
+        os.umask(mask)
+        draft.chmod(0o666 & ~mask)  # mkstemp's own mode would keep colleagues from reading the file
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def neutral(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before texts that a spreadsheet would run as a formula.
+
+    Parameters
+    ----------
+    frame : DataFrame
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> neutral(pd.DataFrame({"unit": ["=1+1", "Alpha"]}))["unit"].tolist()
+    ["'=1+1", 'Alpha']
+    """
+    texts = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+
+    def tame(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r\n" and value else value
+
+    return frame.assign(**{c: frame[c].map(tame) for c in texts})
+
+
+def needed(module: str, extra: str) -> Any:
+    """Import a library of an extra.
+
+    Parameters
+    ----------
+    module : str
+        What to import, such as ``"pyarrow.parquet"``.
+    extra : str
+        The extra that brings it.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    SpecError
+        If it is not installed, naming the extra.
+
+    Examples
+    --------
+    >>> needed("json", "store").loads("1")
+    1
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        package = module.split(".")[0]
+        raise SpecError(f'This needs the package {package}: pip install "cxmodels[{extra}]".') from None
