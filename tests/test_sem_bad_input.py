@@ -39,7 +39,7 @@ ROW = np.arange(N)
 
 
 def fit(data=DATA, model=HS, **options):
-    names = ("group", "equal", "partial", "missing", "weights", "cluster", "engine")
+    names = ("group", "equal", "partial", "missing", "weights", "cluster", "strata", "engine")
     keywords = {k: options.pop(k) for k in names if k in options}
     return lambda: cx.SEM(model, **options).fit(data, **keywords)
 
@@ -118,9 +118,11 @@ FAULTS = {
         fit(ORDINAL, weights=1.0 + ROW % 2, estimator="DWLS", ordered=True), SpecError, "use estimator WLSMV",
     ),
     "clusters that would be ignored": (
-        fit(DATA.assign(c=ROW % 50), cluster="c", estimator="ULS"), SpecError, "Clusters would be ignored",
+        fit(DATA.assign(c=ROW % 50), cluster="c", estimator="ULS"), SpecError, "Clusters or strata would be ignored",
     ),
-    "clusters and MLM": (fit(DATA.assign(c=ROW % 50), cluster="c", estimator="MLM"), SpecError, "use estimator MLR"),
+    "strata of one row": (fit(DATA.assign(s=ROW == 7), strata="s"), DataError, "1 of 2 strata of 's' hold a single row ('True')"),
+    "unknown strata": (fit(strata="shcool"), DataError, "Did you mean 'school'?"),
+    "strata that would be ignored": (fit(strata="school", estimator="GLS"), SpecError, "use estimator MLR"),
     "one cluster": (fit(DATA.assign(c=1), cluster="c"), DataError, "belong to one cluster of 'c'"),
     "unknown cluster": (fit(cluster="shcool"), DataError, "Did you mean 'school'?"),
     "levels without cluster": (fit(model=LEVELS), SpecError, "needs cluster="),

@@ -12,6 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import chi2, multivariate_normal, norm
 
 from cxmodels.errors import CxError, DataError
+from cxmodels.sem.design import Units
 from cxmodels.sem.ordinal import ordinal_moments
 from cxmodels.sem.polychoric import BOUND, bivariate_normal_cdf, pearson, polychoric
 from cxmodels.sem.robust_tests import Traces, mean_var_adjusted, satorra_bentler, scaled_shifted, u_gamma_traces
@@ -303,7 +304,7 @@ def test_gamma_is_the_sampling_covariance(design):
             options = {"missing": "pairwise", "weights": rng.choice([0.5, 1.0, 2.0], n)}
         else:
             x = np.repeat(x[: n // 2], 2, axis=0)
-            options = {"cluster": np.repeat(np.arange(n // 2), 2)}
+            options = {"units": Units.of(np.repeat(np.arange(n // 2), 2))}
         got = ordinal_moments(x, ORDERED[:3], **options)
         stats.append(got.stats)
         gamma = gamma + got.gamma / draws
@@ -328,17 +329,17 @@ def test_whole_number_weights_equal_repeated_rows():
     x = responses(150, MIXED, seed=4)
     w = np.random.default_rng(4).integers(1, 4, 150)
     row = np.repeat(np.arange(150), w)
-    weighted = ordinal_moments(x, ORDERED, w.astype(float), cluster=np.arange(150))
-    repeated = ordinal_moments(x[row], ORDERED, cluster=row)
+    weighted = ordinal_moments(x, ORDERED, w.astype(float), units=Units.of(np.arange(150)))
+    repeated = ordinal_moments(x[row], ORDERED, units=Units.of(row))
     assert_allclose(weighted.stats, repeated.stats, atol=1e-9)
     assert_allclose(weighted.gamma / weighted.n, repeated.gamma / repeated.n, rtol=1e-6, atol=1e-10)
-    scaled = ordinal_moments(x, ORDERED, 7.0 * w, cluster=np.arange(150))
+    scaled = ordinal_moments(x, ORDERED, 7.0 * w, units=Units.of(np.arange(150)))
     assert_allclose(scaled.gamma, weighted.gamma, rtol=1e-8, atol=1e-9)
 
 
 def test_rows_as_their_own_clusters_change_only_the_small_sample_factor():
     x = responses(100, MIXED, seed=6)
-    alone, clustered = ordinal_moments(x, ORDERED), ordinal_moments(x, ORDERED, cluster=np.arange(100)[::-1])
+    alone, clustered = ordinal_moments(x, ORDERED), ordinal_moments(x, ORDERED, units=Units.of(np.arange(100)[::-1]))
     assert_allclose(clustered.gamma, alone.gamma * 100 / 99, rtol=1e-8, atol=1e-12)
 
 
@@ -455,7 +456,6 @@ def test_sparse_pairs_are_reported():
         (lambda x: None, {"weights": np.zeros(100)}, "All weights are zero"),
         (lambda x: None, {"weights": np.r_[-1.0, np.nan, np.ones(98)]}, "2 of 100 weights are negative or missing"),
         (lambda x: None, {"weights": np.ones(99)}, "99 weights for 100 rows"),
-        (lambda x: None, {"cluster": np.ones(100)}, "one cluster"),
     ],
 )
 def test_unusable_data_are_named(change, options, words):

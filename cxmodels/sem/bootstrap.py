@@ -16,6 +16,7 @@ from ..resampling import Replicates, Sampling, bootstrap
 from ..results import Result
 from .batch import fit_many
 from .constraints import defined_values
+from .design import Units
 from .estimate import Data, Estimate, estimate
 from .objective import expand
 from .ordinal import ordinal_moments
@@ -143,7 +144,7 @@ class Statistic:
 def bootstrap_model(
     res: SEMResult, n: int, *, seed: int | None, interval: str, level: float, kind: str, n_jobs: int, progress: Any
 ) -> SEMBootstrap:
-    """Refit a model to resamples of its rows; groups are strata, clusters are drawn whole."""
+    """Refit a model to resamples of its rows, drawn as the sample was: clusters whole, each stratum by itself."""
     if not len(res.rows.x):
         raise DataError("The bootstrap needs the rows of the data; the model was fitted to moments.")
     if kind not in ("nonparametric", "bollen.stine"):
@@ -153,12 +154,20 @@ def bootstrap_model(
     rows, e = res.rows, res.estimate
     if kind == "bollen.stine":
         rows = _null_rows(e, rows)
-    strata = rows.codes if len(rows.labels) > 1 else None
     replicates = bootstrap(
-        Statistic.of(e, rows), Sampling(len(rows.x), strata, rows.clusters), n, seed=seed,
+        Statistic.of(e, rows), _sampling(rows), n, seed=seed,
         interval=interval, n_jobs=n_jobs, progress=progress,  # type: ignore[arg-type]
     )  # fmt: skip
     return SEMBootstrap(res, replicates, kind, interval, level)
+
+
+def _sampling(rows: Rows) -> Sampling:
+    """Draw within strata, or else within groups, unless clusters have rows in several of them."""
+    if rows.strata is not None:
+        units = Units.of(rows.clusters, rows.strata)
+        return Sampling(len(rows.x), rows.strata, units.row)
+    apart = len(rows.labels) > 1 and not any(u is not None and u.shared for u in rows.units)
+    return Sampling(len(rows.x), rows.codes if apart else None, rows.clusters)
 
 
 def _null_rows(e: Estimate, rows: Rows) -> Rows:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError
 from .estimate import Estimate
-from .inference import information, invert
+from .inference import information, invert, sandwich_parts
 from .objective import weigh
 from .result import SEMResult
 from .robust_tests import Traces, scaled_shifted
@@ -127,9 +127,7 @@ def _difference_traces(wide: Estimate, narrow: Estimate) -> Traces:
     a = (own @ left[:, left.shape[1] - size :]).T
     middle = inverse @ a.T @ np.linalg.inv(a @ inverse @ a.T) @ a @ inverse
     total = np.zeros_like(middle)
-    for share, jacobian, weight, gamma in zip(
-        wide.data.shares, wide.jacobians, wide.weights, wide.data.gammas(wide.table.options.means), strict=True
-    ):
+    for share, gamma, weight, jacobian in zip(*sandwich_parts(wide), strict=True):
         side = weigh(weight, jacobian)
         total += share * (side.T @ gamma @ side)
     product = middle @ total

@@ -44,6 +44,7 @@ def invariance(
     missing: str = "listwise",
     weights: Any = None,
     cluster: str | None = None,
+    strata: str | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Test measurement invariance over groups.
@@ -62,7 +63,7 @@ def invariance(
         scalar (thresholds and loadings), strict, means, under the theta parameterisation.
     partial : str or sequence of str, optional
         Parameters that may differ at every step, such as ``"x3~1"``.
-    missing, weights, cluster
+    missing, weights, cluster, strata
         As for :meth:`SEM.fit`.
     **options
         As for :class:`SEM`, for example ``estimator="MLR"`` or ``ordered=True``.
@@ -113,7 +114,7 @@ def invariance(
             warnings.simplefilter("ignore")  # said in the column `proper`
             fits[name] = spec.fit(
                 data, group=group, equal=equal, partial=partial if equal else (), missing=missing,  # type: ignore[arg-type]
-                weights=weights, cluster=cluster,
+                weights=weights, cluster=cluster, strata=strata,
             )  # fmt: skip
         if len(fits[name].rows.labels) < 2:
             raise SpecError(

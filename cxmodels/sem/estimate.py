@@ -59,11 +59,22 @@ class Data:
         """Share of the rows in each group."""
         return [s.n / self.n for s in self.samples]
 
+    @property
+    def shared(self) -> bool:
+        """Whether groups have sampling units in common, so that their moments are correlated."""
+        return any(s.units is not None and s.units.shared for s in self.samples)
+
     def gammas(self, means: bool) -> list[Array]:
         """Asymptotic covariance of the moments of each group."""
         if self.ordinal:
             return [o.gamma for o in self.ordinal if o.gamma is not None]
         return [s.gamma(means) for s in self.samples]
+
+    def influences(self, means: bool) -> list[Array]:
+        """What each sampling unit adds to the moments of each group; for groups that share units."""
+        if self.ordinal:
+            return [o.influence for o in self.ordinal if o.influence is not None]
+        return [s.influence(means) / len(s.centred) for s in self.samples]
 
 
 @dataclass(frozen=True, eq=False)

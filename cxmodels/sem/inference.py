@@ -95,12 +95,34 @@ def covariance(e: Estimate) -> Array:
         return inverse @ _meat(e, case_scores(e)) @ inverse / n
     if e.plan.se == "robust.sem":
         middle = np.zeros_like(inverse)
-        gammas = e.data.gammas(e.table.options.means)
-        for share, jacobian, weight, gamma in zip(e.data.shares, e.jacobians, e.weights, gammas, strict=True):
+        for share, gamma, weight, jacobian in zip(*sandwich_parts(e), strict=True):
             side = weigh(weight, jacobian)
             middle += share * (side.T @ gamma @ side)
         return inverse @ middle @ inverse / n
     return inverse / n
+
+
+def sandwich_parts(e: Estimate) -> tuple[list[float], list[Array], list[Array], list[Array]]:
+    """Share of the rows, covariance, weight and Jacobian of the moments of each group.
+
+    Parameters
+    ----------
+    e : Estimate
+
+    Returns
+    -------
+    tuple of lists
+        One entry per group; a single one, of all moments stacked, where the groups have sampling units in common and
+        are therefore correlated.
+    """
+    means = e.table.options.means
+    if not e.data.shared:
+        return e.data.shares, e.data.gammas(means), e.weights, e.jacobians
+    from scipy.linalg import block_diag
+
+    stacked = np.hstack(e.data.influences(means))
+    weights = [share * (np.diag(w) if w.ndim == 1 else w) for share, w in zip(e.data.shares, e.weights, strict=True)]
+    return [1.0], [e.data.n * stacked.T @ stacked], [block_diag(*weights)], [np.vstack(e.jacobians)]
 
 
 def case_scores(e: Estimate) -> list[Array]:
@@ -131,23 +153,18 @@ def _scores(e: Estimate, block, s, d: Array, v: Array, means: bool) -> Array:  #
 
 
 def _sums(scores: Array, sample: Sample) -> Array:
-    """Weighted scores, added up within clusters."""
+    """Weighted scores, added up within sampling units."""
     if sample.weights is not None:
         scores = scores * sample.weights[:, None]
-    if sample.clusters is not None:
-        out = np.zeros((int(sample.clusters.max()) + 1, scores.shape[1]))
-        np.add.at(out, sample.clusters, scores)
-        return out * np.sqrt(len(out) / (len(out) - 1))
-    return scores
+    return scores if sample.units is None else sample.units.totals(scores)
 
 
 def _meat(e: Estimate, scores: list[Array]) -> Array:
     """First-order information: cross-products of weighted scores over n."""
-    total = np.zeros((scores[0].shape[1],) * 2)
-    for part, sample in zip(scores, e.data.samples, strict=True):
-        sums = _sums(part, sample)
-        total += sums.T @ sums
-    return total / e.data.n
+    parts = [_sums(part, sample) for part, sample in zip(scores, e.data.samples, strict=True)]
+    if e.data.shared:
+        parts = [np.sum(parts, axis=0)]
+    return np.sum([part.T @ part for part in parts], axis=0) / e.data.n
 
 
 def scaled_test(e: Estimate) -> Scaled | None:
@@ -156,9 +173,8 @@ def scaled_test(e: Estimate) -> Scaled | None:
         return None
     if e.plan.test == "yuan.bentler.mplus":
         return _yuan_bentler(e)
-    gammas = e.data.gammas(e.table.options.means)
-    counts = [s.n for s in e.data.samples]
-    traces = u_gamma_traces(gammas, e.weights, e.jacobians, bread_expected(e), counts)
+    shares, gammas, weights, jacobians = sandwich_parts(e)
+    traces = u_gamma_traces(gammas, weights, jacobians, bread_expected(e), shares)
     function = {
         "satorra.bentler": satorra_bentler,
         "scaled.shifted": scaled_shifted,
@@ -204,7 +220,7 @@ def _trace(sample: Sample, items: list[int], means: bool) -> float:
     """The trace for some items: from the fourth moments of Mahalanobis distances."""
     z = sample.centred[:, items]
     p = len(items)
-    if sample.clusters is None:
+    if sample.units is None:
         square = ((z @ np.linalg.inv(sample.cov[np.ix_(items, items)])) * z).sum(axis=1)
         each = 0.5 * (square**2 - 2 * square + p) + (square if means else 0.0)
         if sample.weights is not None:

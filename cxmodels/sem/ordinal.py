@@ -11,13 +11,14 @@ Source: Muthén (1984), Psychometrika 49(1); in the form of Muthén and Satorra 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, listed
+from .design import Units
 from .stages import Stage1, Stage2
 
 Array = NDArray[np.float64]
@@ -52,6 +53,9 @@ class OrdinalMoments:
         Asymptotic covariance of sqrt(n) times `stats` (lavaan's NACOV); None unless asked for.
     gamma_diagonal : ndarray of shape (s,) or None
         Its diagonal, which is all that DWLS estimation needs; None if no covariance was asked for.
+    influence : ndarray of shape (units, s) or None
+        What each sampling unit adds to `stats`, where units are shared with other groups; its cross-product times n
+        is `gamma`.
     n : int
         Rows used.
     dropped : int
@@ -77,6 +81,7 @@ class OrdinalMoments:
     dropped: int
     empty_cells: tuple[tuple[int, int], ...]
     extreme: tuple[tuple[int, int], ...]
+    influence: Array | None = None
 
 
 def ordinal_moments(
@@ -87,7 +92,7 @@ def ordinal_moments(
     *,
     names: Sequence[str] | None = None,
     levels: Sequence[Array | None] | None = None,
-    cluster: NDArray[np.generic] | None = None,
+    units: Units | None = None,
     covariance: Literal["full", "diagonal", "none"] = "full",
 ) -> OrdinalMoments:
     """Estimate the moments of ordered and continuous variables in two stages.
@@ -106,9 +111,8 @@ def ordinal_moments(
         What to call the variables in messages; otherwise ``column 1`` and so on.
     levels : sequence of ndarray or None, optional
         The values an ordered variable can take, where they are known from elsewhere, such as the other groups.
-    cluster : ndarray of shape (n,), optional
-        Cluster of each row: the asymptotic covariance then lets rows of a cluster depend on each other, with the
-        factor g / (g - 1) for g clusters.
+    units : Units, optional
+        Sampling units of the rows, in clusters and strata: the asymptotic covariance is then that of the design.
     covariance : {"full", "diagonal", "none"}, default "full"
         How much of the asymptotic covariance to compute.
 
@@ -120,8 +124,7 @@ def ordinal_moments(
     ------
     DataError
         No usable rows; an ordered variable with one category, or without any answer in one of its `levels`; a
-        continuous variable that does not vary; two variables never seen together, or in perfect order; a single
-        cluster; bad weights.
+        continuous variable that does not vary; two variables never seen together, or in perfect order; bad weights.
 
     Notes
     -----
@@ -146,7 +149,7 @@ def ordinal_moments(
     blank = np.isnan(x)
     gone = np.asarray(blank.any(axis=1) if missing == "listwise" else blank.all(axis=1))
     use = ~gone & (w > 0)
-    x, w, cluster = x[use], w[use], None if cluster is None else np.asarray(cluster)[use]
+    x, w = x[use], w[use]
     if len(x) < 2:
         raise DataError(
             f"Only {len(x)} of {len(gone)} rows can be used for the moments of {listed(name)}: {int(gone.sum())} "
@@ -167,11 +170,11 @@ def ordinal_moments(
     kind = np.where(is_mean, "mean", "threshold").tolist()
     kind += ["variance"] * len(continuous) + ["covariance"] * len(second.row)
 
-    full = diagonal = None
+    full = diagonal = influence = None
     if covariance != "none":
         influence = _influence(first, second, sd)
-        if cluster is not None:
-            influence = _cluster_sums(influence, cluster)
+        if units is not None:
+            influence = replace(units, row=units.row[use]).totals(influence)
         diagonal = len(x) * np.einsum("ns,ns->s", influence, influence)
         full = len(x) * (influence.T @ influence) if covariance == "full" else None
 
@@ -195,6 +198,7 @@ def ordinal_moments(
         dropped=int(gone.sum()),
         empty_cells=tuple(pair for pair, flag in zip(pairs, second.empty, strict=True) if flag),
         extreme=tuple(pair for pair, r in zip(pairs, second.rho, strict=True) if abs(r) > 0.99),
+        influence=influence if units is not None and units.shared else None,
     )
 
 
@@ -227,14 +231,3 @@ def _influence(first: Stage1, second: Stage2, sd: Array) -> Array:
         two[:, pair] += one[:, variance[k]] * (second.rho[pair] * sd[other[pair]] / (2 * sd[own[pair]]))
     one[:, mean] *= -1
     return w * np.concatenate([one, two], axis=1)
-
-
-def _cluster_sums(influence: Array, cluster: NDArray[np.generic]) -> Array:
-    """Sum influences within clusters, scaled so that their squares estimate the covariance between clusters."""
-    labels, number = np.unique(cluster, return_inverse=True)
-    g = len(labels)
-    if g < 2:
-        raise DataError("All rows are in one cluster: standard errors need two clusters or more.")
-    total = np.zeros((g, influence.shape[1]))
-    np.add.at(total, number, influence)
-    return total * np.sqrt(g / (g - 1))

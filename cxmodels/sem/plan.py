@@ -62,7 +62,7 @@ def plan_for(
     name: str, *, information: str | None, fiml: bool, clustered: bool, weighted: bool, wishart: bool,
     ordinal: bool = False,
 ) -> Plan:  # fmt: skip
-    """Resolve an estimator; clusters, and weights under ML, ask for robust standard errors.
+    """Resolve an estimator; clusters and strata, and weights under ML, ask for robust standard errors.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def plan_for(
     information : {"expected", "observed"} or None
         None takes the estimator's own; observed where rows are incomplete.
     fiml, clustered, weighted, wishart, ordinal : bool
-        What the data and the likelihood are like.
+        What the data and the likelihood are like; clustered: drawn in clusters or strata.
 
     Returns
     -------
@@ -96,14 +96,9 @@ def plan_for(
                 "use ML or MLR, or missing='listwise'."
             )
         plan = replace(plan, information="observed" if se != "first.order" else "first.order")
-    right = (
-        se == "robust.huber.white"
-        or (se == "robust.sem" and (ordinal or not clustered))
-        or (kind == "WLS" and (ordinal or not clustered))
-    )
-    if (clustered or weighted) and not right:
+    if (clustered or weighted) and not (se.startswith("robust") or kind == "WLS"):
         raise SpecError(
-            f"{'Clusters' if clustered else 'Weights'} would be ignored by the standard errors and test of {upper}; "
+            f"{'Clusters or strata' if clustered else 'Weights'} would be ignored by the standard errors and test of {upper}; "
             f"use estimator {'WLSMV' if ordinal else 'MLR'}."
         )
     if information is not None:

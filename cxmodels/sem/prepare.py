@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import CxError, DataError, SpecError, listed, near
 from ..survey import Survey
+from .design import Units, units_of
 from .estimate import Data
 from .ordinal import ordinal_moments
 from .patterns import Patterns
@@ -48,6 +49,9 @@ class Rows:
     clusters : ndarray of int or None
     reasons : tuple of (str, int)
         Why rows were left out, and how many.
+    strata : ndarray of int or None
+    units : tuple of Units or None
+        Sampling units of the rows of each group; None where rows were drawn singly.
     """
 
     names: tuple[str, ...]
@@ -58,6 +62,18 @@ class Rows:
     weights: Array | None
     clusters: NDArray[np.intp] | None
     reasons: tuple[tuple[str, int], ...] = ()
+    strata: NDArray[np.intp] | None = None
+    units: tuple[Units | None, ...] = (None,)
+
+    @property
+    def design(self) -> str:
+        """How the rows were drawn, in words; empty for a simple random sample without weights."""
+        said = ["weighted"] if self.weights is not None else []
+        if self.clusters is not None:
+            said.append(f"{int(self.clusters.max()) + 1} clusters")
+        if self.strata is not None:
+            said.append(f"{int(self.strata.max()) + 1} strata")
+        return ", ".join(said)
 
     @cached_property
     def excluded(self) -> pd.DataFrame:
@@ -66,8 +82,9 @@ class Rows:
 
 
 def take_rows(
-    survey: Survey, names: Sequence[str], *, group: str | None, missing: str, weights: Any, cluster: str | None
-) -> Rows:
+    survey: Survey, names: Sequence[str], *, group: str | None, missing: str, weights: Any, cluster: str | None,
+    strata: str | None = None,
+) -> Rows:  # fmt: skip
     """Choose the rows of a survey.
 
     Raises
@@ -90,7 +107,7 @@ def take_rows(
     if case is not None:
         leave(case == 0, "weight of zero")
     columns = {}
-    for role, name in (("group", group), ("cluster", cluster)):
+    for role, name in (("group", group), ("cluster", cluster), ("strata", strata)):
         if name is not None:
             columns[role] = _column(frame, name, role)
             leave(pd.isna(columns[role]).to_numpy(), f"{role} '{name}' missing")
@@ -125,7 +142,9 @@ def take_rows(
                     f"All {int((codes == g).sum())} rows{where} belong to one cluster of '{cluster}'; "
                     "standard errors need several clusters."
                 )
-    return Rows(tuple(names), x[keep], keep, codes, labels, w, clusters, tuple(reasons))
+    layer, layers = (None, ()) if strata is None else pd.factorize(columns["strata"][keep])
+    units = units_of(codes, clusters, layer, tuple(layers), where=f"strata of '{strata}'")
+    return Rows(tuple(names), x[keep], keep, codes, labels, w, clusters, tuple(reasons), layer, units)
 
 
 def _items(survey: Survey, names: Sequence[str]) -> Array:
@@ -167,7 +186,7 @@ def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Seque
         mine = rows.codes == number
         x = rows.x[mine][:, [place[n] for n in names]]
         w = None if rows.weights is None else rows.weights[mine]
-        clusters = None if rows.clusters is None else pd.factorize(rows.clusters[mine])[0]
+        units = rows.units[number]
         where = f" in group '{rows.labels[number]}'" if len(rows.labels) > 1 else ""
         if ordered:
             is_ordered = np.array([n in ordered for n in names])
@@ -176,10 +195,10 @@ def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Seque
             with _naming(where):
                 found = ordinal_moments(
                     x, is_ordered, w, "pairwise" if missing == "pairwise" else "listwise", names=names,
-                    levels=[levels.get(n) for n in names], cluster=clusters, covariance="full",
+                    levels=[levels.get(n) for n in names], units=units, covariance="full",
                 )  # fmt: skip
             ordinal.append(found)
-            samples.append(Sample(float(found.n), found.means, found.cor, x, w, clusters))
+            samples.append(Sample(float(found.n), found.means, found.cor, x, w, units))
             continue
         _check_constant(x, names, where)
         if plan.fiml:
@@ -188,9 +207,9 @@ def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Seque
                 top = saturated(group)
             patterns.append(group)
             tops.append(top)
-            samples.append(Sample(group.total, top.mean, top.cov, x, w, clusters))
+            samples.append(Sample(group.total, top.mean, top.cov, x, w, units))
         else:
-            samples.append(sample_of(x, w, clusters))
+            samples.append(sample_of(x, w, units))
             check_covariance(samples[-1].cov, names, len(x), where)
     return Data(tuple(samples), tuple(ordinal), tuple(patterns), tuple(tops))
 

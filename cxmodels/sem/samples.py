@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .design import Units
+
 Array = NDArray[Any]
 
 __all__ = ["Sample", "duplication_rows", "sample_of", "vech"]
@@ -28,8 +30,8 @@ class Sample:
         The rows; None if only moments are known.
     weights : ndarray of shape (rows,) or None
         Sampling weights with the scale of `n`.
-    clusters : ndarray of int or None
-        Cluster of each row.
+    units : Units or None
+        How the rows were drawn, unless singly.
     """
 
     n: float
@@ -37,7 +39,7 @@ class Sample:
     cov: Array
     x: Array | None = None
     weights: Array | None = None
-    clusters: NDArray[np.intp] | None = None
+    units: Units | None = None
 
     @cached_property
     def centred(self) -> Array:
@@ -61,8 +63,8 @@ class Sample:
             return values.mean(axis=0)
         return (self.weights / self.weights.sum()) @ values
 
-    def gamma(self, means: bool) -> Array:
-        """Asymptotic covariance of the sample moments (mean, vech cov), from fourth moments, divisor n."""
+    def influence(self, means: bool) -> Array:
+        """What the sampling units add to the sample moments (mean, vech cov), times the number of rows."""
         z = self.centred
         rows, cols = vech(z.shape[1])
         products = z[:, rows] * z[:, cols] - self.cov[rows, cols]
@@ -70,21 +72,26 @@ class Sample:
         if self.weights is not None:
             w = self.weights * (len(z) / self.weights.sum())
             full = full * w[:, None]
-        return full.T @ full / len(z)
+        return full if self.units is None else self.units.totals(full)
+
+    def gamma(self, means: bool) -> Array:
+        """Asymptotic covariance of the sample moments (mean, vech cov), from fourth moments, divisor n."""
+        full = self.influence(means)
+        return full.T @ full / len(self.centred)
 
 
-def sample_of(x: Array, weights: Array | None = None, clusters: NDArray[np.intp] | None = None) -> Sample:
+def sample_of(x: Array, weights: Array | None = None, units: Units | None = None) -> Sample:
     """Moments of complete rows; weights as they are."""
     if weights is None:
         n = float(len(x))
         mean = x.mean(axis=0)
         z = x - mean
-        return Sample(n, mean, z.T @ z / n, x, None, clusters)
+        return Sample(n, mean, z.T @ z / n, x, None, units)
     n = float(weights.sum())
     g = weights / n
     mean = g @ x
     z = x - mean
-    return Sample(n, mean, z.T @ (z * g[:, None]), x, weights, clusters)
+    return Sample(n, mean, z.T @ (z * g[:, None]), x, weights, units)
 
 
 def vech(p: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -68,7 +68,7 @@ def estimate_with_semopy(
         "ordinal items": bool(data.ordinal),
         "missing values": plan.fiml,
         "means": table.options.means,
-        "weights or clusters": rows.weights is not None or rows.clusters is not None,
+        "weights, clusters or strata": bool(rows.design),
         "constraints": bool(table.constraints),
         "composites": bool(table.roles[0].composites),
         f"estimator {plan.name}": plan.kind != "ML",

@@ -17,6 +17,7 @@ from .diagnose import check_identified, check_model, diagnose
 from .estimate import Data, estimate
 from .names import Roles
 from .plan import Plan, plan_for
+from .planning import Planning
 from .prepare import Rows, check_covariance, make_data, take_rows
 from .samples import Sample
 from .table import EQUAL, Options, build_table
@@ -29,7 +30,7 @@ MISSING = ("listwise", "fiml", "pairwise", "error")
 
 
 @dataclass(frozen=True)
-class SEM:
+class SEM(Planning):
     """Structural equation model of means and covariances.
 
     Parameters
@@ -38,7 +39,7 @@ class SEM:
         Equations in the model language (lavaan's): ``Quality =~ q1 + q2``, ``Satisfaction ~ Quality``.
     estimator : str, default "ML"
         ML, MLM, MLMV, MLR (robust standard errors and tests), GLS, WLS, DWLS, ULS, and for ordinal items WLSMV,
-        ULSMV, DWLS. ML becomes MLR where weights or clusters are given, and WLSMV where items are ordinal.
+        ULSMV, DWLS. ML becomes MLR where weights, clusters or strata are given, and WLSMV where items are ordinal.
     std_lv : bool, default False
         Fix the variances of the constructs at 1 in place of the first loading of each.
     ordered : sequence of str or bool, optional
@@ -136,6 +137,7 @@ class SEM:
         missing: Literal["listwise", "fiml", "pairwise", "error"] = "listwise",
         weights: Any = None,
         cluster: str | None = None,
+        strata: str | None = None,
         engine: Literal["cxmodels", "semopy"] = "cxmodels",
     ) -> SEMResult:
         """Estimate the model.
@@ -159,6 +161,9 @@ class SEM:
         cluster : str, optional
             Column of the sampling unit. Standard errors and test then allow for dependence within it; with
             ``level:`` blocks it is the second level.
+        strata : str, optional
+            Column of the strata that rows, or clusters, were drawn from. Standard errors and test are then those of
+            the design (linearised, with replacement): scores added up in clusters, about the mean of their stratum.
         engine : {"cxmodels", "semopy"}, default "cxmodels"
             semopy estimates with its own optimiser, to cross-check; all else is computed here.
 
@@ -185,11 +190,15 @@ class SEM:
         if any(kind == "level" for block in model.blocks for kind, _ in block):
             from .twolevel import fit_two_level
 
-            return fit_two_level(self, data, group=group, missing=missing, weights=weights, cluster=cluster)
+            return fit_two_level(
+                self, data, group=group, missing=missing, weights=weights, cluster=cluster, strata=strata
+            )
         survey = as_survey(data)
-        rows = take_rows(survey, self.columns, group=group, missing=missing, weights=weights, cluster=cluster)
+        rows = take_rows(
+            survey, self.columns, group=group, missing=missing, weights=weights, cluster=cluster, strata=strata
+        )
         plan = self._plan(
-            fiml=missing == "fiml", clustered=rows.clusters is not None, weighted=rows.weights is not None
+            fiml=missing == "fiml", clustered=rows.units[0] is not None, weighted=rows.weights is not None
         )
         ordered = self._ordered
         if missing == "pairwise" and not ordered:
@@ -310,7 +319,7 @@ class SEM:
         written = any(r.op == "~1" for r in self._model.rows)
         means = bool(
             means or self.mean_structure or self.growth or ordered or written or len(rows.labels) > 1
-            or "intercepts" in self.effect_coding or rows.clusters is not None  # type: ignore[operator]
+            or "intercepts" in self.effect_coding or rows.units[0] is not None  # type: ignore[operator]
         )  # fmt: skip
         return Options(
             means=means,

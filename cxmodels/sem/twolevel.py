@@ -258,7 +258,8 @@ class TwoLevelEstimate(Estimate):
 
 
 def fit_two_level(
-    spec: SEM, data: Any, *, group: str | None, missing: str, weights: Any, cluster: str | None
+    spec: SEM, data: Any, *, group: str | None, missing: str, weights: Any, cluster: str | None,
+    strata: str | None = None,
 ) -> SEMResult:
     """Fit a model with ``level:`` blocks.
 
@@ -279,6 +280,8 @@ def fit_two_level(
         raise SpecError("A model with level: blocks needs cluster=, the column that names the level-2 unit.")
     if group is not None or missing != "listwise" or weights is not None or spec.ordered:
         raise SpecError("Two-level models are fitted to complete numerical items, without groups and weights.")
+    if strata is not None:
+        raise SpecError("Strata are not offered for two-level models; leave out strata=.")
     if str(spec.estimator).upper() != "ML":
         raise SpecError(f"Two-level models are fitted by ML, not {spec.estimator}.")
     survey = as_survey(data)

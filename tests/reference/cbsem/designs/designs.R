@@ -1,0 +1,68 @@
+# Reference values for data designs: Rscript designs.R, in this folder, writes designs.json.
+# Needs lavaan 0.6-14, survey 4.1 and jsonlite 1.8 (Debian 12: r-cran-lavaan, r-cran-survey, r-cran-jsonlite).
+suppressMessages({library(lavaan); library(survey); library(jsonlite)})
+d <- read.csv("design.csv")
+out <- list()
+
+fit_frame <- function(fit) {
+  e <- parameterEstimates(fit, remove.eq = FALSE, remove.ineq = FALSE, standardized = TRUE)
+  m <- fitMeasures(fit)
+  keep <- intersect(c("lhs", "op", "rhs", "group", "level", "label", "est", "se", "std.lv", "std.all"), names(e))
+  list(estimates = as.data.frame(e)[keep], fit = as.list(setNames(as.numeric(m), gsub(".", "_", names(m), fixed = TRUE))))
+}
+add <- function(name, model, call, fit) out[[name]] <<- c(list(model = model, call = call), fit_frame(fit))
+
+# --- designs: means, regressions and a factor model under strata, clusters and weights -------------------------
+both <- svydesign(~psu, strata = ~stratum, weights = ~w, data = d, nest = TRUE)
+rows <- svydesign(~1, strata = ~stratum, weights = ~w, data = d)
+survey_of <- function(s) {
+  glm <- svyglm(y1 ~ x + z, s)
+  by <- svyby(~y1, ~g, s, svymean, covmat = TRUE)
+  list(mean = coef(svymean(~y1, s)), mean_se = SE(svymean(~y1, s)),
+       slopes = coef(glm), slopes_se = SE(glm), by = coef(by), by_vcov = vcov(by))
+}
+cfa2 <- "f1 =~ y1 + y2 + y3\nf2 =~ y4 + y5 + y6"
+gamma_of <- function(s, items) {
+  y <- as.matrix(d[items]); w <- d$w / sum(d$w)
+  m <- colSums(y * w); z <- sweep(y, 2, m); S <- crossprod(z * w, z)
+  pairs <- which(lower.tri(S, TRUE), arr.ind = TRUE)
+  v <- cbind(z, sapply(seq_len(nrow(pairs)), function(k) z[, pairs[k, 1]] * z[, pairs[k, 2]] - S[pairs[k, 1], pairs[k, 2]]))
+  colnames(v) <- paste0("v", seq_len(ncol(v)))
+  s$variables <- cbind(s$variables, v)
+  list(m = m, S = S, G = nrow(d) * vcov(svymean(reformulate(colnames(v)), s)))
+}
+items <- paste0("y", 1:6)
+for (k in c("both", "rows")) {
+  s <- get(k); g <- gamma_of(s, items)
+  fit <- cfa(cfa2, sample.cov = g$S, sample.mean = g$m, sample.nobs = nrow(d), NACOV = g$G,
+             estimator = "MLM", sample.cov.rescale = FALSE)
+  out[[paste0("survey_", k)]] <- c(list(model = cfa2), survey_of(s), fit_frame(fit))
+}
+
+# --- ordinal items with observed predictors -------------------------------------------------------------------
+o <- paste0("o", 1:6)
+mimic <- "f1 =~ o1 + o2 + o3\nf2 =~ o4 + o5 + o6\nf1 ~ x + z\nf2 ~ f1 + x"
+direct <- paste0(mimic, "\no5 ~ z")
+mixed <- "f1 =~ o1 + y2 + o3\nf2 =~ y4 + o5 + y6\nf1 ~ x + z\nf2 ~ f1 + x\ny6 ~ z"
+single <- "o1 ~ x + z"
+
+cases <- list(
+  cx_mimic = list(mimic, list(ordered = o)),
+  cx_mimic_ulsmv = list(mimic, list(ordered = o, estimator = "ULSMV")),
+  cx_mimic_wls = list(mimic, list(ordered = o, estimator = "WLS")),
+  cx_mimic_dwls = list(mimic, list(ordered = o, estimator = "DWLS")),
+  cx_theta = list(direct, list(ordered = o, parameterization = "theta")),
+  cx_stdlv = list(direct, list(ordered = o, std.lv = TRUE)),
+  cx_mixed = list(mixed, list(ordered = c("o1", "o3", "o5"))),
+  cx_single = list(single, list(ordered = "o1")),
+  cx_groups = list(mimic, list(ordered = o, group = "g")),
+  cx_groups_equal = list(mimic, list(ordered = o, group = "g", group.equal = c("thresholds", "loadings"))),
+  cx_weights = list(mimic, list(ordered = o, sampling.weights = "w"))
+)
+for (n in names(cases)) {
+  k <- cases[[n]]
+  add(n, k[[1]], k[[2]], do.call("sem", c(list(k[[1]], data = d), k[[2]])))
+}
+
+info <- paste(R.version.string, "lavaan", packageVersion("lavaan"), "survey", packageVersion("survey"))
+write(toJSON(c(list(software = info), out), digits = NA, auto_unbox = TRUE, na = "null", null = "null", pretty = TRUE), "designs.json")
