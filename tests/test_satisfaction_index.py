@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 import cxmodels as cx
+from cxmodels.acsi.engines import statistic_of
 from cxmodels.acsi.population import Population
-from cxmodels.acsi.satisfaction import IndexStatistic
 from cxmodels.errors import CxWarning, DataError, DataWarning, SpecError
 from tests.benchmarks.coverage import coverage
 
@@ -71,15 +71,15 @@ def test_every_unit_is_a_fit_of_its_own(simulated, study):
 def test_full_bootstrap_is_the_refit_of_resamples():
     mobi = cx.datasets.load("mobi")
     spec = cx.SatisfactionIndex(cx.acsi.ECSI)
-    fit = spec.pls.fit(mobi)
-    statistic = IndexStatistic.of(fit, *spec.ends(fit))
+    fit = spec.equations.fit(mobi)
+    statistic = statistic_of(fit, *spec.ends(fit))
     rows = np.random.default_rng(0).integers(0, 250, (3, 250))
     counts = np.stack([np.bincount(r, minlength=250) for r in rows]).astype(float)
     values = statistic(counts)[0]
     for line, r in zip(values, rows, strict=True):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CxWarning)
-            again = spec.pls.fit(mobi.iloc[r])
+            again = spec.equations.fit(mobi.iloc[r])
             index, effects = again.index((1, 10)), again.unstandardized_effects((1, 10))
         np.testing.assert_allclose(line[:7], index, atol=1e-7)
         place = {name: i for i, name in enumerate(fit.layout.constructs)}

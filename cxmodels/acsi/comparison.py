@@ -9,16 +9,14 @@ import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
 from ..inference import ADJUSTMENTS, adjusted_pvalues, choose, share_interval
-from ..pls import PLSResult
 
 if TYPE_CHECKING:
     from .result import IndexResult
 
 
-def rate(fit: PLSResult, measure: str, item: str, level: float) -> dict[str, Any]:
+def rate(answers: np.ndarray, case: np.ndarray, measure: str, item: str, level: float) -> dict[str, Any]:
     """Weighted share of ones in a 0/1 item, with Wilson's interval at the effective sample size."""
-    x = fit.survey.numeric([item])[fit.rows, 0]
-    g = np.ones(len(x)) if fit.case_weights is None else fit.case_weights
+    x, g = answers, case
     x, g = x[~np.isnan(x)], g[~np.isnan(x)]
     if len(x) < 2 or not np.isin(x, (0, 1)).all():
         raise DataError(f"The {measure} needs '{item}' to hold 0 and 1 in at least two rows.")
@@ -78,6 +76,10 @@ def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFr
     choose("adjust", adjust, ADJUSTMENTS)
     if not isinstance(previous, type(result)):
         raise SpecError("change() compares with the result of an earlier wave, made by SatisfactionIndex.fit.")
+    if result.engine_name != previous.engine_name:
+        raise SpecError(
+            f"One wave was estimated by {previous.engine_name}, the other by {result.engine_name}; estimate both alike."
+        )
     if result.keys != previous.keys:
         raise SpecError(f"The waves have different units: {listed(result.keys)} against {listed(previous.keys)}.")
     keys = [*result.keys, "construct"]

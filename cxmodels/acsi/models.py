@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, SpecError, listed, near
-from ..model import Model, parse_model
+from ..model import Model, Row, parse_model
 from ..survey import Survey
 
 __all__ = ["ACSI", "ECSI", "IndexModel", "price_tolerance"]
@@ -40,6 +40,9 @@ class IndexModel:
         0/1 items whose share of ones is reported as a rate.
     composites : frozenset of str
         Constructs written ``<~``; the others are ``=~``.
+    written : Model, optional
+        The equations as written, where they say more than measures and paths: residual covariances, labels,
+        fixed values. Path models ignore these with a warning.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class IndexModel:
     target: str = "Satisfaction"
     rates: Mapping[str, str] = field(default_factory=dict)
     composites: frozenset[str] = frozenset()
+    written: Model | None = None
 
     @classmethod
     def of(cls, model: Any, target: str | None = None) -> IndexModel:
@@ -96,6 +100,7 @@ class IndexModel:
             paths=tuple((x, y) for y, x in model.paths),
             target=target,
             composites=frozenset(c.name for c in model.constructs if c.kind == "composite"),
+            written=model,
         )
 
     @property
@@ -107,6 +112,8 @@ class IndexModel:
     @property
     def syntax(self) -> str:
         """The model in the model language."""
+        if self.written is not None:
+            return str(self.written)
         lines = [
             f"{name} {'<~' if name in self.composites else '=~'} {' + '.join(items)}"
             for name, items in self.measures.items()
@@ -149,6 +156,7 @@ class IndexModel:
             scales={new.get(i, i): s for i, s in self.scales.items()},
             labels={new.get(i, i): s for i, s in self.labels.items()},
             rates={r: new.get(i, i) for r, i in self.rates.items()},
+            written=self.written and Model(tuple(_renamed(r, new) for r in self.written.rows), self.written.blocks),
         )
 
     def without(self, *constructs: str) -> IndexModel:
@@ -172,11 +180,13 @@ class IndexModel:
                 f"The {self.name} model has no construct '{unknown[0]}'.{near(unknown[0], self.measures)}"
             )
         gone = {i for c in constructs for i in self.measures[c]}
+        kept = () if self.written is None else (r for r in self.written.rows if not _names(r) & {*constructs, *gone})
         return replace(
             self,
             measures={c: items for c, items in self.measures.items() if c not in constructs},
             paths=tuple(p for p in self.paths if not set(p) & set(constructs)),
             rates={r: i for r, i in self.rates.items() if i not in gone},
+            written=self.written and Model(tuple(kept), self.written.blocks),
         )
 
 
@@ -231,6 +241,18 @@ def with_price_tolerance(survey: Survey, items: Sequence[str]) -> Survey:
         return survey
     up, down = survey.numeric(asked).T
     return survey.assign(price_tolerance=price_tolerance(up, down))
+
+
+def _names(r: Row) -> set[str]:
+    """Variables of one equation."""
+    return {r.lhs, *r.rhs.split(":")} if r.block else set()
+
+
+def _renamed(r: Row, new: Mapping[str, str]) -> Row:
+    """One equation with items renamed."""
+    if not r.block:
+        return r
+    return replace(r, lhs=new.get(r.lhs, r.lhs), rhs=":".join(new.get(n, n) for n in r.rhs.split(":")))
 
 
 def _ten(*items: str) -> dict[str, tuple[float, float]]:

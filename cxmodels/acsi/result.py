@@ -12,11 +12,10 @@ import pandas as pd
 
 from .. import index as ix
 from ..errors import SpecError, listed
-from ..pls import PLSResult
-from ..pls.kernel import Array, total_effects
 from ..resampling import Interval, Replicates, intervals, standard_error
 from ..results import Result
 from . import comparison
+from .engines import Array, Fit, Measured, is_proper, measured
 
 if TYPE_CHECKING:
     from ..survey import Survey
@@ -37,8 +36,8 @@ class IndexResult(Result):
         What was fitted.
     keys : tuple of str
         Columns that name a unit.
-    fits : dict of tuple to PLSResult
-        The path model of each unit; ``()`` is the only key without `by`.
+    fits : dict of tuple to PLSResult or SEMResult
+        The model of each unit; ``()`` is the only key without `by`.
     replicates : dict of tuple to Replicates
         Bootstrap replicates of indices and impacts; empty if there was no bootstrap.
     skipped : DataFrame
@@ -50,7 +49,7 @@ class IndexResult(Result):
     spec: SatisfactionIndex
     survey: Survey
     keys: tuple[str, ...]
-    fits: dict[Unit, PLSResult]
+    fits: dict[Unit, Fit]
     replicates: dict[Unit, Replicates]
     skipped: pd.DataFrame
     unnamed: int
@@ -68,19 +67,14 @@ class IndexResult(Result):
         ``se`` holds the weights of the index fixed, as national studies report it; the interval is normal,
         cut at 0 and 100. ``se_bootstrap`` lets the weights vary with the sample (NaN without a bootstrap).
         """
-        from scipy.special import ndtri
-
-        z = -ndtri((1 - self.level) / 2)
+        z = self._z
         parts = []
-        for unit, fit in self.fits.items():
-            lo, hi, v = self._measure(fit)
-            value = ix.index(fit.means, v, lo, hi)
-            case = np.ones(fit.n_obs) if fit.case_weights is None else fit.case_weights
-            se = ix.mean_se(ix.index_influence(fit.x, case, v, lo, hi), case)
+        for unit, m in self.measured.items():
+            value, se = m.index, m.se
             boot = self._spread(unit, slice(0, len(value)))
-            columns: dict[str, Any] = {"construct": fit.linear, "index": value, "se": se}
+            columns: dict[str, Any] = {"construct": m.constructs, "index": value, "se": se}
             columns |= {"ci_lower": np.maximum(value - z * se, 0), "ci_upper": np.minimum(value + z * se, 100)}
-            parts.append(self._labelled(unit, columns | {"se_bootstrap": boot, "n": fit.n_obs}))
+            parts.append(self._labelled(unit, columns | {"se_bootstrap": boot, "n": len(m.rows)}))
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
@@ -88,17 +82,19 @@ class IndexResult(Result):
         """Effects between indices, [unit..., driver, target, impact, se, ci_lower, ci_upper].
 
         Points by which the target's index moves per point of the driver's: the total effect of unstandardised
-        paths (Fornell et al. 1996). Intervals from the bootstrap, NaN without one. An impact on a
-        0/1 construct such as Complaints is in percentage points. Association, not proof of cause.
+        paths (Fornell et al. 1996); by PLSc and SEM free of measurement error. Intervals from the bootstrap; without
+        one NaN for PLS, and by the delta method for SEM. An impact on a 0/1 construct such as Complaints is in
+        percentage points. Association, not proof of cause.
         """
         parts = []
-        for unit, fit in self.fits.items():
-            j = len(fit.linear)
-            _, total = self._effects(fit)
-            reach = np.nonzero(total_effects(fit.linear_arrows, fit.layout.design.depth))
+        for unit, m in self.measured.items():
+            j = len(m.constructs)
+            reach = np.nonzero(m.reach)
             at = j + reach[0] * j + reach[1]
-            names = np.array(fit.linear, dtype=object)
-            columns = {"driver": names[reach[1]], "target": names[reach[0]], "impact": total[reach]}
+            names = np.array(m.constructs, dtype=object)
+            impact = m.total[reach]
+            columns = {"driver": names[reach[1]], "target": names[reach[0]], "impact": impact}
+            se = self._spread(unit, at)
             lower, upper = np.full((2, len(at)), np.nan)
             if unit in self.replicates:
                 r = self.replicates[unit]
@@ -110,7 +106,10 @@ class IndexResult(Result):
                     jack=_columns(r.jack, at),
                     se_reps=_columns(r.se_values, at, r.ok),
                 )
-            columns |= {"se": self._spread(unit, at), "ci_lower": lower, "ci_upper": upper}
+            elif m.total_se is not None:
+                se = m.total_se[reach]
+                lower, upper = impact - self._z * se, impact + self._z * se
+            columns |= {"se": se, "ci_lower": lower, "ci_upper": upper}
             parts.append(self._labelled(unit, columns))
         return pd.concat(parts, ignore_index=True)
 
@@ -122,8 +121,8 @@ class IndexResult(Result):
         (sum g)² / sum g², not as an index.
         """
         parts = [
-            self._labelled(unit, comparison.rate(fit, measure, item, self.level))
-            for unit, fit in self.fits.items()
+            self._labelled(unit, comparison.rate(self._answers(unit, item), m.case, measure, item, self.level))
+            for unit, m in self.measured.items()
             for measure, item in self.spec.model.rates.items()
         ]
         columns = [*self.keys, "measure", "value", "se", "ci_lower", "ci_upper", "n"]
@@ -133,40 +132,41 @@ class IndexResult(Result):
     def weights(self) -> pd.DataFrame:
         """Share of each item in its index, [unit..., construct, item, weight]; sums to one per construct."""
         parts = []
-        for unit, fit in self.fits.items():
-            v = ix.normalized_weights(fit.raw_weights)
-            j, i = np.nonzero(fit.raw_weights.T)
-            names, items = np.array(fit.linear, dtype=object), np.array(fit.item_names, dtype=object)
-            parts.append(self._labelled(unit, {"construct": names[j], "item": items[i], "weight": v[i, j]}))
+        for unit, m in self.measured.items():
+            j, i = np.nonzero(m.mask.T)
+            names, items = np.array(m.constructs, dtype=object), np.array(m.items, dtype=object)
+            parts.append(self._labelled(unit, {"construct": names[j], "item": items[i], "weight": m.weights[i, j]}))
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
     def paths(self) -> pd.DataFrame:
         """Paths of each unit, [unit..., outcome, predictor, est, est_unstd]: standardised, and on 0-100 scores."""
         parts = []
-        for unit, fit in self.fits.items():
-            direct, _ = self._effects(fit)
-            y, x = fit.layout.edges[(fit.layout.edges < len(fit.linear)).all(axis=1)].T
-            parts.append(self._labelled(unit, {**_linear_paths(fit), "est_unstd": direct[y, x]}))
+        for unit, m in self.measured.items():
+            names = np.array(m.constructs, dtype=object)
+            y, x = np.nonzero(m.arrows)
+            columns = {"outcome": names[y], "predictor": names[x], "est": m.paths[y, x], "est_unstd": m.direct[y, x]}
+            parts.append(self._labelled(unit, columns))
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
     def quality(self) -> pd.DataFrame:
-        """Measurement quality, [unit..., construct, alpha, rho_a, rho_c, ave, r2, converged]."""
+        """Measurement quality, [unit..., construct, alpha, rho_a, rho_c, ave, r2, converged].
+
+        By SEM [unit..., construct, alpha, omega, cr, ave, r2, converged].
+        """
         parts = []
-        for unit, fit in self.fits.items():
-            frame = fit.reliability.join(fit.r_squared[["r2"]]).reset_index()
-            parts.append(self._labelled(unit, {**frame, "converged": fit.converged}))
+        for unit, m in self.measured.items():
+            parts.append(self._labelled(unit, {**m.quality, "converged": self.fits[unit].converged}))
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
     def respondents(self) -> pd.DataFrame:
         """Scores of every respondent used on 0-100, with the data's own index: [unit..., construct...]."""
         parts = []
-        for unit, fit in self.fits.items():
-            lo, hi, v = self._measure(fit)
-            values = ix.index(fit.filled, v, lo, hi)
-            frame = pd.DataFrame(values, fit.row_index, list(fit.linear))
+        for unit, m in self.measured.items():
+            values = ix.index(m.answers, m.weights, m.lo, m.hi)
+            frame = pd.DataFrame(values, self.fits[unit].row_index, list(m.constructs))
             for at, (key, value) in enumerate(zip(self.keys, unit, strict=True)):
                 frame.insert(at, key, value)
             parts.append(frame)
@@ -174,8 +174,8 @@ class IndexResult(Result):
 
     # --- units together -------------------------------------------------------------------------------------
 
-    def fit_of(self, *unit: Any) -> PLSResult:
-        """Return the path model of one unit.
+    def fit_of(self, *unit: Any) -> Fit:
+        """Return the model of one unit.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class IndexResult(Result):
 
         Returns
         -------
-        PLSResult
+        PLSResult or SEMResult
 
         Raises
         ------
@@ -273,6 +273,11 @@ class IndexResult(Result):
         return all(f.converged for f in self.fits.values())
 
     @property
+    def proper(self) -> bool:
+        """Whether all estimates are such as the model allows: no negative weight or variance, no impossible correlation."""
+        return all(map(is_proper, self.fits.values()))
+
+    @property
     def target(self) -> str:
         """Headline construct."""
         return str(self.spec.model.target)
@@ -307,7 +312,7 @@ class IndexResult(Result):
         lines = [
             (
                 f"{model.name} satisfaction index",
-                f"{len(model.measures)} constructs, {len(model.items)} items, {len(model.paths)} paths, PLS",
+                f"{len(model.measures)} constructs, {len(model.items)} items, {len(model.paths)} paths, {self.engine_name}",
             ),
             ("Rows", rows),
             (
@@ -346,16 +351,29 @@ class IndexResult(Result):
 
     # --- internals ------------------------------------------------------------------------------------------
 
-    def _measure(self, fit: PLSResult) -> tuple[Array, Array, Array]:
-        lo, hi = self.spec.ends(fit)
-        return lo, hi, ix.normalized_weights(fit.raw_weights)
+    @cached_property
+    def measured(self) -> dict[Unit, Measured]:
+        """What the indices of each unit are made of."""
+        return {unit: measured(fit, *self.spec.ends(fit)) for unit, fit in self.fits.items()}
 
-    def _effects(self, fit: PLSResult) -> tuple[Array, Array]:
-        """Direct and total unstandardised effects, [outcome, predictor]."""
-        lo, hi, v = self._measure(fit)
-        j = len(fit.linear)
-        direct = ix.unstandardized_paths(fit.estimate.paths[0, :j, :j], ix.index_sd(fit.raw_cov, v, lo, hi))
-        return direct, total_effects(direct, fit.layout.design.depth)
+    @property
+    def engine_name(self) -> str:
+        """How the model was estimated, as a reader says it."""
+        if self.spec.engine == "sem":
+            return "SEM"
+        return "PLSc" if self.spec.consistent else "PLS"
+
+    @cached_property
+    def _z(self) -> float:
+        from scipy.special import ndtri
+
+        return float(-ndtri((1 - self.level) / 2))
+
+    def _answers(self, unit: Unit, item: str) -> Array:
+        """Answers to an item of the rows used of a unit."""
+        survey = self.fits[unit].survey
+        assert survey is not None
+        return survey.numeric([item])[self.measured[unit].rows, 0]
 
     def _spread(self, unit: Unit, at: Any) -> Any:
         """Bootstrap standard errors of some of a unit's statistics."""
@@ -375,8 +393,3 @@ class IndexResult(Result):
 def _columns(values: Array | None, at: Any, rows: Any = slice(None)) -> Array | None:
     """Some columns of what a kind of interval needs, if it was computed."""
     return None if values is None else values[rows][:, at]
-
-
-def _linear_paths(fit: PLSResult) -> pd.DataFrame:
-    """Paths between constructs that have an index: all but those of interactions."""
-    return fit.paths[fit.paths["predictor"].isin(fit.linear)].reset_index(drop=True)

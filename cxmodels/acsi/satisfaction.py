@@ -12,9 +12,7 @@ import pandas as pd
 
 from .. import index as ix
 from ..errors import DataError, DataWarning, EstimationError, ReplicateWarning, SpecError, listed, near
-from ..pls import PLS, PLSResult
-from ..pls.bootstrap import PLSStatistic
-from ..pls.kernel import Array, total_effects
+from ..pls.kernel import Array
 from ..resampling import (
     Interval,
     Replicates,
@@ -27,10 +25,23 @@ from ..resampling import (
 )
 from ..resampling import bootstrap as resample
 from ..survey import Survey, as_survey
+from .engines import (
+    ENGINES,
+    PLS_ONLY,
+    SEM_ONLY,
+    Fit,
+    Model,
+    answers_given,
+    check_missing,
+    engine_model,
+    fit_unit,
+    item_names,
+    statistic_of,
+)
 from .models import ACSI, IndexModel, with_price_tolerance
 from .result import IndexResult
 
-ENGINES = ("pls",)
+REPLICATES = {"pls": 500, "sem": 0}  # SEM has standard errors of its own
 
 
 @dataclass(frozen=True)
@@ -41,16 +52,22 @@ class SatisfactionIndex:
     ----------
     model : IndexModel, Model or str, default cx.acsi.ACSI
         The structural model; ``cx.acsi.ECSI`` or a text in the model language as well.
-    engine : {"pls"}, default "pls"
-        How the model is estimated.
+    engine : {"pls", "sem"}, default "pls"
+        How the model is estimated: by PLS path modelling, as the national indices are, or by covariance-based SEM,
+        whose paths are free of measurement error and whose fit can be tested. The weights of an index are the
+        outer weights of PLS, or those of the construct's factor score from its own items (loading over residual
+        variance, if residuals are uncorrelated).
     target : str, optional
         Headline construct; by default the model's own, Satisfaction.
     items : mapping of item to column, optional
         Where the survey's columns are named otherwise than the model's items.
     scale : (lo, hi), or mapping of column to (lo, hi), optional
         Ends of the answer scales. By default those of the survey's codebook, else of the model.
-    scheme, modes, standardize
-        As for :class:`cxmodels.PLS`.
+    scheme, modes, standardize, consistent
+        Options of PLS, as for :class:`cxmodels.PLS`. With ``consistent=True`` (PLSc) paths and impacts of
+        ``=~`` constructs are corrected for measurement error; indices are the same.
+    estimator : str, default "ML"
+        Option of SEM, as for :class:`cxmodels.SEM`; ML becomes MLR under case weights.
 
     Examples
     --------
@@ -58,16 +75,23 @@ class SatisfactionIndex:
     >>> study = cx.SatisfactionIndex(cx.acsi.ECSI).fit(cx.datasets.load("mobi"), bootstrap=200, seed=1)
     >>> study.scores.set_index("construct").loc["Satisfaction", ["index", "se"]].round(2).to_dict()
     {'index': 72.45, 'se': 0.91}
+    >>> model = "Image =~ IMAG1 + IMAG4 + IMAG5; Satisfaction =~ CUSA1 + CUSA2 + CUSA3; Satisfaction ~ Image"
+    >>> sem = cx.SatisfactionIndex(model, engine="sem", scale=(1, 10)).fit(cx.datasets.load("mobi"))
+    >>> sem.impacts[["driver", "target", "impact", "se"]].round(2)
+      driver        target  impact    se
+    0  Image  Satisfaction    0.96  0.08
     """
 
     model: Any = ACSI
-    engine: Literal["pls"] = "pls"
+    engine: Literal["pls", "sem"] = "pls"
     target: str | None = None
     items: Mapping[str, str] | None = None
     scale: ix.Scale = None
     scheme: Literal["path", "factorial", "centroid"] = field(default="path", kw_only=True)
     modes: Mapping[str, str] | None = field(default=None, kw_only=True)
     standardize: bool = field(default=True, kw_only=True)
+    consistent: bool = field(default=False, kw_only=True)
+    estimator: str = field(default="ML", kw_only=True)
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -76,9 +100,8 @@ class SatisfactionIndex:
             )
         model = IndexModel.of(self.model, self.target)
         model = model.with_items(self.items)
-        pls = PLS(model.syntax, scheme=self.scheme, modes=self.modes, standardize=self.standardize)
         object.__setattr__(self, "model", model)
-        object.__setattr__(self, "_pls", pls)
+        object.__setattr__(self, "_equations", self._engine_model(model))
 
     def fit(
         self,
@@ -86,8 +109,8 @@ class SatisfactionIndex:
         by: str | Sequence[str] | None = None,
         *,
         weights: Any = None,
-        missing: Literal["mean", "listwise", "pairwise", "error"] = "mean",
-        bootstrap: int = 500,
+        missing: Literal["mean", "listwise", "pairwise", "fiml", "error"] | None = None,
+        bootstrap: int | None = None,
         seed: int | None = None,
         interval: Interval = "percentile",
         level: float = 0.95,
@@ -106,10 +129,12 @@ class SatisfactionIndex:
             it all rows are one unit.
         weights : str or array-like of shape (n,), optional
             Case weights; by default those of the survey.
-        missing : {"mean", "listwise", "pairwise", "error"}, default "mean"
-            As for :meth:`cxmodels.PLS.fit`.
-        bootstrap : int, default 500
-            Replicates behind the intervals of impacts and ``se_bootstrap``; 0 leaves them out.
+        missing : {"mean", "listwise", "pairwise", "fiml", "error"}, optional
+            As for the ``fit`` of :class:`cxmodels.PLS` (mean, listwise, pairwise, error; default mean) or
+            :class:`cxmodels.SEM` (fiml, listwise, error; default fiml where answers are missing).
+        bootstrap : int, optional
+            Replicates behind the intervals of impacts and ``se_bootstrap``. Default 500 for PLS. For SEM 0: standard
+            errors and intervals of impacts are then those of the delta method; PLS has none without replicates.
         seed : int, optional
             Same seed, same numbers, whatever `n_jobs`.
         interval : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
@@ -131,17 +156,19 @@ class SatisfactionIndex:
             If a column is missing or no unit can be estimated. A unit that cannot be estimated while others can
             is listed in ``skipped`` with the reason, and warned about.
         """
+        bootstrap = REPLICATES[self.engine] if bootstrap is None else bootstrap
         if whole_number("bootstrap", bootstrap) < 0 or bootstrap == 1:
             raise SpecError(f"bootstrap is the number of replicates, 0 or at least 2, not {bootstrap}.")
         check_level(level)
         check_interval(interval)
         check_workers(n_jobs)
+        check_missing(self.engine, missing)
         survey = with_price_tolerance(as_survey(data), self.model.items)
         case = survey.case_weights(weights)
         keys, units, place, unnamed = _units(survey.frame, by)
         survey.numeric(self.model.items)  # one complaint about the whole table, before any unit
         root = entropy(seed)
-        fits: dict[tuple[Any, ...], PLSResult] = {}
+        fits: dict[tuple[Any, ...], Fit] = {}
         reps: dict[tuple[Any, ...], Replicates] = {}
         skipped = []
         messages: list[str] = []
@@ -149,14 +176,15 @@ class SatisfactionIndex:
             rows = np.flatnonzero(place == u)
             try:
                 part = survey.subset(rows) if keys else survey
-                pls, dropped = self._without_constant(part) if keys else (self.pls, "")
-                fit = pls.fit(part, weights=None if case is None else case[rows], missing=missing)
+                equations, dropped = self._without_constant(part) if keys else (self.equations, "")
+                fit = fit_unit(equations, part, None if case is None else case[rows], missing)
                 if dropped:
                     messages.append(
                         f"{', '.join(map(str, unit))}: {dropped} has one answer throughout and is left out."
                     )
-                statistic = IndexStatistic.of(fit, *self.ends(fit))
+                ends = self.ends(fit)
                 if bootstrap:
+                    statistic = statistic_of(fit, *ends)
                     child = [*np.atleast_1d(root).tolist(), u] if keys else root
                     tell = None if keys else progress
                     sampling = Sampling(fit.n_obs)
@@ -201,11 +229,14 @@ class SatisfactionIndex:
         )
 
     @property
-    def pls(self) -> PLS:
-        """The path model behind the index."""
-        return self._pls  # type: ignore[attr-defined]
+    def equations(self) -> Model:
+        """The model behind the index, a :class:`cxmodels.PLS` or :class:`cxmodels.SEM`."""
+        return self._equations  # type: ignore[attr-defined]
 
-    def _without_constant(self, part: Survey) -> tuple[PLS, str]:
+    def _engine_model(self, model: IndexModel) -> Model:
+        return engine_model(self.engine, model.syntax, {k: getattr(self, k) for k in (*PLS_ONLY, *SEM_ONLY)})
+
+    def _without_constant(self, part: Survey) -> tuple[Model, str]:
         """Leave out constructs whose items do not vary in a unit, as complaints where nobody complained."""
         x = part.numeric(self.model.items)
         flat = {
@@ -215,16 +246,15 @@ class SatisfactionIndex:
         }
         gone = [c for c, items in self.model.measures.items() if c != self.model.target and set(items) <= flat]
         if not gone or not flat:
-            return self.pls, ""
-        model = self.model.without(*gone)
-        return PLS(model.syntax, scheme=self.scheme, modes=self.modes, standardize=self.standardize), listed(gone)
+            return self.equations, ""
+        return self._engine_model(self.model.without(*gone)), listed(gone)
 
-    def ends(self, fit: PLSResult) -> tuple[Array, Array]:
+    def ends(self, fit: Fit) -> tuple[Array, Array]:
         """Return the ends of each item's scale, after a check that all answers lie inside.
 
         Parameters
         ----------
-        fit : PLSResult
+        fit : PLSResult or SEMResult
             The fit of one unit.
 
         Returns
@@ -233,57 +263,12 @@ class SatisfactionIndex:
         """
 
         def known(item: str) -> tuple[float, float] | None:
-            return fit.survey.scale(item) or self.model.scales.get(item)
+            return (fit.survey.scale(item) if fit.survey else None) or self.model.scales.get(item)
 
-        lo, hi = ix.scale_ends(fit.item_names, self.scale, known)
-        ix.check_inside(fit.x, fit.item_names, lo, hi)
+        items = item_names(fit)
+        lo, hi = ix.scale_ends(items, self.scale, known)
+        ix.check_inside(answers_given(fit), items, lo, hi)
         return lo, hi
-
-
-@dataclass(frozen=True, eq=False)
-class IndexStatistic:
-    """Indices and impacts as a picklable function of row weightings, for the resampling engine.
-
-    Parameters
-    ----------
-    inner : PLSStatistic
-        The path model.
-    lo, hi : ndarray of shape (items,)
-        Ends of the answer scales.
-    """
-
-    inner: PLSStatistic
-    lo: Array
-    hi: Array
-
-    @classmethod
-    def of(cls, fit: PLSResult, lo: Array, hi: Array) -> IndexStatistic:
-        """Make the statistic of one unit's fit."""
-        return cls(fit.statistic(), lo, hi)
-
-    def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
-        """Return indices (j) and total effects between them (j × j) under each weighting.
-
-        Parameters
-        ----------
-        counts : ndarray of shape (b, n)
-
-        Returns
-        -------
-        values : ndarray of shape (b, j + j * j)
-        notes : dict of ndarray of shape (b,)
-        """
-        means, cov, est, bad, notes = self.inner.estimates(counts)
-        d = self.inner.layout.design
-        j = d.arrows.shape[0] - len(self.inner.plan.terms)
-        v = ix.normalized_weights(est.item_weights[:, :, :j])
-        score = ix.index(means, v, self.lo, self.hi)
-        total = total_effects(
-            ix.unstandardized_paths(est.paths[:, :j, :j], ix.index_sd(cov, v, self.lo, self.hi)), d.depth
-        )
-        values = np.concatenate([score, total.reshape(len(total), -1)], axis=1)
-        values[bad] = np.nan
-        return values, notes
 
 
 def _units(

@@ -293,7 +293,7 @@ class OnScale:
         >>> import cxmodels as cx
         >>> res = cx.SEM("S =~ CUSA1 + CUSA2 + CUSA3").fit(cx.datasets.load("mobi"))
         >>> res.index(scale=(1, 10)).round(2).to_dict()
-        {'S': 71.95}
+        {'S': 71.6}
         """
         self._warn_negative()
         values = []

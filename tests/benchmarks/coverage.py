@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 import cxmodels as cx
+from cxmodels.acsi.engines import statistic_of
 from cxmodels.acsi.population import Population
-from cxmodels.acsi.satisfaction import IndexStatistic
 from cxmodels.index import scale_ends
 from cxmodels.resampling import Interval, Sampling, bootstrap, intervals
 
@@ -19,7 +19,7 @@ def intervals_of(data: pd.DataFrame, replicates: int, seed: int, kind: Interval)
     """Estimates and limits of everything of interest, from one survey."""
     spec = cx.SatisfactionIndex(cx.acsi.ACSI)
     survey = cx.acsi.models.with_price_tolerance(cx.Survey(data, weights="weight"), spec.model.items)
-    fit = spec.pls.fit(survey)
+    fit = spec.equations.fit(survey)
     boot = fit.bootstrap(replicates, seed=seed, interval=kind)
     total = boot.effects[boot.effects["effect"] == "total"]
     frames = {
@@ -29,9 +29,7 @@ def intervals_of(data: pd.DataFrame, replicates: int, seed: int, kind: Interval)
         "total effects": total.rename(columns={"outcome": "a", "predictor": "b"}),
     }
     lo, hi = scale_ends(fit.layout.items, None, spec.model.scales.get)
-    reps = bootstrap(
-        IndexStatistic(fit.statistic(), lo, hi), Sampling(fit.n_obs), replicates, seed=seed, interval=kind
-    )
+    reps = bootstrap(statistic_of(fit, lo, hi), Sampling(fit.n_obs), replicates, seed=seed, interval=kind)
     j = len(fit.layout.constructs)
     lower, upper = intervals(
         reps.estimate[:j],

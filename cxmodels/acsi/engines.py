@@ -1,0 +1,352 @@
+"""What a satisfaction index takes from a unit's model, whichever engine fitted it.
+
+By PLS the index weights are the unstandardised outer weights and an effect in points is b_std sd(s_t) / sd(s_d) with
+sd the standard deviations of the 0-100 scores (Fornell et al. 1996). Where paths are free of measurement error,
+by PLSc and SEM, they are paths between constructs, and sd is that of the part of the score that its
+construct explains: under PLSc sd(s) sqrt(rho_A), under SEM as in ``cxmodels.sem.indices``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import index as ix
+from ..errors import SpecError, listed, near
+from ..pls import PLS, PLSResult
+from ..pls.bootstrap import PLSStatistic
+from ..pls.kernel import Array, total_effects
+from ..pls.kernel import Estimate as PLSEstimate
+from ..sem import SEM, SEMResult
+from ..sem.bootstrap import Statistic
+from ..sem.indices import Measures, index_effects, index_weights, measures
+from ..sem.matrices import state
+
+ENGINES = ("pls", "sem")
+MISSING = {"pls": ("mean", "listwise", "pairwise", "error"), "sem": ("fiml", "listwise", "error")}
+PLS_ONLY = {"scheme": "path", "modes": None, "standardize": True, "consistent": False}
+SEM_ONLY = {"estimator": "ML"}
+
+Model = PLS | SEM
+Fit = PLSResult | SEMResult
+IndexStatistic = Callable[[Array], tuple[Array, dict[str, Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The numbers of one unit that an index is made of.
+
+    Attributes
+    ----------
+    constructs, items : tuple of str
+    rows : ndarray of int
+        Rows used, by position in the unit's survey.
+    case : ndarray of shape (n,)
+        Case weights.
+    answers : ndarray of shape (n, p)
+        Answers used, blanks filled.
+    lo, hi : ndarray of shape (p,)
+        Ends of the scales.
+    mask : ndarray of bool of shape (p, j)
+        Which items a construct has.
+    weights : ndarray of shape (p, j)
+        Shares of the items in the indices.
+    index, se : ndarray of shape (j,)
+    arrows, reach : ndarray of bool of shape (j, j)
+        Paths, and effects along them, [outcome, predictor].
+    direct, total : ndarray of shape (j, j)
+        Effects between indices.
+    total_se : ndarray of shape (j, j) or None
+        Standard errors of the total effects, where the engine has them without a bootstrap.
+    paths : ndarray of shape (j, j)
+        Standardised paths.
+    quality : DataFrame
+        By construct.
+    """
+
+    constructs: tuple[str, ...]
+    items: tuple[str, ...]
+    rows: np.ndarray
+    case: Array
+    answers: Array
+    lo: Array
+    hi: Array
+    mask: np.ndarray
+    weights: Array
+    index: Array
+    se: Array
+    arrows: np.ndarray
+    reach: np.ndarray
+    direct: Array
+    total: Array
+    total_se: Array | None
+    paths: Array
+    quality: pd.DataFrame
+
+
+def engine_model(engine: str, syntax: str, options: Mapping[str, Any]) -> Model:
+    """Return the model that an engine fits.
+
+    Parameters
+    ----------
+    engine : {"pls", "sem"}
+    syntax : str
+        The model in the model language.
+    options : mapping
+        Values of ``PLS_ONLY`` and ``SEM_ONLY``.
+
+    Returns
+    -------
+    PLS or SEM
+
+    Raises
+    ------
+    SpecError
+        For an option of the other engine.
+    """
+    foreign = SEM_ONLY if engine == "pls" else PLS_ONLY
+    if strange := [k for k, default in foreign.items() if options[k] != default]:
+        other = "sem" if engine == "pls" else "pls"
+        raise SpecError(f"{listed(strange)} is an option of engine='{other}'; leave it out, or choose that engine.")
+    own = {k: options[k] for k in (PLS_ONLY if engine == "pls" else SEM_ONLY)}
+    return PLS(syntax, **own) if engine == "pls" else SEM(syntax, **own)
+
+
+def fit_unit(model: Model, part: Any, weights: Any, missing: str | None) -> Fit:
+    """Fit one unit's model.
+
+    Parameters
+    ----------
+    model : PLS or SEM
+    part : Survey
+        Rows of the unit.
+    weights : ndarray or None
+    missing : str or None
+        Treatment of missing answers; None is "mean" for PLS, and for SEM full information where answers are missing.
+
+    Returns
+    -------
+    PLSResult or SEMResult
+    """
+    if isinstance(model, PLS):
+        return model.fit(part, weights=weights, missing=missing or "mean")  # type: ignore[arg-type]
+    if missing is None:
+        missing = "fiml" if np.isnan(part.numeric(model.columns)).any() else "listwise"
+    return model.fit(part, weights=weights, missing=missing)  # type: ignore[arg-type]
+
+
+def check_missing(engine: str, missing: str | None) -> None:
+    """Refuse a treatment of missing answers that an engine does not have."""
+    known = MISSING[engine]
+    if missing is not None and missing not in known:
+        raise SpecError(
+            f"Unknown missing='{missing}' with engine='{engine}'; choose from {listed(known)}.{near(missing, known)}"
+        )
+
+
+def is_proper(fit: Fit) -> bool:
+    """Whether a unit's estimates are such as the model allows.
+
+    Parameters
+    ----------
+    fit : PLSResult or SEMResult
+
+    Returns
+    -------
+    bool
+        No negative weight, no impossible correlation, and by SEM no negative variance.
+    """
+    if fit.negative_weights():
+        return False
+    if isinstance(fit, SEMResult):
+        return fit.proper
+    cov = fit.estimate.cov[0]
+    sd = np.sqrt(np.diagonal(cov))
+    return bool(np.linalg.eigvalsh(cov / np.outer(sd, sd))[0] >= -1e-10)
+
+
+def item_names(fit: Fit) -> tuple[str, ...]:
+    """Items that the indices of a fit are made of."""
+    return tuple(fit.item_names) if isinstance(fit, PLSResult) else measures(fit.estimate).items
+
+
+def answers_given(fit: Fit) -> Array:
+    """Answers (n, p) to these items, blanks as NaN."""
+    if isinstance(fit, PLSResult):
+        return fit.x
+    return fit.rows.x[:, [fit.rows.names.index(i) for i in item_names(fit)]]
+
+
+def measured(fit: Fit, lo: Array, hi: Array) -> Measured:
+    """Read from a fit what its indices are made of.
+
+    Parameters
+    ----------
+    fit : PLSResult or SEMResult
+    lo, hi : ndarray of shape (p,)
+        Ends of the items' scales.
+
+    Returns
+    -------
+    Measured
+    """
+    return _by_pls(fit, lo, hi) if isinstance(fit, PLSResult) else _by_sem(fit, lo, hi)
+
+
+def _by_pls(fit: PLSResult, lo: Array, hi: Array) -> Measured:
+    v = ix.normalized_weights(fit.raw_weights)
+    case = np.ones(fit.n_obs) if fit.case_weights is None else fit.case_weights
+    j, d = len(fit.linear), fit.layout.design
+    direct = _pls_direct(fit.estimate, d, fit.raw_cov, v, lo, hi, j)[0]
+    edges = fit.layout.edges
+    arrows = np.zeros((j, j), dtype=bool)
+    arrows[tuple(edges[(edges < j).all(axis=1)].T)] = True
+    return Measured(
+        constructs=tuple(fit.linear),
+        items=tuple(fit.item_names),
+        rows=fit.rows,
+        case=case,
+        answers=fit.filled,
+        lo=lo,
+        hi=hi,
+        mask=fit.raw_weights != 0,
+        weights=v,
+        index=ix.index(fit.means, v, lo, hi),
+        se=ix.mean_se(ix.index_influence(fit.x, case, v, lo, hi), case),
+        arrows=arrows,
+        reach=total_effects(fit.linear_arrows, d.depth) != 0,
+        direct=direct,
+        total=total_effects(direct, d.depth),
+        total_se=None,
+        paths=fit.estimate.paths[0, :j, :j],
+        quality=fit.reliability.join(fit.r_squared[["r2"]]).reset_index(),
+    )
+
+
+def _by_sem(fit: SEMResult, lo: Array, hi: Array) -> Measured:
+    m, v = fit.index_parts()
+    effects, se = fit.effects_and_errors(m, hi - lo)
+    between = (
+        fit.paths.pivot_table("std_all", "outcome", "predictor", sort=False) if m.arrows.any() else pd.DataFrame()
+    )
+    paths = between.reindex(index=m.constructs, columns=m.constructs).fillna(0.0).to_numpy()
+    r2 = fit.r_squared.set_index("name")["r2"]
+    quality = fit.reliability.reindex(m.constructs).rename_axis("construct").reset_index()
+    return Measured(
+        constructs=m.constructs,
+        items=m.items,
+        rows=np.flatnonzero(fit.rows.keep),
+        case=np.ones(fit.n_obs) if fit.rows.weights is None else fit.rows.weights,
+        answers=fit.item_answers(m),
+        lo=lo,
+        hi=hi,
+        mask=m.mask,
+        weights=v,
+        index=ix.index(fit.item_means(m), v, lo, hi),
+        se=fit.index_errors(m, v, lo, hi),
+        arrows=m.arrows,
+        reach=m.reach,
+        direct=effects.direct,
+        total=effects.total,
+        total_se=se,
+        paths=paths,
+        quality=quality.assign(r2=quality["construct"].map(r2)),
+    )
+
+
+def statistic_of(fit: Fit, lo: Array, hi: Array) -> IndexStatistic:
+    """Return indices (j) and total effects between them (j × j) as a picklable function of row weightings.
+
+    Parameters
+    ----------
+    fit : PLSResult or SEMResult
+    lo, hi : ndarray of shape (p,)
+
+    Returns
+    -------
+    PLSIndexStatistic or SEMIndexStatistic
+    """
+    if isinstance(fit, PLSResult):
+        return PLSIndexStatistic(fit.statistic(), lo, hi)
+    return SEMIndexStatistic(Statistic.of(fit.estimate, fit.rows), measures(fit.estimate), lo, hi)
+
+
+@dataclass(frozen=True, eq=False)
+class PLSIndexStatistic:
+    """Indices and impacts of a path model, for the resampling engine.
+
+    Parameters
+    ----------
+    inner : PLSStatistic
+        The path model.
+    lo, hi : ndarray of shape (items,)
+        Ends of the answer scales.
+    """
+
+    inner: PLSStatistic
+    lo: Array
+    hi: Array
+
+    def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
+        """Evaluate weightings (b, n); lines that fail hold NaN."""
+        means, cov, est, bad, notes = self.inner.estimates(counts)
+        d = self.inner.layout.design
+        j = d.arrows.shape[0] - len(self.inner.plan.terms)
+        v = ix.normalized_weights(est.item_weights[:, :, :j])
+        total = total_effects(_pls_direct(est, d, cov, v, self.lo, self.hi, j), d.depth)
+        values = np.concatenate([ix.index(means, v, self.lo, self.hi), total.reshape(len(total), -1)], axis=1)
+        values[bad] = np.nan
+        return values, notes
+
+
+@dataclass(frozen=True, eq=False)
+class SEMIndexStatistic:
+    """Indices and impacts of a covariance-based model, for the resampling engine.
+
+    Parameters
+    ----------
+    inner : Statistic
+        The model.
+    measures : Measures
+    lo, hi : ndarray of shape (items,)
+        Ends of the answer scales.
+    """
+
+    inner: Statistic
+    measures: Measures
+    lo: Array
+    hi: Array
+
+    def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
+        """Evaluate weightings (b, n); lines without a solution hold NaN."""
+        out, notes = self.inner(counts)
+        e, rows, m = self.inner.estimate, self.inner.rows, self.measures
+        block = e.blocks[0]
+        values = out[:, 1 : 1 + len(e.values)]
+        bad = np.asarray(np.isnan(values).any(axis=1))
+        values = np.where(bad[:, None], e.values, values)
+        s = state(block, values)
+        v = index_weights(m, block, s)
+        if e.plan.fiml:
+            means = s.mean[:, [block.names.index(i) for i in m.items]]
+        else:
+            mass = counts if rows.weights is None else counts * rows.weights
+            x = rows.x[:, [rows.names.index(i) for i in m.items]]
+            means = mass @ x / mass.sum(axis=1, keepdims=True)
+        total = index_effects(m, block, values, s, v, self.hi - self.lo).total
+        found = np.concatenate([ix.index(means, v, self.lo, self.hi), total.reshape(len(total), -1)], axis=1)
+        found[bad] = np.nan
+        return found, notes
+
+
+def _pls_direct(est: PLSEstimate, d: Any, cov: Array, v: Array, lo: Array, hi: Array, j: int) -> Array:
+    """Paths between 0-100 scores (b, j, j); of PLSc between what their constructs explain of them."""
+    sd = ix.index_sd(cov, v, lo, hi)
+    if d.corrected.any():
+        with np.errstate(invalid="ignore"):
+            sd = sd * np.sqrt(np.where(d.corrected, est.rho_a, 1.0)[..., :j])
+    return ix.unstandardized_paths(est.paths[:, :j, :j], sd)
