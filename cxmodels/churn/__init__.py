@@ -6,7 +6,9 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "Baseline": "monitor",
     "Campaign": "profit",
+    "Drift": "monitor",
     "FeatureTable": "features",
     "Features": "features",
     "InactivityEvidence": "inactivity",
@@ -31,6 +33,7 @@ _HOME = {
     "lift": "ranking",
     "mpc": "profit",
     "profit_curve": "profit",
+    "psi": "monitor",
     "read_delivery": "delivery",
     "recalibration": "curves",
     "subscription_labels": "labels",
