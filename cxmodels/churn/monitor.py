@@ -383,7 +383,7 @@ class Drift(Result):
     @property
     def alerts(self) -> pd.DataFrame:
         """What needs a look, [what, band, said]: moved columns, a moved score, churn that is not the foreseen."""
-        lines: list[dict[str, Any]] = self.columns.to_dict("records")
+        lines: list[Any] = self.columns.to_dict("records")
         rows = [
             (r["column"], r["band"], f"PSI {r['psi']:.3f}, by chance up to {r['by_chance']:.3f}")
             for r in lines
@@ -398,7 +398,7 @@ class Drift(Result):
             rows.insert(0, ("score", self.score.band, f"PSI {self.score.psi:.3f}"))
         if self.calibration is not None:
             for name in ("churn_rate", "calibration_slope"):
-                est, low, high, expected = (float(v) for v in self.calibration.loc[name])
+                est, low, high, expected = self.calibration.loc[name].to_numpy(dtype=float)
                 if not low <= expected <= high:
                     said = f"{est:.3f} [{low:.3f}, {high:.3f}], expected {expected:.3f}"
                     rows.insert(0, (name, "act", said))
