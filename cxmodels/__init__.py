@@ -23,7 +23,7 @@ _HOME = {
     "SatisfactionIndex": "cxmodels.acsi",
     "Survey": "cxmodels.survey",
     "read_survey": "cxmodels.survey",
-    "compare": "cxmodels.sem",
+    "compare": "cxmodels.comparison",
     "invariance": "cxmodels.sem",
     "parse_model": "cxmodels.model",
     "Study": "cxmodels.study",
@@ -49,10 +49,11 @@ __all__ = [*_HOME, *_MODULES, "__version__"]
 if TYPE_CHECKING:
     from . import acsi, churn, datasets, drivers, errors, metrics, model, pls, report, resampling, sem, study, survey
     from .acsi import SatisfactionIndex
+    from .comparison import compare
     from .drivers import Drivers
     from .model import parse_model
     from .pls import PLS
-    from .sem import SEM, compare, invariance
+    from .sem import SEM, invariance
     from .study import Study
     from .survey import Survey, read_survey
 

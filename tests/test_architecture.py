@@ -23,6 +23,7 @@ ORDER = [
     ("moments", "resampling", "index", "inference"),
     ("results",),
     ("pls", "sem"),
+    ("comparison",),
     ("acsi", "drivers", "metrics", "churn"),
     ("datasets",),
     ("studyfile",),

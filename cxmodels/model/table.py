@@ -320,13 +320,13 @@ class Model:
 
         return extend(self, text)
 
-    def drop(self, outcome: str, predictor: str) -> Model:
+    def drop(self, outcome: str, predictor: str | None = None) -> Model:
         """Return a new model without the path from `predictor` to `outcome`.
 
         Parameters
         ----------
         outcome, predictor : str
-            As in `paths`; the parts of an interaction may come in any order.
+            As in `paths`; the parts of an interaction may come in any order. Or one text such as ``"y ~ a + b"``.
 
         Returns
         -------
@@ -343,9 +343,13 @@ class Model:
         >>> from cxmodels.model import parse_model
         >>> print(parse_model("y ~ a + b").drop("y", "a"))
         y ~ b
+        >>> print(parse_model("y ~ a + b + a:b").drop("y ~ a:b"))
+        y ~ a + b
         """
         from .rules import check_rows
 
+        if predictor is None:
+            return self._without(outcome)
         parts = sorted(predictor.split(":"))
         rows = tuple(
             r for r in self.rows if not (r.op == "~" and r.lhs == outcome and sorted(r.rhs.split(":")) == parts)
@@ -362,6 +366,18 @@ class Model:
             raise SpecError(f"'{outcome} ~ {predictor}' is the only equation of {where}; without it nothing is left.")
         check_rows(rows)
         return Model(rows, self.blocks)
+
+    def _without(self, text: str) -> Model:
+        """Drop every path of a text."""
+        from .parser import parse_model
+
+        paths = parse_model(text).paths
+        if not paths:
+            raise SpecError(f"'{text}' names no path; write for example 'Loyalty ~ Image'.")
+        model = self
+        for outcome, predictor in paths:
+            model = model.drop(outcome, predictor)
+        return model
 
     def __str__(self) -> str:
         return "\n".join(self._lines())

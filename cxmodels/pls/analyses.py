@@ -190,12 +190,13 @@ class Analyses:
         Returns
         -------
         DataFrame
-            Index Mode A construct, [q2_redundancy, q2_communality], from predictors' scores or the construct's own.
+            Index Mode A construct, [q2_redundancy, q2_communality], from predictors' scores or the construct's own. A
+            higher-order construct has the items of its dimensions.
 
         Raises
         ------
         SpecError
-            For a distance that divides the number of rows, or a model of several stages.
+            For a distance that divides the number of rows.
 
         Notes
         -----
@@ -313,6 +314,8 @@ class Analyses:
 
         Raises
         ------
+        SpecError
+            For a formed higher-order construct under repeated indicators, whose equation leaves no residual.
         DataError
             For more parameters than rows.
         EstimationError
@@ -345,8 +348,6 @@ class Analyses:
 
         Raises
         ------
-        SpecError
-            For a model with interactions.
         DataError
             For more segments than the rows allow.
         """
@@ -481,7 +482,8 @@ class Analyses:
         outcome : str
             Construct whose equation is looked at.
         predictors : sequence of str, optional
-            Which may be endogenous, by default all; every combination of them is estimated.
+            Which may be endogenous, by default all; every combination of them is estimated. Products stay in the equation
+            without a copula of their own: that of their parts is enough (Papies, Ebbes and Van Heerde 2017).
         n : int, default 1000
             Bootstrap replicates, which estimate weights and copulas anew.
         seed : int, optional

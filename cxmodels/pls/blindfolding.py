@@ -15,8 +15,8 @@ import pandas as pd
 from ..errors import EstimationError, SpecError
 from ..moments import WeightedMoments
 from ..resampling import whole_number
-from .assessment import loadings
-from .kernel import Array, Estimate, estimate
+from .kernel import Array, Estimate
+from .prediction import item_loadings, membership
 
 if TYPE_CHECKING:
     from .result import PLSResult
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 def blindfold(result: PLSResult, distance: int) -> pd.DataFrame:
     """Q² of every construct; see :meth:`PLSResult.blindfolding`."""
-    spec, design = result.spec, result.layout.design
-    if not spec.plan.simple:
-        raise SpecError("Blindfolding is defined for models without interactions and higher-order constructs.")
+    spec, design, plan = result.spec, result.layout.design, result.spec.plan
     n = result.n_obs
     if not 2 <= whole_number("distance", distance) < n:
         raise SpecError(f"distance must lie between 2 and the {n} rows less one, not {distance}.")
@@ -37,45 +35,50 @@ def blindfold(result: PLSResult, distance: int) -> pd.DataFrame:
         )
     g = np.ones(n) if result.case_weights is None else result.case_weights
     rows = []
-    for j, block in enumerate(design.blocks):
+    member = membership(result)
+    for j, name in enumerate(result.linear):
         if design.mode_b[j]:
             continue
+        block = np.flatnonzero(member[:, j])
         sse, sso = np.zeros(2), 0.0
         for start in range(distance):
             out = _omitted(n, len(block), distance, start)
             holes = result.x.copy()
             holes[:, block] = np.where(out, np.nan, holes[:, block])
-            means, cov = WeightedMoments(holes, "mean")(g[None])
-            est = estimate(
-                cov, design, tolerance=spec.tolerance, max_iter=spec.max_iter, toward=result.estimate.weights[0]
+            moments = WeightedMoments(plan.extend(holes), "mean")
+            means, cov = moments(g[None])
+            est = plan.run(
+                means, cov, moments.center, tolerance=spec.tolerance, max_iter=spec.max_iter, toward=result.estimate
             )
             if not est.converged[0]:
-                name = result.layout.constructs[j]
                 raise EstimationError(
                     f"The model has no estimate without every {distance}th answer to '{name}'; use a larger distance."
                 )
-            error = _errors(result, est, means[0], np.where(np.isnan(holes), means[0], holes), j)
+            sd = np.sqrt(np.diagonal(cov[0]))[block]
+            error = _errors(result, est, means[0], holes, j, block, sd)
             known = out & ~np.isnan(result.x[:, block])
             w = g[:, None] * known
             truth = np.where(known, result.x[:, block], 0.0)
             # standardised, so that items on a wide scale do not outweigh the others
-            sd = est.sd[0, block]
             sso += (w * ((truth - means[0, block]) / sd) ** 2).sum()
             sse += [(w * ((truth - e) / sd) ** 2).sum() for e in error]
-        endogenous = design.arrows[j].any()
-        rows.append((result.layout.constructs[j], 1 - sse[1] / sso if endogenous else np.nan, 1 - sse[0] / sso))
+        endogenous = design.arrows[j].any() and not design.echo[j]
+        rows.append((name, 1 - sse[1] / sso if endogenous else np.nan, 1 - sse[0] / sso))
     frame = pd.DataFrame(rows, columns=["construct", "q2_redundancy", "q2_communality"]).set_index("construct")
-    single = [c for c, k in zip(result.layout.constructs, design.size, strict=True) if k == 1 and c in frame.index]
+    single = [c for c, k in zip(result.linear, member.sum(axis=0), strict=False) if k == 1 and c in frame.index]
     frame.loc[single, "q2_communality"] = np.nan  # a score that is the item itself tells nothing of it
     return frame
 
 
-def _errors(result: PLSResult, est: Estimate, means: Array, filled: Array, j: int) -> tuple[Array, Array]:
+def _errors(
+    result: PLSResult, est: Estimate, means: Array, holes: Array, j: int, block: Array, sd: Array
+) -> tuple[Array, Array]:
     """Predictions of a block's items from its own score (communality), and from its predictors (redundancy)."""
-    design = result.layout.design
-    block = design.blocks[j]
-    scores = (filled - means) @ est.item_weights[0]
-    spread = loadings(est, design)[0, block, j] * est.sd[0, block]
+    plan = result.spec.plan
+    table = plan.extend(holes)
+    filled = np.where(np.isnan(table), means, table)
+    scores = plan.scores(est, 0, filled, np.average(filled, axis=0, weights=result.case_weights))
+    spread = item_loadings(result, est)[0, block, j] * sd
     own = means[block] + scores[:, [j]] * spread
     return own, means[block] + (scores @ est.paths[0, j])[:, None] * spread
 

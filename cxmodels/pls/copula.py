@@ -7,7 +7,8 @@ be told, so its normality is tested too.
 
 Sources: Park and Gupta (2012), Marketing Science 31(4); Hult, Hair, Proksch, Sarstedt, Pinkwart and Ringle (2018), Journal
 of International Marketing 26(3), for PLS; Becker, Proksch and Ringle (2022), Journal of the Academy of Marketing Science
-50(1), for the intercept and the size of samples it takes.
+50(1), for the intercept and the size of samples it takes; Papies, Ebbes and Van Heerde (2017), in Advanced Methods for
+Modeling Markets, for interactions.
 """
 
 from __future__ import annotations
@@ -64,20 +65,21 @@ class CopulaStatistic:
     """Coefficients with copula terms, everything estimated anew, for the resampling engine."""
 
     inner: PLSStatistic
-    filled: Array
+    table: Array
     y: int
     x: tuple[int, ...]
     sets: tuple[tuple[int, ...], ...]
 
     def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
         """Return predictors' and copulas' coefficients of every set, (b, k), and failures."""
-        means, _, est, bad, notes = self.inner.estimates(counts)
+        _, _, est, bad, notes = self.inner.estimates(counts)
         size = sum(len(self.x) + len(s) for s in self.sets)
         values = np.full((len(counts), size), np.nan)
         g = counts if self.inner.case_weights is None else counts * self.inner.case_weights
         for line in np.flatnonzero(~bad):
             use = g[line] > 0
-            scores = (self.filled[use] - means[line]) @ est.item_weights[line]
+            centre = np.average(self.table[use], axis=0, weights=g[line][use])
+            scores = self.inner.plan.scores(est, line, self.table[use], centre)
             values[line] = self._coefficients(scores, g[line][use])
         return values, notes
 
@@ -123,7 +125,7 @@ class PLSCopula(Result):
         from statsmodels.stats.diagnostic import lilliefors
 
         rows = {}
-        for name in self.keys["term"][~self.keys["term"].str.startswith("copula(")].unique():
+        for name in self.keys["term"][~self.keys["term"].str.contains(r"^copula\(|:")].unique():
             x = self.point.scores[name].to_numpy()
             statistic, p = lilliefors(x)
             rows[name] = (float(skew(x)), float(kurtosis(x)), float(statistic), float(p), bool(p < 0.05))
@@ -188,15 +190,14 @@ def copula(
     """Add copula terms to an equation; see :meth:`PLSResult.copula`."""
     check_interval(interval)
     check_level(level)
-    if result.spec.plan.terms:
-        raise SpecError("Copula terms are for models without interactions.")
-    names = list(result.linear)
-    if outcome not in names:
-        raise SpecError(f"'{outcome}' is not a construct of the model.{near(outcome, names)}")
+    names, linear = list(result.layout.constructs), result.linear
+    if outcome not in linear:
+        raise SpecError(f"'{outcome}' is not a construct of the model.{near(outcome, linear)}")
     x = tuple(int(j) for j in np.flatnonzero(result.layout.design.arrows[names.index(outcome)]))
     if not x:
         raise SpecError(f"'{outcome}' has no predictors, so none can be endogenous.")
-    known = [names[j] for j in x]
+    every = [names[j] for j in x]
+    known = [name for name in every if name in linear]
     for name in predictors or ():
         if name not in known:
             raise SpecError(f"'{name}' does not predict '{outcome}'; choose from {listed(known)}.{near(name, known)}")
@@ -205,9 +206,9 @@ def copula(
     keys = [
         (" + ".join(names[j] for j in s), term)
         for s in sets
-        for term in [*known, *(f"copula({names[j]})" for j in s)]
+        for term in [*every, *(f"copula({names[j]})" for j in s)]
     ]
-    statistic = CopulaStatistic(result.statistic(), result.filled, names.index(outcome), x, sets)
+    statistic = CopulaStatistic(result.statistic(), result.extended, names.index(outcome), x, sets)
     sampling = Sampling(result.n_obs, result._labels(strata), result._labels(clusters))
     reps = bootstrap(statistic, sampling, n, seed=seed, interval=interval, n_jobs=n_jobs)
     return PLSCopula(result, outcome, reps, pd.DataFrame(keys, columns=["treated", "term"]), interval, level)

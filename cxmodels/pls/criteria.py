@@ -8,6 +8,7 @@ for communality, redundancy and the goodness of fit; Cohen (1988) for f².
 from __future__ import annotations
 
 import warnings as _warnings
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,12 @@ CRITERIA = ("aic", "aicc", "aicu", "bic", "hq", "hqc", "fpe", "cp", "gm")
 
 
 def information_criteria(result: PLSResult) -> pd.DataFrame:
-    """Criteria of every equation; see :attr:`PLSResult.criteria`."""
+    """Criteria of every equation with a residual; see :attr:`PLSResult.criteria`."""
     design, cor, n = result.layout.design, result.estimate.scores_cor, result.n_obs
     _, r2, _ = structural(cor, design)
     below = total_effects(design.arrows, design.depth) > 0
     rows, names = [], []
-    for j in np.flatnonzero(design.arrows.any(axis=1)):
+    for j in np.flatnonzero(design.arrows.any(axis=1) & ~(design.echo & design.repeated)):
         p = int(design.arrows[j].sum()) + 1
         sse = (1 - r2[0, j]) * (n - 1)
         others = np.flatnonzero(~below[:, j] & (np.arange(len(below)) != j))
@@ -88,10 +89,13 @@ def f_squared_refit(result: PLSResult) -> pd.DataFrame:
 def _without(result: PLSResult, outcome: str, predictor: str) -> float:
     """R² of an outcome in the model without one path; 0 where nothing else predicts it."""
     model: Model = result.spec.model  # type: ignore[assignment]
+    if (outcome, predictor) not in model.paths:
+        return np.nan  # drawn by repeated indicators
     if [p for y, p in model.paths if y == outcome] == [predictor]:
         return 0.0
-    if any(y == outcome and ":" in p and predictor in p.split(":") for y, p in model.paths):
-        return np.nan  # an interaction needs its main effects
+    own = Counter(predictor.split(":"))
+    if any(y == outcome and own < Counter(p.split(":")) for y, p in model.paths):
+        return np.nan  # an interaction needs its lower-order terms
     rest = model.drop(outcome, predictor)
     linked = {part for path in rest.paths for name in path for part in name.split(":")}
     for construct in model.constructs:

@@ -259,7 +259,13 @@ def fimix(
         raise SpecError(f"segments must be a number of segments from 1 up, or several, not {segments!r}.")
     if whole_number("starts", starts) < 1:
         raise SpecError(f"starts must be at least 1, not {starts}.")
-    each = int(result.layout.design.arrows.sum() + result.layout.design.arrows.any(axis=1).sum())
+    design = result.layout.design
+    if (whole := design.echo & design.repeated).any():
+        raise SpecError(
+            f"Its dimensions explain '{result.linear[int(np.argmax(whole))]}' wholly under repeated indicators, so its "
+            "equation leaves no residual to tell segments by; use higher_order='two_stage'."
+        )
+    each = int(design.arrows.sum() + design.arrows.any(axis=1).sum())
     if max(wanted) * each + max(wanted) - 1 >= result.n_obs:
         raise DataError(
             f"{max(wanted)} segments have {max(wanted) * each + max(wanted) - 1} parameters for {result.n_obs} rows; "

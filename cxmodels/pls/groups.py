@@ -501,7 +501,7 @@ def _fits(
 ) -> tuple[dict[Any, PLSResult], list[tuple[type[Warning], str]]]:
     """Fit the model to each group; collect what it warns of."""
     rows = np.bincount(code)
-    needed = int(fit.spec.design.mask.sum() + fit.spec.design.arrows.sum())
+    needed = fit.parameters
     if (small := rows < needed).any():
         which = ", ".join(f"'{labels[k]}' ({rows[k]} rows)" for k in np.flatnonzero(small)[:8])
         more = int(small.sum()) - 8

@@ -119,12 +119,10 @@ class PLSPos(Result):
 
 def pos(result: PLSResult, segments: int, starts: int, seed: int | None, smallest: int | None) -> PLSPos:
     """Segment by hill climbing; see :meth:`PLSResult.pos`."""
-    if result.spec.plan.terms:
-        raise SpecError(f"PLS-POS takes models without interactions; leave '{result.spec.plan.terms[0].name}' out.")
     k, n = whole_number("segments", segments), result.n_obs
     if k < 2 or whole_number("starts", starts) < 1:
         raise SpecError(f"PLS-POS needs 2 segments and 1 start or more, not {segments} and {starts}.")
-    needed = int(result.spec.design.mask.sum() + result.spec.design.arrows.sum())
+    needed = result.parameters
     least = max(2 * needed, n // (10 * k)) if smallest is None else whole_number("smallest", smallest)
     if least < needed:
         raise SpecError(f"smallest={least} is below the {needed} parameters of the model.")
@@ -205,8 +203,13 @@ def _trials(order: Index) -> list[list[Index]]:
 
 def _shares(code: Index, result: PLSResult, k: int) -> Array:
     """Weighted share of each segment, (b, k), for segments (b, n)."""
-    g = np.ones(result.n_obs) if result.case_weights is None else result.case_weights
+    g = _case(result)
     return np.stack([(code == s).astype(float) @ g for s in range(k)], axis=1) / g.sum()
+
+
+def _case(result: PLSResult) -> Array:
+    """Case weights, ones where there are none."""
+    return np.ones(result.n_obs) if result.case_weights is None else result.case_weights
 
 
 def _objective(values: Array, code: Index, result: PLSResult, k: int) -> float:
@@ -236,10 +239,11 @@ def _segments(result: PLSResult, code: Index, k: int) -> tuple[Array, Array]:
     inside = np.stack([(code == s).astype(float) for s in range(k)])
     means, _, est, bad = subset_estimates(_quick(result), inside)
     homes = np.flatnonzero(result.layout.design.arrows.any(axis=1))
-    distance = np.empty((len(code), k))
+    distance, p = np.empty((len(code), k)), result.x.shape[1]
+    table = result.extended.copy()
     for s in range(k):
-        filled = np.where(np.isnan(result.x), means[s], result.x)
-        scores = (filled - means[s]) @ est.item_weights[s]
+        table[:, :p] = np.where(np.isnan(result.x), means[s], result.x)
+        scores = result.spec.plan.scores(est, s, table, np.average(table, axis=0, weights=inside[s] * _case(result)))
         error = (scores - scores @ est.paths[s].T)[:, homes]
         distance[:, s] = (np.abs(error) / np.sqrt((error[code == s] ** 2).sum(axis=0))).sum(axis=1)
     return np.where(bad, -np.inf, np.nansum(est.r2, axis=1)), distance

@@ -206,7 +206,7 @@ def predict_oos(
     design, x = result.layout.design, result.x
     plan = result.spec.plan
     homes: Mask = (design.arrows.sum(axis=1) > 0) & ~design.echo
-    member = _membership(result)
+    member = membership(result)
     items = np.flatnonzero(member[:, homes].any(axis=1))
     table = plan.extend(x)
     names = ("direct", "earliest", "lm", "mean")
@@ -219,7 +219,7 @@ def predict_oos(
     for start in range(0, len(sets), 250):
         part = slice(start, start + 250)
         means, cov, est, bad, _ = statistic.estimates(training[part])
-        load = _item_loadings(result, est)
+        load = item_loadings(result, est)
         lm = _linear_benchmark(cov, member, homes, items, benchmark)
         for line, (r, k) in enumerate(sets[part]):
             if bad[line]:
@@ -244,12 +244,12 @@ def predict_oos(
     return PLSPrediction(result, tuple(plan.items[i] for i in items), errors, size, benchmark, failed)
 
 
-def _membership(result: PLSResult) -> Array:
+def membership(result: PLSResult) -> Array:
     """Which observed item belongs to which construct of the final stage, items of dimensions to the higher order."""
     return (np.nan_to_num(result.estimate.item_weights[0]) != 0).astype(float)
 
 
-def _item_loadings(result: PLSResult, est: Estimate) -> Array:
+def item_loadings(result: PLSResult, est: Estimate) -> Array:
     """Loadings of observed items on the final constructs, those of dimensions times the dimension's own."""
     plan, load = result.spec.plan, loadings(est, result.layout.design)
     out = np.zeros((len(load), len(plan.items), load.shape[2]))

@@ -512,6 +512,12 @@ class PLSResult(Analyses, Result):
         return self.spec.plan.items
 
     @property
+    def parameters(self) -> int:
+        """Outer weights and paths estimated."""
+        d = self.layout.design
+        return int(d.mask[:, ~d.repeated].sum() + d.arrows.sum())
+
+    @property
     def linear(self) -> tuple[str, ...]:
         """Constructs whose scores are sums of items: all but interactions."""
         return self.layout.constructs[: len(self.layout.constructs) - len(self.spec.plan.terms)]

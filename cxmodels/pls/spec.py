@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings as _warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -30,8 +30,8 @@ from ..survey.validation import array_problems, raise_for
 from . import kernel
 from .assessment import loadings
 from .layout import Layout
-from .result import PLSResult
 from .planning import make_plan
+from .result import PLSResult
 from .stages import Plan
 
 INTERACTIONS = ("two_stage", "product_indicator", "orthogonal")
@@ -243,6 +243,55 @@ class PLS:
             warnings=(*self._notes, *(message for _, message in events)),
         )
 
+    def add(self, text: str) -> PLS:
+        r"""Return the same with statements added to the model.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``"Loyalty ~ Image"``.
+
+        Returns
+        -------
+        PLS
+            This one is unchanged.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> spec = cx.PLS("A =~ a1 + a2\nB =~ b1 + b2\nC =~ c1\nC ~ B\nB ~ A")
+        >>> spec.add("C ~ A").model.paths
+        (('C', 'B'), ('B', 'A'), ('C', 'A'))
+        """
+        return replace(self, model=self.model.add(text))  # type: ignore[union-attr]
+
+    def drop(self, text: str) -> PLS:
+        r"""Return the same without some paths.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``"Loyalty ~ Image + Value"``.
+
+        Returns
+        -------
+        PLS
+            This one is unchanged.
+
+        Raises
+        ------
+        SpecError
+            If there is no such path, or a construct is left without any.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> spec = cx.PLS("A =~ a1 + a2\nB =~ b1 + b2\nC =~ c1\nC ~ A + B\nB ~ A")
+        >>> spec.drop("C ~ A").model.paths
+        (('C', 'B'), ('B', 'A'))
+        """
+        return replace(self, model=self.model.drop(text))  # type: ignore[union-attr]
+
     def _layout(self, n: int) -> Layout:
         """Names and order of all numbers, for n rows."""
         plan = self.plan
@@ -255,7 +304,7 @@ class PLS:
 
     def _check_rows(self, n: int, exclusions: tuple[tuple[str, int], ...]) -> None:
         """Refuse fewer rows than outer weights and paths together."""
-        weights, paths = parameters(self.design)
+        weights, paths = int(self.design.mask[:, ~self.design.repeated].sum()), len(self._edges)
         if n < weights + paths:
             left_out = "".join(f", after {rows} with {reason} were left out" for reason, rows in exclusions)
             raise DataError(
@@ -323,11 +372,6 @@ class PLS:
             f"Construct '{self.constructs[lost]}' has no weights: its items are uncorrelated with {listed(neighbours)}, or "
             "pairwise covariances contradict one another (then use missing='mean')."
         )
-
-
-def parameters(design: kernel.Design) -> tuple[int, int]:
-    """Return the number of outer weights, repeated ones not counted, and of paths."""
-    return int(design.mask[:, ~design.repeated].sum()), int(design.arrows.sum())
 
 
 def _check_options(spec: PLS) -> None:
@@ -527,6 +571,8 @@ def _improper(est: kernel.Estimate, design: kernel.Design, constructs: tuple[str
     out = []
     for j in np.flatnonzero(design.corrected & ~((est.rho_a[0] > 0) & (est.rho_a[0] <= 1))):
         out.append(f"The reliability rho_A of '{constructs[j]}' is {est.rho_a[0, j]:.3f}, outside 0-1.")
+    if design.repeated.any():  # correlations of constructs that share items are only a step on the way
+        return out
     if (high := np.argwhere(np.triu(np.abs(est.cor[0]) > 1 + 1e-12, 1))).size:
         a, b = high[0]
         out.append(f"The corrected correlation of '{constructs[a]}' and '{constructs[b]}' is {est.cor[0, a, b]:.3f}.")
