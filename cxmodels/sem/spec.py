@@ -19,6 +19,7 @@ from .names import Roles
 from .plan import Plan, plan_for
 from .planning import Planning
 from .prepare import Rows, check_covariance, make_data, take_rows
+from .products import centre_products, check_products, expand_products, latent_products, product_items
 from .samples import Sample
 from .table import EQUAL, Options, build_table
 from .threads import one_thread
@@ -63,6 +64,16 @@ class SEM(Planning):
     composites : {"composite", "factor"}, default "composite"
         How to fit a block written with ``<~``: as a composite that its items form (refined Henseler-Ogasawara
         specification), or as a common factor.
+    interaction : {"product", "lms"}, default "product"
+        How to fit ``y ~ a + z + a:z`` with constructs a and z (or ``a:a``): by products of their items, double-mean-
+        centred, under which ML becomes MLR, as products are not normal; or by maximum likelihood with numerical
+        integration over the constructs that interact (latent moderated structural equations, complete model normal
+        but for the product), which is more precise. Products of observed columns are columns of the data.
+    pairs : {"matched", "all"}, default "matched"
+        Products of items: each item in one, in the order written (write the most reliable items first), or all, with
+        covariances between the errors of products that share an item.
+    nodes : int, optional
+        Points of the numerical integration in each dimension; by default as many as make the likelihood exact.
 
     Raises
     ------
@@ -95,6 +106,9 @@ class SEM(Planning):
     parameterization: Literal["delta", "theta"] = "delta"
     effect_coding: Sequence[str] | bool = ()
     composites: Literal["composite", "factor"] = "composite"
+    interaction: Literal["product", "lms"] = "product"
+    pairs: Literal["matched", "all"] = "matched"
+    nodes: int | None = None
 
     def __post_init__(self) -> None:
         model = parse_model(self.model)
@@ -103,6 +117,8 @@ class SEM(Planning):
             ("likelihood", ("normal", "wishart")),
             ("parameterization", ("delta", "theta")),
             ("composites", ("composite", "factor")),
+            ("interaction", ("product", "lms")),
+            ("pairs", ("matched", "all")),
         ):
             if getattr(self, name) not in known:
                 raise SpecError(f"{name} is {listed(known)}, not '{getattr(self, name)}'.")
@@ -123,6 +139,8 @@ class SEM(Planning):
                 f"ordered names '{unknown[0]}', which the model does not use.{near(unknown[0], self.columns)}"
             )
         object.__setattr__(self, "ordered", ordered)
+        if self.nodes is not None and (not isinstance(self.nodes, int) or not 2 <= self.nodes <= 400):
+            raise SpecError(f"nodes is a whole number from 2 to 400, not {self.nodes!r}.")
         self._plan(fiml=False, clustered=False, weighted=False)
         check_model(model)
 
@@ -186,13 +204,24 @@ class SEM(Planning):
                 "missing='fiml' is maximum likelihood for numerical items; with ordinal items use missing='pairwise' "
                 "or 'listwise'."
             )
-        model = self._model
+        model = self._measured
         if any(kind == "level" for block in model.blocks for kind, _ in block):
             from .twolevel import fit_two_level
 
             return fit_two_level(
                 self, data, group=group, missing=missing, weights=weights, cluster=cluster, strata=strata
             )
+        if latent_products(self._model):
+            if engine != "cxmodels" or self._ordered:
+                what = "by the semopy engine" if engine != "cxmodels" else "with ordinal items"
+                raise SpecError(f"Interactions of constructs are not offered {what}.")
+            if self.interaction == "lms":
+                from .lms import fit_lms
+
+                return fit_lms(
+                    self, data, group=group, equal=equal, partial=partial, missing=missing, weights=weights,
+                    cluster=cluster, strata=strata,
+                )  # fmt: skip
         survey = as_survey(data)
         rows = take_rows(
             survey, self.columns, group=group, missing=missing, weights=weights, cluster=cluster, strata=strata
@@ -206,8 +235,9 @@ class SEM(Planning):
                 "missing='pairwise' is for ordinal items; use missing='fiml', which uses all answers too."
             )
         options = self.options(rows, equal=equal, partial=partial, ordered=ordered, means=missing == "fiml")
+        rows = centre_products(rows, product_items(model))
         model = expand_composites(model, len(rows.labels), self.composites == "factor")
-        if ordered and model is not self._model and self.composites == "composite":
+        if ordered and model is not self._measured and self.composites == "composite":
             raise SpecError("Composites (<~) of ordinal items are not offered; use composites='factor', or cx.PLS.")
         table = build_table(model, options)
         check_identified(table)
@@ -270,6 +300,8 @@ class SEM(Planning):
         from .moments_input import moments_rows
         from .result import SEMResult
 
+        if latent_products(self._model):
+            raise SpecError("Interactions of constructs need the rows of the data, not their moments.")
         plan = self._plan(fiml=False, clustered=False, weighted=False)
         if self._ordered or plan.se != "standard" or plan.kind in ("WLS", "DWLS"):
             raise SpecError(
@@ -347,6 +379,8 @@ class SEM(Planning):
 
     def _plan(self, *, fiml: bool, clustered: bool, weighted: bool) -> Plan:
         name = str(self.estimator).upper()
+        if name == "ML" and self.interaction == "product" and latent_products(self._model):
+            name = "MLR"
         if self._ordered:
             name = "WLSMV" if name == "ML" else name
             if name.startswith("ML") or name == "GLS":
@@ -361,8 +395,9 @@ class SEM(Planning):
     @property
     def columns(self) -> tuple[str, ...]:
         """Variables that the equations use; the interaction of two columns is one, ``a:b``."""
-        every = (*self._model.observed, *(name for name, _ in self._model.interactions))
-        used = {name for r in self._model.rows for name in (r.lhs, r.rhs)}
+        model = self._measured
+        every = dict.fromkeys((*model.observed, *(name for name, _ in model.interactions)))
+        used = {name for r in model.rows for name in (r.lhs, r.rhs)} - {c.name for c in model.constructs}
         return tuple(n for n in every if n in used)
 
     def _items(self) -> tuple[str, ...]:
@@ -372,6 +407,19 @@ class SEM(Planning):
     @property
     def _model(self) -> Model:
         return self.model  # type: ignore[return-value]
+
+    @property
+    def _measured(self) -> Model:
+        """The model with products of constructs measured by products of items; without them for LMS."""
+        model = self._model
+        if not latent_products(model):
+            return model
+        check_products(model)
+        if self.interaction == "lms":
+            from .lms import without_products
+
+            return without_products(model)
+        return expand_products(model, self.pairs)
 
     @property
     def _ordered(self) -> tuple[str, ...]:
