@@ -41,13 +41,6 @@ def check_model(model: Model) -> None:
     """Refuse models that no covariance structure can be."""
     if not any(r.block for r in model.rows):
         raise SpecError("The model has no equations; write for example 'Quality =~ q1 + q2 + q3'.")
-    latent = {c.name for c in model.constructs}
-    for name, parts in model.interactions:
-        if factor := next((part for part in parts if part in latent), None):
-            raise SpecError(
-                f"The interaction '{name}' involves the construct '{factor}': form product items (double mean centred) "
-                "and measure a construct by them, or fit the model by cx.PLS."
-            )
     if empty := [c.name for c in model.constructs if not c.items]:
         raise SpecError(f"Construct {listed(empty)} has no items.")
 
