@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,7 @@ from .indices import OnScale
 from .inference import Scaled
 from .objective import expand
 from .prepare import Rows
+from .slopes import interactions, simple_slopes
 from .standardize import KINDS, complex_jacobian, standardized, standardized_se
 from .threads import one_thread
 from .twolevel import TwoLevelEstimate, two_level_baseline
@@ -201,6 +203,89 @@ class SEMResult(OnScale, Result):
         frame = f.rename(columns={"lhs": "outcome", "rhs": "predictor"})
         columns = ["outcome", "predictor", *(["group"] if len(self.rows.labels) > 1 else [])]
         return frame[[*columns, "est", "std_all", "se", "pvalue"]].reset_index(drop=True)
+
+    # --- interactions ---------------------------------------------------------------------------------------
+
+    @cached_property
+    @one_thread
+    def interactions(self) -> pd.DataFrame:
+        """Interactions, [outcome, predictor, est, se, z, pvalue, ci_lower, ci_upper, std, std_se] (and group).
+
+        `std` is the appropriately standardised effect, in standard deviations of the outcome per standard deviation of
+        each part, b sd(a) sd(z) / sd(y) (Wen, Marsh and Hau 2010, Structural Equation Modeling 17, equation 12); std_all
+        divides by the standard deviation of the product, which nobody can read.
+        """
+        return interactions(self)
+
+    @one_thread
+    def simple_slopes(self, levels: Sequence[float] = (-1.0, 0.0, 1.0), *, level: float = 0.95) -> pd.DataFrame:
+        """Return the slope of a predictor at levels of its moderator.
+
+        Parameters
+        ----------
+        levels : sequence of float, default (-1, 0, 1)
+            In standard deviations of the moderator from its mean.
+        level : float, default 0.95
+            Confidence level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            [outcome, predictor, moderator, level, est, se, z, pvalue, ci_lower, ci_upper], each part of an interaction
+            as predictor in turn, b_x + b_xz z in the units of the model; for a quadratic term the slope of the curve,
+            b_x + 2 b_xx x. Delta method, the standard deviation of the moderator being estimated too.
+
+        Raises
+        ------
+        SpecError
+            For a model without interactions.
+        """
+        return simple_slopes(self, levels, level)
+
+    def simulate(
+        self,
+        n: int | Sequence[int] | Mapping[Any, int] | None = None,
+        *,
+        seed: int | None = None,
+        latent: bool = False,
+        missing: float | Mapping[str, float] = 0.0,
+        cluster_size: int | Sequence[int] | None = None,
+    ) -> pd.DataFrame:
+        """Draw rows from the fitted model, as a parametric bootstrap does.
+
+        Parameters
+        ----------
+        n : int, or sequence or mapping of int, optional
+            Rows in each group; by default as many as were used (and clusters of their mean size).
+        seed : int, optional
+            Same seed, same rows.
+        latent : bool, default False
+            Give columns of the constructs too.
+        missing : float or mapping of str to float, default 0
+            Share of the answers left out completely at random.
+        cluster_size : int or sequence of int, optional
+            Rows in each cluster of a model with two levels.
+
+        Returns
+        -------
+        DataFrame
+            Normal variables with the moments that the model implies, predictors included; ordinal items with the
+            answers of the data; then ``cluster`` and ``group`` where there are several.
+
+        Raises
+        ------
+        SpecError
+            For an improper solution, which is no population.
+        """
+        from .simulation import Drawing, draw, population_of_result
+
+        groups = np.bincount(self.rows.codes, minlength=len(self.rows.labels))
+        if n is None:
+            n = [int(k) for k in groups] if len(self.rows.x) else [round(s.n) for s in self.estimate.data.samples]
+        if cluster_size is None and self.estimate.table.levels > 1 and self.rows.clusters is not None:
+            cluster_size = max(1, round(len(self.rows.x) / len(np.unique(self.rows.clusters))))
+        population = population_of_result(self)
+        return draw(Drawing(population, n, latent=latent, missing=missing, cluster_size=cluster_size), seed)
 
     # --- fit ------------------------------------------------------------------------------------------------
 
