@@ -231,35 +231,31 @@ def normal_information(left: Array, right: Array, shift: Array | None, v: Array)
     return out if shift is None else out + both * (shift[..., :, None] * shift[..., None, :])
 
 
-def curvature(block: Block, s: State, m: Moved, w: Array, u: Array | None) -> Array:
-    """Sum of w * d2 sigma + u * d2 mu over the moments, (k, k), for one block.
+def curvature(block: Block, s: State, m: Moved, w: Array, u: Array | None, rows: Index | slice | None = None) -> Array:
+    """Sum of w * d2 sigma + u * d2 mu over the moments, (..., k, k), for one block.
 
     Parameters
     ----------
-    w : ndarray of shape (p, p)
+    w : ndarray of shape (..., p, p)
         Symmetric weights of the covariances.
-    u : ndarray of shape (p,) or None
+    u : ndarray of shape (..., p) or None
         Weights of the means.
+    rows : ndarray of int, optional
+        The variables that `w` and `u` are about; by default the observed ones.
     """
-    p, (nd, nu, _) = block.p, block.counts
-    left, right = m.left[:p], m.right[:p]
-    to, source = block.to, block.source
-    direct = np.arange(len(to)) < nd
-    und = (np.arange(len(to)) >= nd) & (np.arange(len(to)) < nd + nu)
-    half = np.ones(len(to))
-    half[nd : nd + nu] = block.half
-    reach_to = s.total[np.ix_(source, to)].T * direct  # [k, l] = T[source_l, to_k]
-    reach_source = s.total[np.ix_(source, source)].T * direct  # [k, l] = T[source_l, source_k]
-    wl, wr = w @ left, w @ right
-    ll, rl, lr = left.T @ wl, right.T @ wl, left.T @ wr
-    out = 2 * reach_to * rl
-    out += 2 * und[:, None] * ll * reach_source * half[:, None]
-    own_left, own_right = m.left[source], m.right[source]  # [k, l] = a_l[source_k], b_l[source_k]
-    out += 2 * direct[:, None] * (ll * own_right + lr * own_left)
+    rows = slice(block.p) if rows is None else rows
+    nd = block.counts[0]
+    left, right = m.left[..., rows, :], m.right[..., rows, :]
+    wl = w @ left[..., :nd]
+    ll, rl = np.swapaxes(left, -1, -2) @ wl, 2 * (np.swapaxes(right, -1, -2) @ wl)
     if u is not None:
-        ul = u @ left
-        out += reach_to * ul * m.shift[:, None]
-        out += direct[:, None] * ul[:, None] * own_left * m.shift
+        rl += m.shift[..., :, None] * (u[..., None, :] @ left[..., :nd])
+    reach = block.source[:nd]  # [l, k] = a_k[source_l], b_k[source_l]
+    first = np.swapaxes(m.left[..., reach, :], -1, -2) * rl
+    out = np.zeros((*first.shape[:-1], first.shape[-2]), first.dtype)
+    out[..., :nd] = first + 2 * ll * np.swapaxes(m.right[..., reach, :], -1, -2)
+    out[..., :nd, :nd] += np.swapaxes(first[..., :nd, :], -1, -2)
+    out[..., :nd, nd:] = np.swapaxes(out[..., nd:, :nd], -1, -2)
     return out
 
 
