@@ -34,7 +34,18 @@ from .table import Table
 
 Array = NDArray[Any]
 
-__all__ = ["Continuous", "Derivatives", "LeastSquares", "Normal", "Objective", "Target", "expand", "moments", "weigh"]
+__all__ = [
+    "Continuous",
+    "Derivatives",
+    "LeastSquares",
+    "Normal",
+    "Objective",
+    "Target",
+    "expand",
+    "likelihood_hessian",
+    "moments",
+    "weigh",
+]
 
 
 class Derivatives(NamedTuple):
@@ -149,24 +160,38 @@ class Normal:
 
     def _hessian(self, block: Block, s: State, m: Moved, v: Array, w: Array, e: Array) -> Array:
         """Second derivatives of one block by its cells."""
+        if self.kind == "ML":
+            return likelihood_hessian(block, s, m, v, w, e if self.means else None)
         left, right = m.left[: block.p], m.right[: block.p]
-        vl, vr = v @ left, v @ right
-        ll, rr, lr = left.T @ vl, right.T @ vr, left.T @ vr
-        scoring = ll * rr + lr * lr.T
         out = curvature(block, s, m, w, -2 * e if self.means else None)
-        if self.kind == "GLS":
-            out += 2 * scoring
-        else:
-            z = v - w  # inv(Sigma) (S + d d') inv(Sigma)
-            zl, zr = z @ left, z @ right
-            ll2, rr2, lr2 = left.T @ zl, right.T @ zr, left.T @ zr
-            out += 2 * (lr.T * lr2 + rr * ll2 + ll * rr2 + lr * lr2.T) - 2 * scoring
-        if self.means:
-            out += 2 * ll * np.outer(m.shift, m.shift)
-            if self.kind != "GLS":
-                mixed = m.shift[:, None] * ((e @ left) * lr + (e @ right) * ll)
-                out += 2 * (mixed + mixed.T)
-        return out
+        return out + 2 * normal_information(left, right, m.shift if self.means else None, v)
+
+
+def likelihood_hessian(block: Block, s: State, m: Moved, v: Array, w: Array, e: Array | None) -> Array:
+    """Second derivatives (..., k, k) of the maximum likelihood discrepancy of one block by its cells.
+
+    Parameters
+    ----------
+    block : Block
+    s, m : State and Moved
+    v : ndarray of shape (..., p, p)
+        Inverse of the implied covariances.
+    w : ndarray of shape (..., p, p)
+        Derivative by the covariances, v - v (S + d d') v.
+    e : ndarray of shape (..., p) or None
+        v d, for deviations d of the means; None without a mean structure.
+    """
+    left, right = m.left[..., : block.p, :], m.right[..., : block.p, :]
+    lt, rt = np.swapaxes(left, -1, -2), np.swapaxes(right, -1, -2)
+    vl, vr, zl, zr = v @ left, v @ right, (v - w) @ left, (v - w) @ right
+    ll, rr, lr = lt @ vl, rt @ vr, lt @ vr
+    half = np.swapaxes(lr, -1, -2) * (2 * (lt @ zr) - lr)
+    half += rr * (lt @ zl - ll / 2) + ll * (rt @ zr - rr / 2)
+    if e is not None:
+        shift = m.shift[..., :, None]
+        row = e[..., None, :]
+        half += 2 * shift * ((row @ left) * lr + (row @ right) * ll) + ll * shift * (m.shift[..., None, :])
+    return curvature(block, s, m, w, None if e is None else -2 * e) + half + np.swapaxes(half, -1, -2)
 
 
 class Target(Protocol):

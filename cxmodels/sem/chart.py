@@ -1,0 +1,220 @@
+"""Coordinates of the structural part in which paths cannot run away: covariances in place of coefficients.
+
+Where predictors are nearly one, the residual variance psi of one of them given the others is nearly zero, and a path from
+it is c / psi with a finite covariance c. A minimum at a small negative psi then lies behind a wall at which paths and
+residual variances are infinite, and in any step that adds to the coefficients the way to it is a narrow bent valley.
+In the coordinates
+
+    z_k = (C[k, P], C[k, k])        P the predictors of variable k, C the covariances that the model implies,
+
+there is no wall and hardly a bend: they are one to one with the paths A[k, P] = inv(C[P, P]) C[P, k] and the residual
+variance C[k, k] - A[k, P] C[P, k] of k. A step taken in them begins in the same direction as one of the coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .matrices import Block, Moved, State, curvature, gather_square, move, state
+from .objective import expand
+from .table import Table
+
+Array = NDArray[Any]
+Index = NDArray[np.intp]
+
+__all__ = ["Chart", "Core", "core_of"]
+
+
+class _Node(NamedTuple):
+    """A variable with an equation: its place and its predictors' in the core, the entries of paths and residual variance."""
+
+    place: int
+    parents: Index
+    rows: Index
+    own: int
+
+
+@dataclass(frozen=True, eq=False)
+class Core:
+    """The variables of a block that have an equation of free paths, and all that these depend on.
+
+    Attributes
+    ----------
+    block : Block
+    members : ndarray of int
+        Places of the variables in the block, causes before effects.
+    directed, undirected : tuple of ndarray
+        (to, from, entry) and (i, j, entry) of every cell among them, by their places in the core.
+    nodes : tuple
+        The variables whose coordinates change.
+    cells : ndarray of int
+        Parameters of the nodes, counted in the order of the block.
+    first, second : ndarray of int
+        The covariance (places in the core) that replaces each of these.
+    """
+
+    block: Block
+    members: Index
+    directed: tuple[Index, Index, Index]
+    undirected: tuple[Index, Index, Index]
+    nodes: tuple[_Node, ...]
+    cells: Index
+    first: Index
+    second: Index
+
+    def covariances(self, values: Array) -> Array:
+        """Implied covariances of the members, (..., c, c), from values (..., rows) of all entries."""
+        c = len(self.members)
+        effects = np.zeros((*values.shape[:-1], c, c))
+        to, source, rows = self.directed
+        effects[..., to, source] = -values[..., rows]
+        effects[..., range(c), range(c)] += 1.0
+        residual = np.zeros_like(effects)
+        i, j, rows = self.undirected
+        residual[..., i, j] = residual[..., j, i] = values[..., rows]
+        total = np.linalg.inv(effects)
+        return total @ residual @ np.swapaxes(total, -1, -2)
+
+    def settle(self, values: Array, target: Array) -> None:
+        """Set paths and residual variances such that the nodes have given covariances with their predictors."""
+        for node in self.nodes:
+            cov = self.covariances(values)
+            side = target[..., node.parents, node.place]
+            paths = np.linalg.solve(cov[..., node.parents[:, None], node.parents], side[..., None])[..., 0]
+            values[..., node.rows] = paths
+            values[..., node.own] = target[..., node.place, node.place] - (paths * side).sum(axis=-1)
+
+    def target(self, s: State, m: Moved, step: Array) -> Array:
+        """Covariances of the members after a step (..., k) of the block's parameters, to first order."""
+        left, right = m.left[..., self.members, :], m.right[..., self.members, :]
+        moved = (left * step[..., None, :]) @ np.swapaxes(right, -1, -2)
+        return s.cov[..., self.members[:, None], self.members] + moved + np.swapaxes(moved, -1, -2)
+
+    def bend(self, s: State, m: Moved, gradient: Array) -> Array:
+        """What the second derivatives (..., k, k) by coefficients owe to the change of coordinates.
+
+        Parameters
+        ----------
+        s, m : State and Moved
+            Of the block, at the point.
+        gradient : ndarray of shape (..., k)
+            Of the function, by the block's parameters.
+        """
+        left = m.left[..., self.members[:, None], self.cells]
+        right = m.right[..., self.members[:, None], self.cells]
+        change = left[..., self.first, :] * right[..., self.second, :]
+        change += right[..., self.first, :] * left[..., self.second, :]
+        by_cov = np.linalg.solve(np.swapaxes(change, -1, -2), gradient[..., self.cells, None])[..., 0] / 2
+        c = len(self.members)
+        w = np.zeros((*gradient.shape[:-1], c, c))
+        w[..., self.first, self.second] += by_cov
+        w[..., self.second, self.first] += by_cov
+        return curvature(self.block, s, m, w, None, self.members)
+
+
+def core_of(table: Table, number: int, block: Block) -> Core | None:
+    """Find the part of a block that has other coordinates, or None.
+
+    A variable belongs to it if all paths to it are free regressions, its residual variance is free too, nothing of it is
+    tied to another parameter, it is on no circle, and its residual is uncorrelated with all that it depends on.
+    """
+    written = {i for i in table.block(number) if table.entries[i].op == "~"}
+    to, source, rows = block.directed
+    if not written:
+        return None
+    depends = np.zeros((block.v, block.v), dtype=bool)  # [k, j]: k depends on j
+    depends[to, source] = True
+    while (further := depends | (depends @ depends)).sum() > depends.sum():
+        depends = further
+    once = np.bincount(table.index[table.index >= 0], minlength=table.size) == 1
+    single = (table.index >= 0) & once[table.index]
+    i, j, at = block.undirected
+    cell = {int(row): k for k, row in enumerate(block.rows)}
+    found, nodes, members = [], [], set()
+    for k in range(block.v):
+        mine = np.flatnonzero(to == k)
+        own = at[(i == k) & (j == k)]
+        partners = [b if a == k else a for a, b in zip(i, j, strict=True) if k in (a, b) and a != b]
+        causes = np.flatnonzero(depends[k])
+        if (
+            len(mine)
+            and len(own) == 1
+            and single[own[0]]
+            and all(int(r) in written and single[r] for r in rows[mine])
+            and not depends[causes, causes].any()
+            and not depends[k, k]
+            and not depends[k, partners].any()
+        ):
+            found.append((k, mine, int(own[0])))
+            members |= {k, *(int(c) for c in causes)}
+    if not found:
+        return None
+    order = np.array(sorted(members, key=lambda n: (depends[n].sum(), n)), dtype=np.intp)
+    place = {int(n): k for k, n in enumerate(order)}
+    cells, first, second = [], [], []
+    for k, mine, variance in sorted(found, key=lambda f: place[f[0]]):
+        parents = np.array([place[int(p)] for p in source[mine]], dtype=np.intp)
+        nodes.append(_Node(place[k], parents, rows[mine], variance))
+        cells += [cell[int(r)] for r in (*rows[mine], variance)]
+        first += [place[k]] * (len(mine) + 1)
+        second += [*(int(p) for p in parents), place[k]]
+    inside = np.isin(to, order)
+    pairs = np.isin(i, order) & np.isin(j, order)
+    where = np.full(block.v, -1, dtype=np.intp)
+    where[order] = np.arange(len(order))
+    return Core(
+        block, order,
+        (where[to[inside]], where[source[inside]], rows[inside]),
+        (where[i[pairs]], where[j[pairs]], at[pairs]),
+        tuple(nodes), *(np.array(x, dtype=np.intp) for x in (cells, first, second)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """Coordinates for the distinct free parameters of a table.
+
+    Parameters
+    ----------
+    table : Table
+    blocks : sequence of Block
+    base : ndarray of shape (rows,)
+        Fixed values.
+    """
+
+    table: Table
+    blocks: Sequence[Block]
+    base: Array
+
+    @cached_property
+    def cores(self) -> list[Core | None]:
+        """The part of each block that has other coordinates."""
+        return [core_of(self.table, k, b) for k, b in enumerate(self.blocks)]
+
+    def after(self, x: Array, step: Array) -> Array:
+        """Where a step (q,) leads; straight on where there are no other coordinates."""
+        before, values = expand(self.table, self.base, x), expand(self.table, self.base, x + step)
+        for block, core in zip(self.blocks, self.cores, strict=True):
+            if core is not None:
+                s = state(block, before)
+                core.settle(values, core.target(s, move(block, s), step[block.columns]))
+        out = x + step
+        rows, places = self.table.free
+        out[places] = values[rows]
+        return out
+
+    def bend(self, x: Array, gradient: Array) -> Array:
+        """What second derivatives (q, q) by the parameters owe to these coordinates, given the gradient there."""
+        values = expand(self.table, self.base, x)
+        out = np.zeros((len(x), len(x)))
+        for block, core in zip(self.blocks, self.cores, strict=True):
+            if core is not None:
+                s = state(block, values)
+                out += gather_square(block, core.bend(s, move(block, s), gradient[block.columns]))
+        return out
