@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..errors import EstimationError, SpecError
 from ..moments import WeightedMoments
@@ -71,7 +72,7 @@ def blindfold(result: PLSResult, distance: int) -> pd.DataFrame:
 
 
 def _errors(
-    result: PLSResult, est: Estimate, means: Array, holes: Array, j: int, block: Array, sd: Array
+    result: PLSResult, est: Estimate, means: Array, holes: Array, j: int, block: NDArray[np.intp], sd: Array
 ) -> tuple[Array, Array]:
     """Predictions of a block's items from its own score (communality), and from its predictors (redundancy)."""
     plan = result.spec.plan

@@ -76,7 +76,7 @@ class CopulaStatistic:
         size = sum(len(self.x) + len(s) for s in self.sets)
         values = np.full((len(counts), size), np.nan)
         g = counts if self.inner.case_weights is None else counts * self.inner.case_weights
-        for line in np.flatnonzero(~bad):
+        for line in np.flatnonzero(~bad).tolist():
             use = g[line] > 0
             centre = np.average(self.table[use], axis=0, weights=g[line][use])
             scores = self.inner.plan.scores(est, line, self.table[use], centre)

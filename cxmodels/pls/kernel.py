@@ -99,7 +99,7 @@ class Design:
     scheme: Scheme
     standardize: bool
     corrected: NDArray[np.bool_]
-    repeated: NDArray[np.bool_] = field(default=None)  # type: ignore[assignment]
+    repeated: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
     blocks: tuple[NDArray[np.intp], ...] = field(init=False)
     size: Array = field(init=False)
     depth: int = field(init=False)
@@ -107,7 +107,7 @@ class Design:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        if self.repeated is None:
+        if not len(self.repeated):
             put(self, "repeated", np.zeros(self.mask.shape[1], dtype=bool))
         put(self, "blocks", tuple(np.flatnonzero(column) for column in self.mask.T))
         put(self, "size", self.mask.sum(axis=0))

@@ -232,21 +232,25 @@ class Plan:
         """Estimate a stage whose columns come from the items, given what the first stage settled.
 
         Constructs that keep their scores (embedded two-stage approach) enter as one column each. The dimensions of a
-        composite enter with correlations corrected for attenuation if the model is consistent, and the reliability of
-        the composite is w'S*w / w'Sw, S* the corrected matrix (van Riel et al. 2017).
+        composite enter with correlations S* corrected for attenuation if the model is consistent (van Riel et al. 2017).
+        Weights w of the true dimensions are v = w / sqrt(reliability) of their scores, and the reliability of the
+        composite is w'S*w / v'Sv.
         """
         s = _moments(columns, cov)
         if not self.passed and not self.composed:
             return estimate(s, design, tolerance=tolerance, max_iter=max_iter, toward=toward)
         assert first is not None
-        target = self._disattenuated(s, first)
+        root = self._root_reliability(s, first)
+        target = s / (root[:, :, None] * root[:, None, :])
+        k = np.arange(s.shape[-1])
+        target[:, k, k] = s[:, k, k]
         narrow, keep = self._narrowed(design), self._kept(s, first)
         small = target if keep is None else np.swapaxes(keep, 1, 2) @ target @ keep
         weights, converged, steps = outer_weights(analysed(small, narrow), narrow, tolerance, max_iter)
         with np.errstate(invalid="ignore", divide="ignore"):
             if design.standardize:
                 weights = weights / np.sqrt(np.diagonal(small, axis1=1, axis2=2))[:, :, None]
-            raw = weights if keep is None else keep @ weights
+            raw = (weights if keep is None else keep @ weights) / root[:, :, None]
             size = np.sqrt((raw * (s @ raw)).sum(axis=1))
             raw = raw / size[:, None, :]
             sd = np.sqrt(np.diagonal(s, axis1=1, axis2=2))[:, :, None]
@@ -256,20 +260,16 @@ class Plan:
             reliability[:, self.composed] = 1 / size[:, self.composed] ** 2
         return conclude(s, raw * sd if design.standardize else raw, converged, steps, design, toward, reliability)
 
-    def _disattenuated(self, s: Array, first: Estimate) -> Array:
-        """Covariances with those of the dimensions of composites divided by the roots of their reliabilities."""
-        if not self.composed:
-            return s
+    def _root_reliability(self, s: Array, first: Estimate) -> Array:
+        """Root of the reliability of each column (b, columns): 1 but for corrected dimensions of composites."""
         root = np.ones(s.shape[:2])
-        start, corrected = len(self.used), self.first.corrected[self.dimensions]  # type: ignore[union-attr, index]
-        mine = self.final.mask[start : start + len(corrected), list(self.composed)].any(axis=1) & corrected
-        with np.errstate(invalid="ignore"):
-            rho = np.sqrt(first.rho_a[:, self.dimensions])
-        root[:, start : start + len(corrected)] = np.where(mine, rho, 1.0)
-        out = s / (root[:, :, None] * root[:, None, :])
-        k = np.arange(s.shape[-1])
-        out[:, k, k] = s[:, k, k]
-        return out
+        if self.composed:
+            start, corrected = len(self.used), self.first.corrected[self.dimensions]  # type: ignore[union-attr]
+            mine = self.final.mask[start : start + len(corrected), list(self.composed)].any(axis=1) & corrected
+            with np.errstate(invalid="ignore"):
+                rho = np.sqrt(first.rho_a[:, self.dimensions])
+            root[:, start : start + len(corrected)] = np.where(mine, rho, 1.0)
+        return root
 
     @cached_property
     def _narrow(self) -> dict[int, Design]:
@@ -328,7 +328,8 @@ class Plan:
             shift = {left: _product([away[:, term.cells[:, k]] for k in left]) for left, _ in pattern}
             if weights is not None:  # the product of the scores: each cell counts by its items' weights
                 share = _product([weights[:, term.cells[:, k], j] for k, j in enumerate(term.parts)])
-                out.append(sum((share * shift[left]) @ incidence for left, incidence in pattern)[:, :, None])
+                column = np.asarray(sum((share * shift[left]) @ incidence for left, incidence in pattern))
+                out.append(column[:, :, None])
                 continue
             ones = np.ones((len(means), len(term.cells)))
             rows: Array = sum(  # type: ignore[assignment]
