@@ -243,8 +243,9 @@ def baseline_jacobian():
 def test_corrected_indices_are_lavaans(fitted, name, robust):
     patterns, h1, cfa = fitted
     ref = case(name)["fit"]
-    own = corrected([patterns], [h1], [cfa.moments(cfa.t)], [cfa.jacobian(cfa.t)], robust=robust)
-    base = corrected([patterns], [h1], [independence(patterns)], [baseline_jacobian()], robust=robust)
+    meats = [first_order(patterns, h1.mean, h1.cov)] if robust else None
+    own = corrected([patterns], [h1], [cfa.moments(cfa.t)], [cfa.jacobian(cfa.t)], meats=meats)
+    base = corrected([patterns], [h1], [independence(patterns)], [baseline_jacobian()], meats=meats)
     assert_indices(own, base, ref, patterns.total, 1)
 
 
@@ -269,14 +270,13 @@ def test_two_groups_with_equal_loadings_are_lavaans(holzinger):
     for e, at in cfa.place:
         assert se[at] == pytest.approx(e["se"], rel=2e-5)
     jacobians = [cfa.jacobian(cfa.t, g) for g in (1, 2)]
-    own = corrected(patterns, h1, moments, jacobians, robust=False)
+    own = corrected(patterns, h1, moments, jacobians)
     apart = baseline_jacobian()
     base = corrected(
         patterns,
         h1,
         [independence(p) for p in patterns],
         [np.hstack([apart, 0 * apart]), np.hstack([0 * apart, apart])],
-        robust=False,
     )
     assert_indices(own, base, ref["fit"], 301, 2)
 

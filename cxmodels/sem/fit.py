@@ -1,7 +1,7 @@
 """Fit measures, by lavaan's names.
 
 Sources: Bentler (1990) for CFI; Tucker and Lewis (1973); Steiger (1990) and Browne and Cudeck (1993) for RMSEA; Brosseau-
-Liard, Savalei and Li (2012, 2014) for the robust CFI, TLI and RMSEA; Bentler (1995) for SRMR; Bollen (1986) for CRMR.
+Liard, Savalei and Li (2012, 2014) for the robust CFI, TLI and RMSEA (`robust_indices` for incomplete and ordinal items); Bentler (1995) for SRMR; Bollen (1986) for CRMR.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .estimate import Estimate
+from .incomplete import available_moments
 from .inference import Scaled
+from .missing import information
 from .objective import moments, weigh
+from .robust_indices import rescaled
 from .twolevel import TwoLevelEstimate
 
 Array = NDArray[Any]
@@ -61,9 +64,17 @@ def fit_measures(e: Estimate, base: Estimate, scaled: Scaled | None, base_scaled
         out |= {f"{k}_scaled": v for k, v in against.items()}
         if e.plan.kind == "ML" and not e.plan.fiml:
             out |= _robust_incremental(x, df, scaled.hat, xb, dfb, base_scaled.hat)
+    other = rescaled(e)
+    if other is not None:
+        null = rescaled(base)
+        gaps = (null.chisq, dfb, null.bias / dfb) if null is not None else (np.nan,) * 3
+        out |= _robust_incremental(other.chisq, df, other.bias / df, *gaps)
     if e.plan.kind == "ML":
         out |= _likelihood(e, scaled)
     out |= _rmsea(e, scaled)
+    if other is not None:
+        c = other.bias / df
+        out |= _one_rmsea(other.chisq / c, df, c, e.multiplier, len(e.table.options.groups), "_robust")
     if e.table.levels == 2:
         return out | _level_residuals(e)
     out |= _residual_measures(e)
@@ -293,7 +304,10 @@ def _other(e: Estimate, x: float, df: float) -> dict[str, float]:
 
 
 def _gfi(e: Estimate) -> float:
-    """Share of the weighted squares of the moments that the model accounts for, averaged over groups."""
+    """Share of the weighted squares of the moments that the model accounts for, averaged over groups.
+
+    With missing values, as in lavaan, the moments are those available and their weight is the expected information.
+    """
     from .objective import LeastSquares
 
     total = 0.0
@@ -305,8 +319,12 @@ def _gfi(e: Estimate) -> float:
             target = e.objective.targets[number]
             stats, implied = target.stats, target.implied(e.values)
         else:
-            p = block.p
-            stats, implied = moments(sample.mean, sample.cov, means), moments(s.mean[:p], s.cov[:p, :p], means)
+            mean, cov = s.mean[: block.p], s.cov[: block.p, : block.p]
+            seen = (sample.mean, sample.cov)
+            if e.plan.fiml and sample.x is not None:
+                seen = available_moments(sample.x, sample.weights)
+                weight = information(e.data.patterns[number], mean, cov, "expected")
+            stats, implied = moments(*seen, means), moments(mean, cov, means)
         exo = _exogenous(e, number)
         if exo.any() and weight.ndim == 2:
             weight = np.where(exo[:, None] | exo, 0.0, weight)

@@ -18,7 +18,7 @@ from .table import Table
 
 Array = NDArray[Any]
 
-__all__ = ["Incomplete"]
+__all__ = ["Incomplete", "available_moments"]
 
 
 class Incomplete:
@@ -107,3 +107,40 @@ class Incomplete:
 def sized(p: int) -> int:
     """Number of moments of p variables, means included."""
     return p + len(vech(p)[0])
+
+
+def available_moments(x: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """Means of what was answered, and covariances of what was answered together.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, p)
+    weights : ndarray of shape (n,), optional
+
+    Returns
+    -------
+    mean : ndarray of shape (p,)
+    cov : ndarray of shape (p, p)
+        Each about the means of its own pairs, divisor pairs - 1, times (n - 1) / n; NaN where no row has both.
+
+    Notes
+    -----
+    Biased unless answers are missing completely at random, where the saturated likelihood is not; lavaan's goodness of
+    fit index of incomplete data is about these moments.
+
+    Examples
+    --------
+    >>> mean, cov = available_moments(np.array([[1.0, 2.0], [3.0, np.nan], [2.0, 6.0]]))
+    >>> mean, cov[1, 0].round(3)
+    (array([2., 4.]), np.float64(1.333))
+    """
+    seen = (~np.isnan(x)).astype(float)
+    w = np.ones(len(x)) if weights is None else weights
+    filled = np.where(seen > 0, x, 0.0)
+    n = seen.T @ (seen * w[:, None])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre = (filled * w[:, None]).sum(axis=0) / np.diagonal(n)
+        z = (filled - centre) * seen
+        means = (z * w[:, None]).T @ seen / n
+        cov = (z.T @ (z * w[:, None]) / n - means * means.T) * n / (n - 1)
+    return centre, cov * ((w.sum() - 1) / w.sum())

@@ -17,7 +17,10 @@ from .samples import Sample
 
 Array = NDArray[Any]
 
-__all__ = ["Scaled", "bread", "case_scores", "covariance", "information", "invert", "scaled_test"]
+__all__ = [
+    "Scaled", "bread", "bread_expected", "case_scores", "case_totals", "covariance", "information", "invert",
+    "modelled", "sandwich_parts", "scaled_test",
+]  # fmt: skip
 
 
 class Scaled(NamedTuple):
@@ -152,7 +155,7 @@ def _scores(e: Estimate, block, s, d: Array, v: Array, means: bool) -> Array:  #
     return gather(block, out)
 
 
-def _sums(scores: Array, sample: Sample) -> Array:
+def case_totals(scores: Array, sample: Sample) -> Array:
     """Weighted scores, added up within sampling units."""
     if sample.weights is not None:
         scores = scores * sample.weights[:, None]
@@ -161,7 +164,7 @@ def _sums(scores: Array, sample: Sample) -> Array:
 
 def _meat(e: Estimate, scores: list[Array]) -> Array:
     """First-order information: cross-products of weighted scores over n."""
-    parts = [_sums(part, sample) for part, sample in zip(scores, e.data.samples, strict=True)]
+    parts = [case_totals(part, sample) for part, sample in zip(scores, e.data.samples, strict=True)]
     if e.data.shared:
         parts = [np.sum(parts, axis=0)]
     return np.sum([part.T @ part for part in parts], axis=0) / e.data.n
@@ -233,7 +236,7 @@ def _trace(sample: Sample, items: list[int], means: bool) -> float:
     full = (z[:, rows] * z[:, cols] - (rows == cols)) * unit
     if means:
         full = np.hstack([z, full])
-    return float((_sums(full, sample) ** 2).sum() / sample.n)
+    return float((case_totals(full, sample) ** 2).sum() / sample.n)
 
 
 def _incomplete_trace(e: Estimate) -> float:
@@ -247,14 +250,14 @@ def _incomplete_trace(e: Estimate) -> float:
     for number, (scores, patterns, top, sample) in enumerate(parts):
         role = e.table.roles[number]
         info = missing.information(patterns, top.mean, top.cov, "observed")
-        keep = _modelled(role, e.table.options.fixed_x)
-        sums = _sums(scores, sample)[:, keep]
+        keep = modelled(role, e.table.options.fixed_x)
+        sums = case_totals(scores, sample)[:, keep]
         inner = np.linalg.inv(info[np.ix_(keep, keep)])
         total += float(((sums @ inner) * sums).sum() / patterns.total)
     return total
 
 
-def _modelled(role, fixed_x: bool) -> NDArray[np.intp]:  # type: ignore[no-untyped-def]
+def modelled(role, fixed_x: bool) -> NDArray[np.intp]:  # type: ignore[no-untyped-def]
     """Moments (mean, vech cov) that do not belong to fixed predictors alone."""
     p = len(role.observed)
     exo = np.array([fixed_x and n in role.exogenous for n in role.observed])

@@ -162,7 +162,9 @@ def corrected(
     moments: Sequence[tuple[Array, Array]],
     jacobians: Sequence[Array],
     *,
-    robust: bool,
+    meats: Sequence[Array] | None = None,
+    basis: Array | None = None,
+    keep: Sequence[Array] | None = None,
 ) -> Corrected:
     """Complete-data discrepancy of a model fitted to incomplete data, with its bias.
 
@@ -174,9 +176,13 @@ def corrected(
         The model's moments in each group.
     jacobians : sequence of ndarray of shape (p + p (p + 1) / 2, q)
         Derivative of (mu, vech sigma) of each group with respect to all distinct free parameters.
-    robust : bool
-        Whether the bias is to hold without normality (version V3 of Zhang and Savalei 2023, for MLR) or takes the
-        data as normal (V6, for ML).
+    meats : sequence of ndarray, optional
+        First-order information of each group's saturated moments: the bias then holds without normality (version V3
+        of Zhang and Savalei 2023, for MLR). Without it the data are taken as normal (V6, for ML).
+    basis : ndarray of shape (q, r), optional
+        Directions that constraints leave to the parameters.
+    keep : sequence of ndarray of int, optional
+        The moments of each group that the model is about; those of fixed predictors are not.
 
     Returns
     -------
@@ -192,14 +198,21 @@ def corrected(
 
     total = sum(p.total for p in patterns)
     groups = [(p.total / total, p, s) for p, s in zip(patterns, h1, strict=True)]
-    w = block_diag(*(share * information(p, s.mean, s.cov) for share, p, s in groups))
-    v = block_diag(*(share * information(Patterns.of(_sample_with(s)), s.mean, s.cov) for share, _, s in groups))
-    j = np.vstack(jacobians)
+    cut = [np.ix_(k, k) for k in keep] if keep is not None else [(slice(None), slice(None))] * len(groups)
+    w = block_diag(*(f * information(p, s.mean, s.cov)[at] for (f, p, s), at in zip(groups, cut, strict=True)))
+    v = block_diag(
+        *(
+            f * information(Patterns.of(_sample_with(s)), s.mean, s.cov)[at]
+            for (f, _, s), at in zip(groups, cut, strict=True)
+        )
+    )
+    j = np.vstack(jacobians if keep is None else [j[k] for j, k in zip(jacobians, keep, strict=True)])
+    j = j if basis is None else j @ basis
     r = np.linalg.inv(w) - j @ np.linalg.solve(j.T @ w @ j, j.T)
-    chisq = sum(p.total * _discrepancy(s, *at) for (_, p, s), at in zip(groups, moments, strict=True))
-    if not robust:
+    chisq = sum(p.total * _discrepancy(s, *m) for (_, p, s), m in zip(groups, moments, strict=True))
+    if meats is None:
         return Corrected(chisq, float(np.sum(v * r)))
-    b = block_diag(*(share * first_order(p, s.mean, s.cov) for share, p, s in groups))
+    b = block_diag(*(f * meat[at] for (f, _, _), meat, at in zip(groups, meats, cut, strict=True)))
     return Corrected(chisq, float(np.sum((r @ v) * (r @ b).T)))
 
 

@@ -64,5 +64,30 @@ for (n in names(cases)) {
   add(n, k[[1]], k[[2]], do.call("sem", c(list(k[[1]], data = d), k[[2]])))
 }
 
+# --- robust fit indices: incomplete and ordinal data -------------------------------------------------------------
+m <- "f1 =~ m1 + m2 + m3\nf2 =~ m4 + m5 + m6"
+mx <- paste0(m, "\nf1 ~ x + z\nf2 ~ f1 + x")
+ord <- "f1 =~ o1 + o2 + o3\nf2 =~ o4 + o5 + o6"
+bent <- "f1 =~ o1 + o2 + o4\nf2 =~ o3 + o5 + o6"
+cases <- list(
+  fiml_ml = list(m, list(missing = "ml")),
+  fiml_mlr = list(m, list(missing = "ml", estimator = "MLR")),
+  fiml_x_ml = list(mx, list(missing = "ml")),
+  fiml_x_mlr = list(mx, list(missing = "ml", estimator = "MLR")),
+  fiml_groups = list(m, list(missing = "ml", estimator = "MLR", group = "g", group.equal = c("loadings", "intercepts"))),
+  fiml_groups_ml = list(m, list(missing = "ml", group = "g", group.equal = "loadings")),
+  cat_wlsmv = list(bent, list(ordered = o)),
+  cat_theta = list(bent, list(ordered = o, parameterization = "theta")),
+  cat_stdlv = list(bent, list(ordered = o, std.lv = TRUE)),
+  cat_ulsmv = list(bent, list(ordered = o, estimator = "ULSMV")),
+  cat_groups = list(bent, list(ordered = o, group = "g")),
+  cat_groups_equal = list(bent, list(ordered = o, group = "g", group.equal = c("thresholds", "loadings"))),
+  cat_groups_theta = list(bent, list(ordered = o, group = "g", group.equal = c("thresholds", "loadings"), parameterization = "theta"))
+)
+for (n in names(cases)) {
+  k <- cases[[n]]
+  add(n, k[[1]], k[[2]], do.call("sem", c(list(k[[1]], data = d), k[[2]])))
+}
+
 info <- paste(R.version.string, "lavaan", packageVersion("lavaan"), "survey", packageVersion("survey"))
 write(toJSON(c(list(software = info), out), digits = NA, auto_unbox = TRUE, na = "null", null = "null", pretty = TRUE), "designs.json")
