@@ -17,6 +17,7 @@ from .customers import churn_rate, repeat_purchase, retention_rate, returning_cu
 from .estimate import Estimate
 from .indicators import IndicatorIndex, csi_indicators
 from .journey import Journey, journey
+from .logs import elapsed, fcr_from_log, per_customer
 from .monitoring import Monitor, monitor
 from .planning import SampleSize, sample_size
 from .profile import profile, quadrants
@@ -60,15 +61,18 @@ __all__ = [
     "differences",
     "dissatisfaction",
     "duration",
+    "elapsed",
     "enps",
     "expectation_gap",
     "fcr",
+    "fcr_from_log",
     "first_response_time",
     "handling_time",
     "journey",
     "lifetime",
     "monitor",
     "nps",
+    "per_customer",
     "profile",
     "proportion",
     "quadrants",

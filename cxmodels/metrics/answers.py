@@ -223,6 +223,27 @@ def design_of(answers: Answers, weights: Any, strata: Any, clusters: Any, keep: 
     return Design(w[keep], case is not None, codes["strata"], codes["clusters"])
 
 
+def counts_only(what: str, **options: Any) -> None:
+    """Refuse a design where a metric was given counts, which have no rows to weigh or to group.
+
+    Parameters
+    ----------
+    what : str
+        What was given.
+    **options
+        What must not be there beside it.
+
+    Raises
+    ------
+    SpecError
+        Naming the options.
+    """
+    if given := [f"{k}=" for k, v in options.items() if v is not None]:
+        raise SpecError(
+            f"{what} leave nothing to weigh or to group: give one row each, or leave out {listed(given)}."
+        )
+
+
 def _weights(answers: Answers, given: Any) -> Array | None:
     if isinstance(given, str) and not answers.named:
         raise SpecError(f"'{given}' (weights) is the name of a column: give the table too, data=df.")

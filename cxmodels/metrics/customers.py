@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import DataError, SpecError
 from ..inference import SHARE_INTERVALS, ShareInterval, choose
-from .answers import Answers, read
+from .answers import Answers, counts_only, read
 from .design import Array
 from .estimate import Measure, Point, evaluate
 from .kinds import SHARE_UNIT, named, share_bounds, share_point
@@ -58,6 +58,7 @@ def churn_rate(
     0.1
     """
     if _counts(x, start, end, new):
+        counts_only("Three counts", data=data, weights=weights, strata=strata, clusters=clusters, by=by)
         lost = int(start or 0) - _kept(start, end, new)
         return proportion(lost, int(start or 0), interval=interval, level=level, name="Churn")
     return rate(
@@ -100,6 +101,7 @@ def retention_rate(
     0.9
     """
     if _counts(x, start, end, new):
+        counts_only("Three counts", data=data, weights=weights, strata=strata, clusters=clusters, by=by)
         return proportion(_kept(start, end, new), int(start or 0), interval=interval, level=level, name="Retention")
     return rate(
         x, data=data, weights=weights, strata=strata, clusters=clusters, by=by, interval=interval, level=level,

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import DataError
 from ..inference import SHARE_INTERVALS, ShareInterval, choose, quantile, share_interval
 from ..survey.validation import of_rows
-from .answers import Answers, read
+from .answers import Answers, counts_only, read
 from .design import Array
 from .estimate import Bounds, Estimate, Known, Measure, Point, evaluate
 from .kinds import SHARE_UNIT, mean_bounds, named, part_bounds, ratio_point, share_bounds, share_point
@@ -306,6 +306,7 @@ def contact_rate(
     """
     unit = "contacts per transaction"
     if np.isscalar(contacts) and not isinstance(contacts, str):
+        counts_only("Two totals", data=data, weights=weights, strata=strata, clusters=clusters, by=by)
         return _poisson(float(contacts), float(transactions), unit, level)  # type: ignore[arg-type]
     both = _pair(contacts, transactions, data, ("contacts", "transactions"))
     method = "sum of contacts over sum of transactions; interval t"

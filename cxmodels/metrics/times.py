@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from ..errors import DataError, SpecError
 from ..inference import choose, quantile
+from . import waiting
 from .answers import Answers, read
 from .design import Array
 from .estimate import Bounds, Estimate, Known, Measure, Point, evaluate
@@ -24,6 +26,8 @@ def duration(
     *,
     measure: TimeMeasure | float | Sequence[TimeMeasure | float] = "mean",
     target: float | None = None,
+    open: Any = None,
+    horizon: float | None = None,
     data: Any = None,
     weights: Any = None,
     strata: Any = None,
@@ -43,6 +47,12 @@ def duration(
         A number between 0 and 1 is any other percentile. Several give a frame with a row for each.
     target : float, optional
         For "within": the longest time that keeps the promise.
+    open : array-like of bool of shape (n,), or column name, optional
+        True where the duration is still running, such as a ticket not yet settled; :func:`elapsed` makes both from a
+        log. Leaving out open matters makes times look short, as those are the long ones: they count as longer than
+        they have lasted so far (product-limit estimate of Kaplan and Meier 1958).
+    horizon : float, optional
+        For the mean with `open`: every duration counts up to it at most. Needed where the longest one is open.
     data : Survey or DataFrame, optional
         The table that column names speak of.
     weights, strata, clusters : column name or array-like of shape (n,), optional
@@ -63,9 +73,9 @@ def duration(
     Raises
     ------
     DataError
-        For negative durations, and zeros in a geometric mean, with counts.
+        For negative durations, and zeros in a geometric mean, with counts; for a mean without end.
     SpecError
-        For an unknown measure, or "within" without a target.
+        For an unknown measure, "within" without a target, or a geometric mean of open durations.
 
     Notes
     -----
@@ -75,7 +85,10 @@ def duration(
     ranks (Woodruff 1952; Korn and Graubard 1998): from the observed value with p - z sqrt(p (1 - p) / n) of the answers
     up to it, to the first with more than p + z sqrt(p (1 - p) / n). Where no value lies that far out the end is 0 or
     infinite: thirty answers cannot bound a 90th percentile. se is the slope of the percentile times the se of the share
-    below it. The share within the target has Wilson's interval.
+    below it. The share within the target has Wilson's interval. With `open` all three follow from the product-limit curve
+    and its Greenwood variance, linearised where there is a design: the interval of a percentile is that of Brookmeyer and
+    Crowley (1982), Biometrics 38, of a share Wilson's at the effective number (Rothman 1978). A percentile that too few
+    have reached is NaN, with an infinite upper end.
 
     Examples
     --------
@@ -83,14 +96,21 @@ def duration(
     >>> every = duration(minutes, measure=["mean", "median", "p90", "geometric_mean", "within"], target=60)
     >>> every["value"].round(2).tolist()
     [45.5, 18.5, 91.5, 20.24, 0.8]
+    >>> e = duration(minutes, open=[False] * 6 + [True] * 4, measure="median")
+    >>> e.value, e.ci_lower, e.ci_upper
+    (18.5, 5.0, inf)
     """
     answers = _times(x, data, name)
+    if open is not None:
+        answers = _with_open(answers, open, data)
+    elif horizon is not None:
+        raise SpecError("horizon= is for durations of which some are open; give open= too.")
     options = {"weights": weights, "strata": strata, "clusters": clusters, "by": by, "level": level}
     if isinstance(measure, str | float | int):
-        return evaluate(_measure(measure, target, answers, unit, name), answers, **options)
+        return evaluate(_measure(measure, target, horizon, answers, unit, name), answers, **options)
     frames = []
     for one in measure:
-        found = evaluate(_measure(one, target, answers, unit, name), answers, **options)
+        found = evaluate(_measure(one, target, horizon, answers, unit, name), answers, **options)
         frame = found.frame if isinstance(found, Estimate) else found
         frame = frame.drop(columns=["metric", "sd"], errors="ignore")
         frame.insert(0, "measure", one)
@@ -128,8 +148,8 @@ def resolution_time(x: Any, **options: Any) -> Any:
     Parameters
     ----------
     x : array-like of shape (n,), or column name
-        Durations. Matters still open have none: leave them NaN, and see how many they are in ``missing``, as they are
-        the long ones.
+        Durations. For matters still open how long they have lasted, with ``open=``: leaving them out makes times look
+        short, as they are the long ones.
     **options
         As for :func:`duration`.
 
@@ -141,6 +161,11 @@ def resolution_time(x: Any, **options: Any) -> Any:
     --------
     >>> resolution_time([2, 4, 24], measure="within", target=8).value.__round__(4)
     0.6667
+    >>> from cxmodels.metrics import elapsed
+    >>> log = pd.DataFrame({"asked": ["2025-03-03", "2025-03-04", "2025-03-05"], "settled": ["2025-03-04", None, None]})
+    >>> waited = elapsed("asked", "settled", data=log, until="2025-03-06", unit="days")
+    >>> resolution_time("duration", open="open", data=waited, measure="within", target=1).value.__round__(4)
+    0.3333
     """
     return duration(x, **{"name": "Resolution time", **options})
 
@@ -197,13 +222,36 @@ def _times(x: Any, data: Any, name: str) -> Answers:
     return answers
 
 
-def _measure(kind: Any, target: float | None, answers: Answers, unit: str, name: str) -> Measure:
+def _with_open(answers: Answers, open: Any, data: Any) -> Answers:
+    """Durations, and beside them 1 where they are still running."""
+    running = read(open, data, "open")
+    running.only((0, 1), "True and False only")
+    if running.n != answers.n:
+        raise DataError(f"There are {answers.n} durations and {running.n} entries of open: give one for every row.")
+    return replace(answers, values=np.column_stack([answers.values, running.values]), names=[*answers.names, "open"])
+
+
+def _measure(
+    kind: Any, target: float | None, horizon: float | None, answers: Answers, unit: str, name: str
+) -> Measure:
     """The measure by its name; see :func:`duration`."""
+    some_open = answers.values.shape[1] > 1
     if not isinstance(kind, str):
         if isinstance(kind, bool) or not 0 < kind < 1:
             raise SpecError(f"A percentile is a share between 0 and 1, not {kind!r}.")
-        return _percentile(float(kind), unit, name)
+        return (waiting.percentile if some_open else _percentile)(float(kind), unit, name)
     choose("measure", kind, MEASURES)
+    limit = np.nan if target is None else float(target)
+    if kind == "within" and not 0 <= limit < np.inf:
+        raise SpecError(f'measure="within" needs target=, the longest time that keeps the promise, not {target!r}.')
+    if some_open:
+        if kind == "geometric_mean":
+            raise SpecError("A geometric mean of durations still open is not known; ask for the median.")
+        if kind == "mean":
+            return waiting.restricted_mean(horizon, unit, name)
+        if kind == "within":
+            return waiting.share_within(limit, name)
+        return waiting.percentile(0.5 if kind == "median" else 0.9, unit, name)
     if kind == "mean":
         return Measure(
             f"{name}, mean", unit, "mean; interval t", lambda x, w: mean_point(x[:, 0], w), mean_bounds, student=True
@@ -214,13 +262,11 @@ def _measure(kind: Any, target: float | None, answers: Answers, unit: str, name:
         return Measure(f"{name}, geometric mean", unit, method, _log_point, _log_bounds, student=True)
     if kind in ("median", "p90"):
         return _percentile(0.5 if kind == "median" else 0.9, unit, name)
-    if target is None or not np.isfinite(target) or target < 0:
-        raise SpecError(f'measure="within" needs target=, the longest time that keeps the promise, not {target!r}.')
 
     def within(x: Array, w: Array) -> Point:
-        return share_point((x[:, 0] <= target).astype(float), w)
+        return share_point((x[:, 0] <= limit).astype(float), w)
 
-    method = f"share within {target:g}; interval Wilson"
+    method = f"share within {limit:g}; interval Wilson"
     return Measure(f"{name}, within target", SHARE_UNIT, method, within, share_bounds("wilson"), ddof=0)
 
 
