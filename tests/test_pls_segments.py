@@ -154,6 +154,18 @@ def test_bad_requests_are_named(fit, call, words):
         call(fit)
 
 
-def test_pos_refuses_interactions(fit):
-    with pytest.raises(CxError, match="leave 'X:Z' out"):
-        cx.PLS(TEXT + " + X:Z").fit(two_segments(1)).pos(2)
+def test_pos_takes_interactions(fit):
+    """No single row can be moved uphill, by plain fits of both segments."""
+    spec = cx.PLS(TEXT + " + X:Z")
+    data = two_segments(1)
+    pos = spec.fit(data).pos(2, seed=1, starts=1)
+    code = pos.code
+    share = (pos.sizes / pos.sizes.sum()).to_dict()
+    assert pos.objective == pytest.approx(
+        sum(share[k] * r.r_squared["r2"].sum() for k, r in pos.results.items()), abs=1e-6
+    )
+    for row in np.random.default_rng(1).choice(300, 6, replace=False):
+        moved = code.copy()
+        moved[row] = 1 - moved[row]
+        r2 = [spec.fit(data[moved == k]).r_squared["r2"].iloc[0] * (moved == k).mean() for k in (0, 1)]
+        assert sum(r2) <= pos.objective + 2e-6

@@ -325,7 +325,7 @@ class Analyses:
 
         return fimix(self, segments, starts, seed, tolerance, max_iter)  # type: ignore[arg-type]
 
-    def pos(self, segments: int, *, starts: int = 3, seed: int | None = None, smallest: int | None = None) -> PLSPos:
+    def pos(self, segments: int, *, starts: int = 6, seed: int | None = None, smallest: int | None = None) -> PLSPos:
         """Divide respondents so that the model predicts best within segments (PLS-POS, Becker et al. 2013).
 
         Unlike FIMIX-PLS it supposes no distribution and sees differences in the weights as well as in the paths.
@@ -334,7 +334,7 @@ class Analyses:
         ----------
         segments : int
             How many.
-        starts : int, default 3
+        starts : int, default 6
             The first from FIMIX-PLS, the others from random divisions; more find higher summits.
         seed : int, optional
             Same seed, same numbers.

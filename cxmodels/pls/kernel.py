@@ -289,11 +289,12 @@ def conclude(
 
 
 def outer_weights(
-    s: Array, design: Design, tolerance: float, max_iter: int
+    s: Array, design: Design, tolerance: float, max_iter: int, start: Array | None = None
 ) -> tuple[Array, NDArray[np.bool_], NDArray[np.intp]]:
     """Iterate inner and outer approximation until the weights settle (Lohmöller 1989, table 2.1).
 
-    Returns the weights (b, p, j) scaled to unit-variance scores, who converged, and after how many steps.
+    Returns the weights (b, p, j) scaled to unit-variance scores, who converged, and after how many steps. `start` (b, p, j)
+    are weights to begin with, for a solution that is nearly known; by default all are equal.
     """
     if design.scheme == "gsca":
         from .gsca import gsca_weights
@@ -312,7 +313,8 @@ def outer_weights(
         return weights, converged, steps
     if len(live) < b:
         s, scale, mode_b = s[live], scale[live], [(j, k, inv[live]) for j, k, inv in mode_b]
-    w, sw = unit_variance(s, np.broadcast_to(design.mask, (len(live), *design.mask.shape)))
+    first = np.broadcast_to(design.mask, (b, *design.mask.shape)) if start is None else start
+    w, sw = unit_variance(s, first[live])
     for step in range(1, max_iter + 1):
         cor = np.swapaxes(w, 1, 2) @ sw
         new = (sw @ inner_weights(cor, design)) * design.mask

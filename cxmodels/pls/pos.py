@@ -1,8 +1,9 @@
 """PLS-POS: segments within which the model predicts best, found by moving respondents one step uphill at a time.
 
 The hill is the sum of R² over equations, averaged over segments by size. Respondents are ranked by how much better another
-segment predicts their scores than their own; moves of the first few, of single ones and of larger parts of that list are
-all tried in one batch of estimates, and the best is made. It ends when no single move is uphill.
+segment predicts their scores than their own. Moves of single ones are tried in one batch of estimates that start from the
+weights of their segment; then those that lead uphill are tried together, the best two, three and so on, and so are the first
+parts of the list. The best of all these is made. It ends when no single move is uphill.
 
 Source: Becker, Rai, Ringle and Völckner (2013), MIS Quarterly 37(3).
 """
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from ..errors import CxError, DataError, SpecError
 from ..resampling import entropy, whole_number
 from ..results import Result
-from .kernel import Array
+from .kernel import Array, analysed, outer_weights, regressions
 from .permutation import subset_estimates
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 Index = NDArray[np.intp]
 
-_SINGLES = 48  # single moves tried together
+_SINGLES = 250  # single moves tried together
 _MIN_GAIN = 1e-6  # above what the estimates' own tolerance leaves open
 
 
@@ -171,34 +172,116 @@ def _climb(result: PLSResult, code: Index, k: int, least: int) -> tuple[Index, f
 
     moves = 0
     with threadpool_limits(1, user_api="blas"):
-        values, errors = _segments(result, code, k)
-        best = _objective(values, code, result, k)
+        state = _State.of(result, code, k)
+        best = state.objective
         while True:
-            order, target = _candidates(errors, code)
-            found = None
-            for part in _trials(order):
-                trial = np.repeat(code[None], len(part), axis=0)
-                for line, rows in enumerate(part):
-                    trial[line, rows] = target[rows]
-                sums = _objectives(result, trial, code, values, k, least)
-                at = int(np.argmax(sums))
-                if sums[at] > best + _MIN_GAIN:
-                    found = trial[at]
+            order, target = _candidates(state.distance, code)
+            trial = None
+            for first in range(0, len(order), _SINGLES):
+                rows = order[first : first + _SINGLES]
+                gain = state.singles(rows, target[rows], least) - best
+                uphill = rows[np.argsort(-gain, kind="stable")][: int((gain > _MIN_GAIN).sum())]
+                if len(uphill):
+                    trial = state.together(_parts(uphill, order, first == 0), target, least, (rows, gain + best))
                     break
-            if found is None:
+            if trial is None:
                 return code, best, moves
-            moves += int((found != code).sum())
-            code = found
-            values, errors = _segments(result, code, k)
-            best = _objective(values, code, result, k)
+            after = _State.of(result, trial, k)
+            if after.objective <= best + _MIN_GAIN / 2:
+                return code, best, moves
+            moves += int((trial != code).sum())
+            code, best, state = trial, after.objective, after
 
 
-def _trials(order: Index) -> list[list[Index]]:
-    """Moves to try together: first parts of the list of growing size with single rows, then single rows further down."""
-    n = len(order)
-    heads = [order[:m] for m in (2, 3, 5, 8, 12, 20, 32, 50, 80, 125, 200, 320, 500) if m <= n // 2]
-    singles = [order[[i]] for i in range(n)]
-    return [heads + singles[:_SINGLES]] + [singles[i : i + _SINGLES] for i in range(_SINGLES, n, _SINGLES)]
+def _parts(uphill: Index, order: Index, first: bool) -> list[Index]:
+    """Rows to move together: the best single moves, and the first of the list where it begins."""
+    sizes = (2, 3, 5, 8, 12, 20, 32, 50, 80, 125, 200, 320, 500)
+    heads = [uphill[:m] for m in sizes if m < len(uphill)] + [uphill]
+    return heads + [order[:m] for m in sizes if first and m <= len(order) // 2]
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """A division of the rows, with what its segments' estimates say.
+
+    Attributes
+    ----------
+    values : ndarray of shape (k,)
+        Sum of R² of each segment.
+    distance : ndarray of shape (n, k)
+        Sum over equations of |error| over the root of the segment's sum of squared errors.
+    weights : ndarray of shape (k, p, j)
+        Outer weights to start from.
+    """
+
+    result: PLSResult
+    statistic: PLSStatistic
+    code: Index
+    k: int
+    values: Array
+    distance: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, result: PLSResult, code: Index, k: int) -> _State:
+        """Estimate every segment."""
+        statistic = result.statistic()
+        statistic = replace(statistic, tolerance=max(statistic.tolerance, 1e-7))  # enough to rank moves
+        values, distance, weights = _segments(result, statistic, code, k)
+        return cls(result, statistic, code, k, values, distance, weights)
+
+    @property
+    def objective(self) -> float:
+        """Sum of R² of each segment, averaged by size."""
+        return float(_shares(self.code[None], self.result, self.k)[0] @ self.values)
+
+    def singles(self, rows: Index, target: Index, least: int) -> Array:
+        """Objective after moving each of some rows alone."""
+        trial = np.repeat(self.code[None], len(rows), axis=0)
+        trial[np.arange(len(rows)), rows] = target
+        return self.trials(trial, least)
+
+    def together(self, parts: list[Index], target: Index, least: int, alone: tuple[Index, Array]) -> Index:
+        """Best division after moving rows together, or the best of those moved alone."""
+        trial = np.repeat(self.code[None], len(parts), axis=0)
+        for line, rows in enumerate(parts):
+            trial[line, rows] = target[rows]
+        sums = self.trials(trial, least)
+        rows, single = alone
+        if sums.max() > single.max():
+            return trial[int(np.argmax(sums))]
+        out = self.code.copy()
+        row = rows[int(np.argmax(single))]
+        out[row] = target[row]
+        return out
+
+    def trials(self, trial: Index, least: int) -> Array:
+        """Objective of each trial (b, n); only segments that change are estimated anew. Too small ones are no candidates."""
+        k, code = self.k, self.code
+        sums = np.repeat(self.values[None], len(trial), axis=0)
+        changed = np.stack([((trial == s) != (code == s)).any(axis=1) for s in range(k)], axis=1)
+        large = np.stack([(trial == s).sum(axis=1) for s in range(k)], axis=1).min(axis=1) >= least
+        line, segment = np.nonzero(changed & large[:, None])
+        for part in range(0, len(line), 500):
+            at = line[part : part + 500], segment[part : part + 500]
+            inside = (trial[at[0]] == at[1][:, None]).astype(float)
+            sums[at] = self._r_squared(inside, self.weights[at[1]])
+        out = (sums * _shares(trial, self.result, k)).sum(axis=1)
+        return np.where(large, out, -np.inf)
+
+    def _r_squared(self, inside: Array, start: Array) -> Array:
+        """Sum of R² in subsets of the rows (b, n), -inf where there is no estimate."""
+        design, statistic = self.result.layout.design, self.statistic
+        if not statistic.plan.simple or design.corrected.any():
+            _, _, est, bad = subset_estimates(statistic, inside)
+            return np.where(bad, -np.inf, np.nansum(est.r2, axis=1))
+        g = inside if statistic.case_weights is None else inside * statistic.case_weights
+        s = analysed(statistic.moments(g)[1], design)
+        w, converged, _ = outer_weights(s, design, statistic.tolerance, statistic.max_iter, start)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            cor = np.swapaxes(w, 1, 2) @ (s @ w)
+            r2 = (regressions(cor, design)[0] * cor).sum(axis=(1, 2))
+        return np.where(converged & np.isfinite(r2), r2, -np.inf)
 
 
 def _shares(code: Index, result: PLSResult, k: int) -> Array:
@@ -212,47 +295,19 @@ def _case(result: PLSResult) -> Array:
     return np.ones(result.n_obs) if result.case_weights is None else result.case_weights
 
 
-def _objective(values: Array, code: Index, result: PLSResult, k: int) -> float:
-    """Sum of R² of each segment (k,), averaged by size."""
-    return float(_shares(code[None], result, k)[0] @ values)
-
-
-def _objectives(result: PLSResult, trial: Index, code: Index, values: Array, k: int, least: int) -> Array:
-    """Objective of each trial; only segments that change are estimated anew. Too small ones are no candidates."""
-    sums = np.repeat(values[None], len(trial), axis=0)
-    changed = np.stack([((trial == s) != (code == s)).any(axis=1) for s in range(k)], axis=1)
-    large = np.stack([(trial == s).sum(axis=1) for s in range(k)], axis=1).min(axis=1) >= least
-    line, segment = np.nonzero(changed & large[:, None])
-    if len(line):
-        inside = (trial[line] == segment[:, None]).astype(float)
-        _, _, est, bad = subset_estimates(_quick(result), inside)
-        sums[line, segment] = np.where(bad, -np.inf, np.nansum(est.r2, axis=1))
-    out = (sums * _shares(trial, result, k)).sum(axis=1)
-    return np.where(large, out, -np.inf)
-
-
-def _segments(result: PLSResult, code: Index, k: int) -> tuple[Array, Array]:
-    """Sum of R² in each segment (k,), and the distance of every row to every segment (n, k).
-
-    Distance: sum over equations of |error| over the root of the segment's sum of squared errors.
-    """
+def _segments(result: PLSResult, statistic: PLSStatistic, code: Index, k: int) -> tuple[Array, Array, Array]:
+    """Sum of R² in each segment (k,), the distance of every row to every segment (n, k), and outer weights."""
     inside = np.stack([(code == s).astype(float) for s in range(k)])
-    means, _, est, bad = subset_estimates(_quick(result), inside)
+    means, _, est, bad = subset_estimates(statistic, inside)
     homes = np.flatnonzero(result.layout.design.arrows.any(axis=1))
     distance, p = np.empty((len(code), k)), result.x.shape[1]
     table = result.extended.copy()
     for s in range(k):
         table[:, :p] = np.where(np.isnan(result.x), means[s], result.x)
-        scores = result.spec.plan.scores(est, s, table, np.average(table, axis=0, weights=inside[s] * _case(result)))
+        scores = statistic.plan.scores(est, s, table, np.average(table, axis=0, weights=inside[s] * _case(result)))
         error = (scores - scores @ est.paths[s].T)[:, homes]
         distance[:, s] = (np.abs(error) / np.sqrt((error[code == s] ** 2).sum(axis=0))).sum(axis=1)
-    return np.where(bad, -np.inf, np.nansum(est.r2, axis=1)), distance
-
-
-def _quick(result: PLSResult) -> PLSStatistic:
-    """The estimator to the digits that ranking moves needs."""
-    statistic = result.statistic()
-    return replace(statistic, tolerance=max(statistic.tolerance, 1e-7))
+    return np.where(bad, -np.inf, np.nansum(est.r2, axis=1)), distance, est.weights
 
 
 def _candidates(distance: Array, code: Index) -> tuple[Index, Index]:
