@@ -8,9 +8,10 @@ Zhang and Savalei (2023), *Psychological Methods* 28, for fit indices that do no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .missing import case_scores, expect, information
 from .patterns import Array, Patterns, Rows
@@ -164,7 +165,7 @@ def corrected(
     *,
     meats: Sequence[Array] | None = None,
     basis: Array | None = None,
-    keep: Sequence[Array] | None = None,
+    keep: Sequence[NDArray[np.intp]] | None = None,
 ) -> Corrected:
     """Complete-data discrepancy of a model fitted to incomplete data, with its bias.
 
@@ -198,7 +199,7 @@ def corrected(
 
     total = sum(p.total for p in patterns)
     groups = [(p.total / total, p, s) for p, s in zip(patterns, h1, strict=True)]
-    cut = [np.ix_(k, k) for k in keep] if keep is not None else [(slice(None), slice(None))] * len(groups)
+    cut: list[Any] = [np.ix_(k, k) for k in keep] if keep is not None else [(slice(None), slice(None))] * len(groups)
     w = block_diag(*(f * information(p, s.mean, s.cov)[at] for (f, p, s), at in zip(groups, cut, strict=True)))
     v = block_diag(
         *(
