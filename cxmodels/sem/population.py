@@ -477,7 +477,7 @@ def check_spread(s: Array, names: Sequence[str], where: str) -> None:
     roots, vectors = np.linalg.eigh(unit)
     if len(roots) and roots[0] < -1e-8:
         weight = np.abs(vectors[:, 0])
-        culprits = [names[k] for k in np.flatnonzero(weight > 0.2 * weight.max())]
+        culprits = [n for n, w in zip(names, weight, strict=True) if w > 0.2 * weight.max()]
         raise SpecError(
             f"The covariances of {listed(culprits)}{where} contradict one another: no population has such a "
             "matrix (not positive definite); weaken one of them."

@@ -350,7 +350,7 @@ def _intermediate(r: Array, abcd: Array, names: Sequence[str]) -> Array:
     roots, vectors = np.linalg.eigh(x)
     if roots[0] < -1e-8:
         weight = np.abs(vectors[:, 0])
-        culprits = [names[k] for k in np.flatnonzero(weight > 0.2 * weight.max())]
+        culprits = [n for n, w in zip(names, weight, strict=True) if w > 0.2 * weight.max()]
         raise SpecError(
             f"With such skewness and kurtosis the correlations of {listed(culprits)} have no normal variables behind "
             "them; weaken the skewness or the correlations."
