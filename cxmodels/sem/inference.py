@@ -130,7 +130,7 @@ def sandwich_parts(e: Estimate) -> tuple[list[float], list[Array], list[Array], 
 
 def case_scores(e: Estimate) -> list[Array]:
     """Gradient of the log-likelihood of every row by group, (rows, q), not multiplied by weights."""
-    if isinstance(e.objective, Incomplete):
+    if hasattr(e.objective, "case_scores"):
         return e.objective.case_scores(e.x)
     means = e.table.options.means
     out = []
