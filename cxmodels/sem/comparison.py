@@ -32,7 +32,7 @@ def compare(*models: SEMResult) -> pd.DataFrame:
     -------
     DataFrame
         One row per model, in the order given: [df, chisq, chisq_diff, df_diff, pvalue, aic, bic]. `chisq` is
-        uncorrected. Where tests are robust the difference is scaled: Satorra and Bentler (2001) for MLM and
+        uncorrected (none for interaction='lms', whose likelihood is compared with those of others). Where tests are robust the difference is scaled: Satorra and Bentler (2001) for MLM and
         MLR, Satorra (2000) scaled and shifted for MLMV, WLSMV and ULSMV.
 
     Raises
@@ -55,9 +55,12 @@ def compare(*models: SEMResult) -> pd.DataFrame:
     """
     from scipy.special import chdtrc
 
+    from .lms import LMSEstimate, difference
+
     if len(models) < 2 or not all(isinstance(m, SEMResult) for m in models):
         raise SpecError("compare() takes two or more fitted SEM results.")
     _check(models)
+    means = [m.estimate.table.options.means for m in models]
     rows = []
     for i, m in enumerate(models):
         e = m.estimate
@@ -69,10 +72,15 @@ def compare(*models: SEMResult) -> pd.DataFrame:
                 raise SpecError(
                     f"Models {i} and {i + 1} both have {e.df} degrees of freedom, so they are not nested."
                 )
-            diff = _difference(wide, narrow)
+            likelihoods = isinstance(wide, LMSEstimate) or isinstance(narrow, LMSEstimate)
+            diff = difference(wide, narrow) if likelihoods else _difference(wide, narrow)
             p = float(chdtrc(df_diff, max(diff, 0.0)))
         measures = m.fit_measures
-        rows.append((e.df, e.chisq, diff, df_diff, p, measures.get("aic", np.nan), measures.get("bic", np.nan)))
+        unseen = sum(b.p for b in e.blocks) if any(means) and not means[i] else 0  # means that others count
+        aic = measures.get("aic", np.nan) + 2 * unseen
+        bic = measures.get("bic", np.nan) + np.log(e.data.n) * unseen
+        chisq = np.nan if isinstance(e, LMSEstimate) else e.chisq
+        rows.append((e.df, chisq, diff, df_diff, p, aic, bic))
     return pd.DataFrame(rows, columns=["df", "chisq", "chisq_diff", "df_diff", "pvalue", "aic", "bic"])
 
 
