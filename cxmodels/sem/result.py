@@ -512,9 +512,8 @@ class SEMResult(OnScale, Result):
 
     # --- display --------------------------------------------------------------------------------------------
 
-    def headline(self) -> list[tuple[str, str]]:
-        """Return model, rows, convergence and test."""
-        m, plan = self.fit_measures, self.estimate.plan
+    def _beginning(self, model: str) -> list[tuple[str, str]]:
+        """Model, rows and convergence."""
         out = int(self.excluded["rows"].sum()) if len(self.excluded) else 0
         why = ", ".join(f"{r.rows} {r.reason}" for r in self.excluded.itertuples())
         groups = f" in {len(self.rows.labels)} groups" if len(self.rows.labels) > 1 else ""
@@ -524,7 +523,7 @@ class SEMResult(OnScale, Result):
             else "NO: read nothing into the numbers"
         )
         rows = [
-            ("Model", f"SEM, {plan.name}, {self.estimate.npar} parameters"),
+            ("Model", f"SEM, {model}, {self.estimate.npar} parameters"),
             ("Rows", f"{self.n_obs} used{groups}, {out} excluded" + (f" ({why})" if why else "")),
             ("Converged", state + ("" if self.proper else "; improper solution")),
         ]
@@ -532,6 +531,12 @@ class SEMResult(OnScale, Result):
             rows.insert(2, ("Design", self.rows.design))
         if self.engine != "cxmodels":
             rows.insert(1, ("Engine", self.engine))
+        return rows
+
+    def headline(self) -> list[tuple[str, str]]:
+        """Return model, rows, convergence and test."""
+        m, plan = self.fit_measures, self.estimate.plan
+        rows = self._beginning(plan.name)
         p = m.get("pvalue_scaled", m["pvalue"])
         test = f"{m.get('chisq_scaled', m['chisq']):.3f}, df {m['df']:.0f}, p {p:.3f}"
         rows.append(("Chi-square", test + (f" ({plan.test})" if self.scaled is not None else "")))
