@@ -34,6 +34,7 @@ _MODULES = (
     "datasets",
     "drivers",
     "errors",
+    "fieldwork",
     "metrics",
     "model",
     "pls",
@@ -47,7 +48,22 @@ _MODULES = (
 __all__ = [*_HOME, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
-    from . import acsi, churn, datasets, drivers, errors, metrics, model, pls, report, resampling, sem, study, survey
+    from . import (
+        acsi,
+        churn,
+        datasets,
+        drivers,
+        errors,
+        fieldwork,
+        metrics,
+        model,
+        pls,
+        report,
+        resampling,
+        sem,
+        study,
+        survey,
+    )
     from .acsi import SatisfactionIndex
     from .comparison import compare
     from .drivers import Drivers

@@ -24,7 +24,7 @@ ORDER = [
     ("results",),
     ("pls", "sem"),
     ("comparison",),
-    ("acsi", "drivers", "metrics", "churn"),
+    ("acsi", "drivers", "metrics", "churn", "fieldwork"),
     ("datasets",),
     ("studyfile",),
     ("study",),
