@@ -154,7 +154,7 @@ FAULTS = {
     "labels for other groups": (
         fit(model="f =~ x1 + c(a, b, d)*x2 + x3", group="school"), SpecError, "3 entries, but there are 2 groups",
     ),
-    "interaction of constructs": (fit(model=f"{HS}; speed ~ visual:textual"), SpecError, "form product items"),
+    "interaction of three": (fit(model=f"{HS}; x10 ~ visual:textual:speed"), SpecError, "'visual:textual:speed' has three parts"),
     "ordinal with observed causes": (
         fit(ORDINAL.assign(age=DATA["ageyr"]), f"{HS}; visual ~ age", ordered=ITEMS[:3]), SpecError, "'age ~~ age'",
     ),
