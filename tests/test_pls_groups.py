@@ -10,7 +10,7 @@ import pytest
 
 import cxmodels as cx
 from cxmodels.errors import CxError, DataWarning
-from cxmodels.pls.groups import larger_share, pooled_t, welch_t
+from cxmodels.pls.differences import larger_share, pooled_t, welch_t
 
 REFERENCE = Path(__file__).parent / "reference" / "pls"
 MODEL = cx.acsi.ECSI.syntax

@@ -33,6 +33,7 @@ class Analyses:
         seed: int | None = None,
         *,
         strata: str | ArrayLike | None = None,
+        clusters: str | ArrayLike | None = None,
         bootstrap: int = 0,
         adjust: str = "holm",
         level: float = 0.95,
@@ -49,6 +50,9 @@ class Analyses:
             Same seed, same numbers.
         strata : str or array-like of shape (n_obs,), optional
             Labels change places within strata only, such as waves, so that these cannot pass for differences.
+        clusters : str or array-like of shape (n_obs,), optional
+            Rows that were drawn together, such as branches: whole clusters change places, and are resampled. A cluster
+            lies in one group.
         bootstrap : int, default 0
             Replicates within each group, which the tests of Henseler, Keil and Welch need.
         adjust : {"holm", "bh", "none"}, default "holm"
@@ -59,7 +63,8 @@ class Analyses:
         Returns
         -------
         PLSGroups
-            Per-group fits, ``micom``, ``paths``, ``differences(...)``, ``tests``, ``omnibus(...)``.
+            Per-group fits, ``micom``, ``paths``, ``differences(...)``, ``tests``, ``omnibus(...)``, ``overall``,
+            ``overall_omnibus``.
 
         Raises
         ------
@@ -68,7 +73,7 @@ class Analyses:
         """
         from .groups import groups
 
-        return groups(self, by, n, seed, strata, bootstrap, adjust, level)  # type: ignore[arg-type]
+        return groups(self, by, n, seed, strata, clusters, bootstrap, adjust, level)  # type: ignore[arg-type]
 
     # --- fit and choice of models ---------------------------------------------------------------------------
 
@@ -165,6 +170,18 @@ class Analyses:
         from .criteria import goodness_of_fit
 
         return goodness_of_fit(self)  # type: ignore[arg-type]
+
+    @cached_property
+    def gsca_fit(self) -> pd.Series:
+        """Share of the variance of all items and constructs that the model explains, [fit, afit, fit_measurement, fit_structural].
+
+        FIT = 1 - SS(residuals) / SS(items and constructs), what GSCA maximises: the mean of the communalities of items
+        that reflect a construct and of the R² of all constructs, 0 for exogenous ones. AFIT = 1 - (1 - FIT) d0 / d1 charges
+        for free weights, loadings and paths: d0 = rows times items, d1 = d0 less these.
+        """
+        from .criteria import gsca_fit
+
+        return gsca_fit(self)  # type: ignore[arg-type]
 
     def f_squared_refit(self) -> pd.DataFrame:
         """Effect sizes with the whole model estimated anew without each path, as seminr does.

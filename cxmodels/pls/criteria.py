@@ -2,7 +2,8 @@
 
 Sources: Sharma, Sarstedt, Shmueli, Kim and Thiele (2019), Journal of the Association for Information Systems 20(4), for the
 information criteria; Tenenhaus, Esposito Vinzi, Chatelin and Lauro (2005), Computational Statistics & Data Analysis 48(1),
-for communality, redundancy and the goodness of fit; Cohen (1988) for f².
+for communality, redundancy and the goodness of fit; Hwang and Takane (2004), Psychometrika 69(1), and Hwang, DeSarbo and
+Takane (2007), Psychometrika 72(2), for FIT and AFIT; Cohen (1988) for f².
 """
 
 from __future__ import annotations
@@ -74,6 +75,24 @@ def goodness_of_fit(result: PLSResult) -> float:
     many = design.size > 1
     communality = squares[many].sum() / design.size[many].sum() if many.any() else 1.0
     return float(np.sqrt(communality * np.nanmean(result.estimate.r2[0])))
+
+
+def gsca_fit(result: PLSResult) -> pd.Series:
+    """Explained share of the variance of items and constructs together; see :attr:`PLSResult.gsca_fit`."""
+    design, est = result.layout.design, result.estimate
+    linear = len(result.linear)
+    reflected = (design.mask[:, :linear] > 0) & ~design.mode_b[:linear] & ~design.repeated[:linear]
+    items = reflected.any(axis=1)
+    communality = (np.where(reflected, est.item_construct[0, :, :linear], 0.0) ** 2).sum(axis=1)[items]
+    r2 = np.nan_to_num(est.r2[0, :linear])
+    fit = (communality.sum() + r2.sum()) / (len(communality) + linear)
+    several = design.size[:linear] > 1
+    free = (design.mask[:, :linear] * several).sum() + (reflected * several).sum() + design.arrows.sum()
+    cells = result.n_obs * len(communality)
+    adjusted = 1 - (1 - fit) * cells / (cells - free) if cells > free else np.nan
+    names = ["fit", "afit", "fit_measurement", "fit_structural"]
+    values = [fit, adjusted, communality.mean() if len(communality) else np.nan, r2.mean()]
+    return pd.Series(values, names)
 
 
 def f_squared_refit(result: PLSResult) -> pd.DataFrame:

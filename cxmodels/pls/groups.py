@@ -23,8 +23,9 @@ from ..errors import CxError, DataError, DataWarning, SpecError
 from ..inference import ADJUSTMENTS, adjusted_pvalues, choose
 from ..resampling import check_level, entropy, whole_number
 from ..results import Result
+from .differences import larger_share, pooled_t, two_sided, welch_t
 from .kernel import Array
-from .permutation import COMPARED, Pair, composite_names, permute_all, permute_pair, select
+from .permutation import COMPARED, Labels, Pair, Together, composite_names, permute_all, permute_pair, select
 
 if TYPE_CHECKING:
     from .result import PLSResult
@@ -54,7 +55,7 @@ class PLSGroups(Result):
     by: str
     results: dict[Any, PLSResult]
     pairs: tuple[Pair, ...]
-    all_groups: tuple[Array, Array, int] | None
+    together: Together | None
     boots: tuple[Array, ...]
     boot_failed: tuple[int, ...]
     permutations: int
@@ -76,7 +77,7 @@ class PLSGroups(Result):
     @property
     def failed(self) -> int:
         """Permutations left out because some group had no estimate."""
-        return sum(p.failed for p in self.pairs) + (self.all_groups[2] if self.all_groups else 0)
+        return sum(p.failed for p in self.pairs) + (self.together.failed if self.together else 0)
 
     @cached_property
     def micom(self) -> pd.DataFrame:
@@ -96,7 +97,7 @@ class PLSGroups(Result):
             low = np.quantile(null[:, 0], 1 - self.level, axis=0)
             lower, upper = np.quantile(null[:, 1:], [tail, 1 - tail], axis=0)
             p_cor = (1 + (null[:, 0] <= est[0] + 1e-12).sum(axis=0)) / (1 + len(null))
-            p_rest = _two_sided(est[1:], null[:, 1:])
+            p_rest = two_sided(est[1:], null[:, 1:])
             columns = {
                 "group": self.labels[pair.a],
                 "other": self.labels[pair.b],
@@ -201,14 +202,14 @@ class PLSGroups(Result):
             weighted by rows.
         """
         part = self._part(name)
-        if self.all_groups is None:
+        if self.together is None:
             pair = self.pairs[0]
             share = np.prod(self.sizes.to_numpy()) / self.sizes.sum() ** 2
             est, null = share * np.diff(pair.values, axis=0)[0] ** 2, share * pair.null_values**2
         else:
-            est, null, _ = self.all_groups
+            est, null = self.together.variance, self.together.null_variance
         frame = pd.DataFrame(self.point.layout.keys[name])
-        frame["variance"], frame["pvalue"] = est[part], _two_sided(est, null)[part]
+        frame["variance"], frame["pvalue"] = est[part], two_sided(est, null)[part]
         frame["pvalue_adjusted"] = adjusted_pvalues(frame["pvalue"].to_numpy(), self.adjust)
         return frame
 
@@ -231,6 +232,19 @@ class PLSGroups(Result):
         out["pvalue_adjusted"] = by_distance.transform(lambda p: adjusted_pvalues(p.to_numpy(), self.adjust))
         return out
 
+    @cached_property
+    def overall_omnibus(self) -> pd.DataFrame:
+        """One test that the models of all groups say the same (Klesel et al. 2019), index distance, [est, critical, pvalue].
+
+        d_uls and d_g between the item correlations that the groups' models imply, averaged over all pairs, against
+        permutations of all labels; NaN for models with interactions.
+        """
+        of = self.together or self.pairs[0]
+        at_least = (of.null_apart >= of.apart - 1e-12).sum(axis=0)
+        p = np.where(np.isnan(of.apart), np.nan, (1 + at_least) / (1 + len(of.null_apart)))
+        columns = {"est": of.apart, "critical": np.quantile(of.null_apart, self.level, axis=0), "pvalue": p}
+        return pd.DataFrame(columns, index=pd.Index(["d_uls", "d_g"], name="distance"))
+
     @property
     def n_obs(self) -> int:
         """Rows used."""
@@ -249,7 +263,7 @@ class PLSGroups(Result):
         list of (label, value)
         """
         groups = ", ".join(f"{g} ({n} rows)" for g, n in self.sizes.items())
-        runs = len(self.pairs) * self.permutations + (self.permutations if self.all_groups else 0)
+        runs = len(self.pairs) * self.permutations + (self.permutations if self.together else 0)
         text = f"{self.permutations} of each pair's labels; {self.failed} of {runs} failed; seed {self.seed}"
         out = [*self.point.headline(), (f"Groups by {self.by}", groups), ("Permutations", text)]
         if self.boots:
@@ -276,6 +290,8 @@ class PLSGroups(Result):
         if self.boots:
             out["P-values by method"] = self.tests
         if len(self.labels) > 2:
+            if not self.point.spec.plan.terms:
+                out["The models of all groups as a whole"] = self.overall_omnibus.reset_index()
             out["Equal paths in all groups"] = self.omnibus()
         return out
 
@@ -292,7 +308,7 @@ class PLSGroups(Result):
             tail = (1 - self.level) / 2
             null = pair.null_values[:, part]
             lower, upper = np.quantile(null, [tail, 1 - tail], axis=0)
-            return {"lower": lower, "upper": upper, "pvalue": _two_sided(gap, null)}
+            return {"lower": lower, "upper": upper, "pvalue": two_sided(gap, null)}
         a, b = self.boots[pair.a][:, part], self.boots[pair.b][:, part]
         if method == "henseler":
             share = larger_share(a, b)
@@ -303,75 +319,6 @@ class PLSGroups(Result):
         from scipy.stats import t as student
 
         return {"t": t, "df": np.broadcast_to(df, t.shape), "pvalue": 2 * student.sf(np.abs(t), df)}
-
-
-def larger_share(a: Array, b: Array) -> Array:
-    """Share of pairs of replicates in which the second group's is larger (Henseler et al. 2009, eq. 13).
-
-    Replicates are reflected about their mean, 2 m - x, as the formula has it: 1 - mean of H(2 m_a - a_i - 2 m_b + b_j).
-
-    Parameters
-    ----------
-    a, b : ndarray of shape (n, k) and (m, k)
-        Bootstrap replicates of each group.
-
-    Returns
-    -------
-    ndarray of shape (k,)
-
-    Examples
-    --------
-    >>> larger_share(np.array([[3.0], [4.0]]), np.array([[1.0], [2.0]]))
-    array([0.])
-    """
-    out = np.empty(a.shape[1])
-    left, right = np.sort(2 * a.mean(axis=0) - a, axis=0), 2 * b.mean(axis=0) - b
-    for k in range(a.shape[1]):
-        noise = 1e-12 * max(1.0, np.abs(left[:, k]).max())
-        below = np.searchsorted(left[:, k], right[:, k] - noise) + np.searchsorted(left[:, k], right[:, k] + noise)
-        out[k] = below.mean() / (2 * len(a))  # equal ones count half
-    return out
-
-
-def pooled_t(gap: Array, se: Array, se_other: Array, n: int, m: int) -> tuple[Array, float]:
-    """Return t and df of the parametric test with a pooled variance (Keil et al. 2000).
-
-    Parameters
-    ----------
-    gap, se, se_other : ndarray of shape (k,)
-        Difference and bootstrap standard errors of two groups.
-    n, m : int
-        Their rows.
-
-    Returns
-    -------
-    t : ndarray of shape (k,)
-    df : float
-    """
-    df = n + m - 2
-    pooled = np.sqrt((n - 1) ** 2 / df * se**2 + (m - 1) ** 2 / df * se_other**2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(pooled > 1e-12, gap / (pooled * np.sqrt(1 / n + 1 / m)), np.nan), float(df)
-
-
-def welch_t(gap: Array, se: Array, se_other: Array, n: int, m: int) -> tuple[Array, Array]:
-    """Return t and df of the Welch-Satterthwaite test (Sarstedt et al. 2011, eqs. 4-5).
-
-    Parameters
-    ----------
-    gap, se, se_other : ndarray of shape (k,)
-        Difference and bootstrap standard errors of two groups.
-    n, m : int
-        Their rows.
-
-    Returns
-    -------
-    t, df : ndarray of shape (k,)
-    """
-    v = (n - 1) / n * se**2 + (m - 1) / m * se_other**2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        df = v**2 / ((n - 1) / n**2 * se**4 + (m - 1) / m**2 * se_other**4) - 2
-        return np.where(v > 1e-24, gap / np.sqrt(v), np.nan), np.where(v > 1e-24, df, np.nan)
 
 
 def compare_groups(
@@ -424,6 +371,7 @@ def groups(
     n: int,
     seed: int | None,
     strata: str | ArrayLike | None,
+    clusters: str | ArrayLike | None,
     bootstrap: int,
     adjust: str,
     level: float,
@@ -438,21 +386,27 @@ def groups(
     name = by if isinstance(by, str) else "label"
     code, labels = _codes(fit, by, name)
     stratum = np.zeros(fit.n_obs, dtype=np.intp) if strata is None else _codes(fit, strata, "strata", least=1)[0]
+    cluster = None if clusters is None else _codes(fit, clusters, "clusters", least=1)[0]
     notes = _check_strata(code, labels, stratum)
+    _check_clusters(code, labels, stratum, cluster)
+    movable = Labels(code, stratum, cluster)
     results, more = _fits(fit, code, labels, name)
     for category, text in [(DataWarning, t) for t in notes] + more:
         _warnings.warn(text, category, stacklevel=3)
     root = entropy(seed)
     pairs = [
-        permute_pair(fit, code, stratum, a, b, n, (root, 1 + i))
+        permute_pair(fit, movable, a, b, n, (root, 1 + i))
         for i, (a, b) in enumerate(combinations(range(len(labels)), 2))
     ]
-    every = permute_all(fit, code, stratum, len(labels), n, (root, 0)) if len(labels) > 2 else None
+    every = permute_all(fit, movable, len(labels), n, (root, 0)) if len(labels) > 2 else None
     boots, failed = [], []
     for k, result in enumerate(results.values() if bootstrap else ()):
         child = int(np.random.SeedSequence(root, spawn_key=(len(pairs) + 1 + k,)).generate_state(1)[0])
-        inside = stratum[code == k] if strata is not None else None
-        reps = result.bootstrap(bootstrap, seed=child, strata=inside).replicates
+        inside = {
+            "strata": None if strata is None else stratum[code == k],
+            "clusters": None if cluster is None else cluster[code == k],
+        }
+        reps = result.bootstrap(bootstrap, seed=child, **inside).replicates  # type: ignore[arg-type]
         boots.append(select(result.layout, reps.values[reps.ok]))
         failed.append(reps.failed)
     return PLSGroups(
@@ -460,7 +414,7 @@ def groups(
         by=name,
         results=results,
         pairs=tuple(pairs),
-        all_groups=every,
+        together=every,
         boots=tuple(boots),
         boot_failed=tuple(failed),
         permutations=n,
@@ -496,6 +450,23 @@ def _check_strata(code: Index, labels: list[Any], stratum: Index) -> list[str]:
     ]
 
 
+def _check_clusters(code: Index, labels: list[Any], stratum: Index, cluster: Index | None) -> None:
+    """Refuse clusters that lie in several groups or strata, and groups with too few of them to change places."""
+    if cluster is None:
+        return
+    _, first = np.unique(cluster, return_index=True)
+    for what, value in (
+        ("groups; give it as strata, so that labels change places inside", code),
+        ("strata", stratum),
+    ):
+        if mixed := len(np.unique(cluster[value[first][cluster] != value])):
+            raise DataError(f"{mixed} of {len(first)} clusters have rows in several {what}.")
+    count = np.bincount(code[first], minlength=len(labels))
+    if (count < 2).any():
+        few = ", ".join(f"'{labels[k]}' ({count[k]})" for k in np.flatnonzero(count < 2)[:8])
+        raise DataError(f"A group needs two clusters or more to change places with others: {few}; merge groups.")
+
+
 def _fits(
     fit: PLSResult, code: Index, labels: list[Any], name: str
 ) -> tuple[dict[Any, PLSResult], list[tuple[type[Warning], str]]]:
@@ -521,9 +492,3 @@ def _fits(
                 raise type(error)(f"Group '{label}' ({rows[k]} rows): {error}") from None
         events += [(w.category, f"Group '{label}': {w.message}") for w in caught]
     return out, events
-
-
-def _two_sided(est: Array, null: Array) -> Array:
-    """Share of permutations at least as far from zero, the data counted among them (Phipson and Smyth 2010)."""
-    far = np.abs(null) >= np.abs(est) - 1e-12
-    return np.where(np.isnan(est), np.nan, (1 + far.sum(axis=0)) / (1 + len(null)))

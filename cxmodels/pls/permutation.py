@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,8 +103,67 @@ def composite_weights(fit: PLSResult, est: Estimate) -> Array:
     return np.concatenate([own, est.first.item_weights[:, :, fit.spec.plan.dimensions]], axis=2)
 
 
-def permute_pair(fit: PLSResult, code: Index, stratum: Index, a: int, b: int, n: int, seed: tuple[Any, int]) -> Pair:
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What may change places: labels of single rows, or of whole clusters, within strata.
+
+    Parameters
+    ----------
+    code, stratum : ndarray of shape (n,)
+        Group and stratum of each row.
+    cluster : ndarray of shape (n,), optional
+        Rows that keep one label in common.
+    """
+
+    code: Index
+    stratum: Index
+    cluster: Index | None = None
+
+    def permuted(self, rows: Index, n: int, seed: tuple[Any, int]) -> Iterator[Index]:
+        """Yield labels with those of some rows permuted, (batch, n); permutation i has its own seed."""
+        from threadpoolctl import threadpool_limits
+
+        root, number = seed
+        unit = np.arange(len(self.code)) if self.cluster is None else self.cluster
+        _, first, member = np.unique(unit[rows], return_index=True, return_inverse=True)
+        label, stratum = self.code[rows][first], self.stratum[rows][first]
+        blocks = [np.flatnonzero(stratum == s) for s in np.unique(stratum)]
+        for start in range(0, n, _BATCH):
+            size = min(_BATCH, n - start)
+            drawn = np.repeat(label[None], size, axis=0)
+            for line in range(size):
+                rng = np.random.default_rng(np.random.SeedSequence(root, spawn_key=(number, start + line)))
+                for block in blocks:
+                    drawn[line, block] = rng.permutation(label[block])
+            out = np.repeat(self.code[None], size, axis=0)
+            out[:, rows] = drawn[:, member]
+            with threadpool_limits(1, user_api="blas"):  # threads cost more than they give on small matrices
+                yield out
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """All groups at once, and what permuting all labels gave.
+
+    Attributes
+    ----------
+    variance, null_variance : ndarray of shape (k,) and (m, k)
+        Variance of every number between groups, weighted by rows.
+    apart, null_apart : ndarray of shape (2,) and (m, 2)
+        Distances d_uls and d_g between implied correlations, averaged over pairs of groups.
+    failed : int
+    """
+
+    variance: Array
+    null_variance: Array
+    apart: Array
+    null_apart: Array
+    failed: int
+
+
+def permute_pair(fit: PLSResult, labels: Labels, a: int, b: int, n: int, seed: tuple[Any, int]) -> Pair:
     """Compare two groups: their estimates, and n permutations of their labels."""
+    code = labels.code
     rows = np.flatnonzero((code == a) | (code == b))
     statistic = fit.statistic()
     pooled = np.zeros((1, fit.n_obs))
@@ -132,11 +192,11 @@ def permute_pair(fit: PLSResult, code: Index, stratum: Index, a: int, b: int, n:
         mean, var = _score_moments(both, scores, statistic.case_weights)
         mean, logvar = mean.reshape(2, len(first), -1), np.log(var).reshape(2, len(first), -1)
         micom = np.stack([agree, mean[0] - mean[1], logvar[0] - logvar[1]], axis=1)
-        return values, micom, _apart(fit, est), np.any(wrong.reshape(2, -1), axis=0)
+        return values, micom, _apart(fit, est, 2), np.any(wrong.reshape(2, -1), axis=0)
 
     values, composites, apart, _ = compare((code == a)[None, :].astype(float) * pooled)
     nulls, nulls_composites, nulls_apart, failed = [], [], [], 0
-    for batch in permuted(code, rows, stratum, n, seed):
+    for batch in labels.permuted(rows, n, seed):
         v, c, d, lost = compare((batch == a).astype(float) * pooled)
         nulls.append((v[0] - v[1])[~lost])
         nulls_composites.append(c[~lost])
@@ -151,51 +211,34 @@ def permute_pair(fit: PLSResult, code: Index, stratum: Index, a: int, b: int, n:
     return Pair(a, b, values[:, 0], composites[0], null, null_composites, apart[0], null_apart, failed)
 
 
-def _apart(fit: PLSResult, est: Estimate) -> Array:
-    """Distances (b, 2) between the implied correlations of the first and the second half of a stack of estimates."""
+def _apart(fit: PLSResult, est: Estimate, k: int) -> Array:
+    """Distances d_uls and d_g (b, 2) between the implied correlations of k stacks of estimates, averaged over pairs."""
+    size = len(est.paths) // k
     if fit.spec.plan.terms:
-        return np.full((len(est.paths) // 2, 2), np.nan)
-    first, second = np.split(implied(est, fit.layout.design), 2)
-    return distances(first, second)[:, 1:3]
+        return np.full((size, 2), np.nan)
+    groups = np.split(implied(est, fit.layout.design), k)
+    return np.mean([distances(x, y)[:, 1:3] for x, y in combinations(groups, 2)], axis=0)
 
 
-def permute_all(
-    fit: PLSResult, code: Index, stratum: Index, k: int, n: int, seed: tuple[Any, int]
-) -> tuple[Array, Array, int]:
-    """Variance of every number between all groups, for the data and for permutations, and the number that failed."""
-    statistic = fit.statistic()
+def permute_all(fit: PLSResult, labels: Labels, k: int, n: int, seed: tuple[Any, int]) -> Together:
+    """Compare all groups at once: variances of every number, and distances of what their models imply."""
+    statistic, code = fit.statistic(), labels.code
     share = np.bincount(code) / len(code)
 
-    def variance(codes: Index) -> tuple[Array, Any]:
+    def compare(codes: Index) -> tuple[Array, Array, Any]:
         inside = np.concatenate([(codes == g).astype(float) for g in range(k)])
         _, _, est, wrong = subset_estimates(statistic, inside)
         values = numbers(fit, est, inside.sum(axis=1)).reshape(k, len(codes), -1)
         centre = np.einsum("g,gbk->bk", share, values)
-        return np.einsum("g,gbk->bk", share, (values - centre) ** 2), np.any(wrong.reshape(k, -1), axis=0)
+        variance = np.einsum("g,gbk->bk", share, (values - centre) ** 2)
+        return variance, _apart(fit, est, k), np.any(wrong.reshape(k, -1), axis=0)
 
-    est, _ = variance(code[None])
-    parts = [variance(batch) for batch in permuted(code, np.arange(len(code)), stratum, n, seed)]
-    lost = np.concatenate([p[1] for p in parts])
+    variance, apart, _ = compare(code[None])
+    parts = [compare(batch) for batch in labels.permuted(np.arange(len(code)), n, seed)]
+    null, null_apart, lost = (np.concatenate(part) for part in zip(*parts, strict=True))
     if (~lost).sum() < 20:
         raise EstimationError(f"Only {(~lost).sum()} of {n} permutations gave an estimate in all groups.")
-    return est[0], np.concatenate([p[0] for p in parts])[~lost], int(lost.sum())
-
-
-def permuted(code: Index, rows: Index, stratum: Index, n: int, seed: tuple[Any, int]) -> Iterator[Index]:
-    """Yield the labels with those of some rows permuted within strata, (batch, n); permutation i has its own seed."""
-    from threadpoolctl import threadpool_limits
-
-    root, number = seed
-    blocks = [rows[stratum[rows] == s] for s in np.unique(stratum[rows])]
-    for start in range(0, n, _BATCH):
-        size = min(_BATCH, n - start)
-        out = np.repeat(code[None], size, axis=0)
-        for line in range(size):
-            rng = np.random.default_rng(np.random.SeedSequence(root, spawn_key=(number, start + line)))
-            for block in blocks:
-                out[line, block] = rng.permutation(code[block])
-        with threadpool_limits(1, user_api="blas"):  # threads cost more than they give on small matrices
-            yield out
+    return Together(variance[0], null[~lost], apart[0], null_apart[~lost], int(lost.sum()))
 
 
 def _score_moments(inside: Array, scores: Array, case: Array | None) -> tuple[Array, Array]:
