@@ -18,6 +18,7 @@ from .estimate import Estimate
 from .indicators import IndicatorIndex, csi_indicators
 from .journey import Journey, journey
 from .logs import elapsed, fcr_from_log, per_customer
+from .monitor_groups import MonitorGroups
 from .monitoring import Monitor, monitor
 from .planning import SampleSize, sample_size
 from .profile import profile, quadrants
@@ -44,6 +45,7 @@ __all__ = [
     "IndicatorIndex",
     "Journey",
     "Monitor",
+    "MonitorGroups",
     "SampleSize",
     "annual",
     "ces",

@@ -316,7 +316,7 @@ def groups_of(answers: Answers, by: Any) -> tuple[pd.DataFrame, Codes]:
     code : ndarray of int of shape (n,)
         Group of each row, -1 where a label is missing; such rows are warned about.
     """
-    frame = _key_frame(answers, by)
+    frame = key_frame(answers, by)
     if twice := [c for c in frame.columns if list(frame.columns).count(c) > 1]:
         raise SpecError(f"by names {listed(dict.fromkeys(twice))} twice.")
     code = frame.groupby(list(frame.columns), sort=_sortable(frame), observed=True).ngroup().to_numpy()
@@ -331,7 +331,19 @@ def groups_of(answers: Answers, by: Any) -> tuple[pd.DataFrame, Codes]:
     return frame.iloc[first].reset_index(drop=True), code.astype(np.intp)
 
 
-def _key_frame(answers: Answers, by: Any) -> pd.DataFrame:
+def key_frame(answers: Answers, by: Any) -> pd.DataFrame:
+    """Return the labels that divide the rows, one column each.
+
+    Parameters
+    ----------
+    answers : Answers
+    by : column name(s), array-like of shape (n,), frame or mapping of labels
+
+    Returns
+    -------
+    DataFrame
+        n rows, numbered from 0.
+    """
     if isinstance(by, pd.DataFrame | Mapping):
         return pd.DataFrame({str(k): labels(answers, by[k], "by") for k in by})
     many = isinstance(by, list | tuple) and bool(by) and all(isinstance(v, str) for v in by)

@@ -13,6 +13,10 @@ from ..errors import DataError, SpecError, listed, near
 from ..inference import choose, quantile
 from ..results import Result
 from ..survey.frames import to_pandas
+from .answers import Scale, counts_only, read
+from .design import Array
+from .estimate import Asked, Bounds, Estimate, Known, Measure, Point, evaluate
+from .kinds import mean_bounds
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,6 +34,8 @@ class IndicatorIndex(Result):
         contribution (points of the index), lost (points of the index below target)], largest loss first.
     path : DataFrame
         Index year: one column per indicator and ``index``, the targets on the way; the first row is what is.
+    estimate : Estimate
+        The value as other metrics return it, for :func:`difference`.
     """
 
     value: float
@@ -40,16 +46,17 @@ class IndicatorIndex(Result):
     level: float
     indicators: pd.DataFrame
     path: pd.DataFrame
+    estimate: Estimate
 
     @property
     def n_obs(self) -> int:
-        """Number of indicators."""
-        return len(self.indicators)
+        """Answers behind the indicators; without any, the number of indicators."""
+        return self.estimate.n or len(self.indicators)
 
     @property
     def excluded(self) -> pd.DataFrame:
-        """Nothing is left out: [reason, rows], empty."""
-        return pd.DataFrame(columns=["reason", "rows"])
+        """Rows of answers left out, [reason, rows]."""
+        return self.estimate.excluded
 
     def headline(self) -> list[tuple[str, str]]:
         """Return the index, its target and the path.
@@ -59,11 +66,13 @@ class IndicatorIndex(Result):
         list of (label, value)
         """
         rows = [
-            ("CSI", f"{self.value:.2f} on 0–100, from {self.n_obs} weighted indicators"),
+            ("CSI", f"{self.value:.2f} on 0–100, from {len(self.indicators)} weighted indicators"),
             ("Target", f"{self.target:.2f} ({self.target - self.value:+.2f} to go)".replace("-", "−")),
         ]
         if np.isfinite(self.se):
             rows.append((f"{100 * self.level:g}% interval", f"{self.ci_lower:.2f} to {self.ci_upper:.2f}"))
+        if self.estimate.n:
+            rows.append(("Answers", f"{self.estimate.n}; {self.estimate.method}"))
         if len(self.path):
             rows.append(("Path", f"{self.path.index[0]} to {self.path.index[-1]}"))
         return rows
@@ -128,8 +137,14 @@ def csi_indicators(
     se: str | None = None,
     years: Sequence[Any] = (),
     steps: Literal["linear", "halving"] | Mapping[Any, Any] = "linear",
+    data: Any = None,
+    scale: Scale = (0, 100),
+    weights: Any = None,
+    strata: Any = None,
+    clusters: Any = None,
+    by: Any = None,
     level: float = 0.95,
-) -> IndicatorIndex:
+) -> Any:
     """Satisfaction index from a table of indicators on 0-100 with weights, what is, and what should be.
 
     Parameters
@@ -137,7 +152,7 @@ def csi_indicators(
     table : DataFrame
         One row per indicator, named by its index or by the column `indicator`.
     indicator, weight, actual, target : str
-        Columns. Weights of any sum; values 0-100.
+        Columns. Weights of any sum; values 0-100. `actual` is not read where `data` says what is.
     se : str, optional
         Column of the standard errors of what is; indicators are then taken as independent.
     years : sequence, optional
@@ -145,23 +160,35 @@ def csi_indicators(
     steps : {"linear", "halving"} or mapping of year to column or values, default "linear"
         Equal steps; or each year but the last halves the gap, so that most is gained early; or the targets of the years
         after the first as columns of the table or values in its order.
+    data : Survey or DataFrame, optional
+        Answers, a column for every indicator and a row per respondent: what is, is then their means, over those who
+        answered, with standard errors that know that one respondent answered several.
+    scale : (lo, hi), default (0, 100)
+        Ends of the scale of these answers; means are put on 0-100.
+    weights, strata, clusters : column name or array-like of shape (n,), optional
+        Case weights and design of these answers.
+    by : column name(s) or labels of shape (n,), optional
+        Groups of these answers, such as branches or waves. Without `data` columns of the table, which then holds the
+        indicators of every group one below another.
     level : float, default 0.95
         Confidence level.
 
     Returns
     -------
-    IndicatorIndex
+    IndicatorIndex or DataFrame
+        With `by` a row per group: [group..., value, se, ci_lower, ci_upper, n, ..., target, gap].
 
     Raises
     ------
     DataError
-        For values outside 0-100, missing or negative weights, or an indicator given twice.
+        For values outside 0-100 or the scale, missing or negative weights, or an indicator given twice.
     SpecError
         For an unknown column, or a year without a target.
 
     Notes
     -----
-    CSI = sum w x / sum w; se = sqrt(sum w² se²) / sum w.
+    CSI = sum w x / sum w; se = sqrt(sum w² se²) / sum w, or from answers that of the linearised sum. From answers the
+    interval is Student's, from a table normal.
 
     Examples
     --------
@@ -169,21 +196,47 @@ def csi_indicators(
     >>> e = csi_indicators(table, years=[2025, 2026, 2027])
     >>> e.value, e.target, e.path["index"].tolist()
     (67.5, 80.0, [67.5, 73.75, 80.0])
+    >>> answers = pd.DataFrame({"Speed": [9, 8, 7], "Staff": [10, 8, 9]})
+    >>> csi_indicators(table, data=answers, scale=(0, 10)).value
+    82.5
     """
     frame = to_pandas(table)
     if indicator in frame.columns:
         frame = frame.set_index(indicator)
+    if data is None:
+        counts_only("A table of indicators", weights=weights, strata=strata, clusters=clusters)
+        if by is not None:
+            options = {"weight": weight, "actual": actual, "target": target, "se": se, "level": level}
+            return _tables(frame, by, options)
     names = [str(v) for v in frame.index]
     if twice := [n for n in dict.fromkeys(names) if names.count(n) > 1]:
         raise DataError(f"The table names the indicators {listed(twice)} more than once.")
-    w = _column(frame, weight, 0, np.inf)
-    now, goal = _column(frame, actual, 0, 100), _column(frame, target, 0, 100)
+    w, goal = _column(frame, weight, 0, np.inf), _column(frame, target, 0, 100)
     if not w.sum() > 0:
         raise DataError(f"All weights in '{weight}' are 0; at least one must be positive.")
     share = w / w.sum()
-    value, aim = float(share @ now), float(share @ goal)
-    error = np.nan if se is None else float(np.sqrt(((share * _column(frame, se, 0, np.inf)) ** 2).sum()))
-    half = quantile(level) * error
+    if data is None:
+        now = _column(frame, actual, 0, 100)
+        errors = None if se is None else _column(frame, se, 0, np.inf)
+        found = _of_table(now, errors, share, level)
+    else:
+        answers = read(names, data)
+        ends = answers.scale(scale, scale)
+        design = {"weights": weights, "strata": strata, "clusters": clusters, "level": level}
+        found = evaluate(_measure(share, ends), answers, by=by, **design)
+        if by is not None:
+            aim = float(share @ goal)
+            return found if "reference" in found else found.assign(target=aim, gap=found["value"] - aim)
+        parts = [evaluate(_measure(np.ones(1), ends), answers.column(j), **design) for j in range(len(names))]
+        now, errors = np.array([p.value for p in parts]), np.array([p.se for p in parts])
+    return _index(frame, names, share, now, goal, errors, found, list(years), steps)
+
+
+def _index(
+    frame: pd.DataFrame, names: list[str], share: Array, now: Array, goal: Array, errors: Array | None,
+    found: Estimate, years: list[Any], steps: Any,
+) -> IndicatorIndex:  # fmt: skip
+    """Put the index, its indicators and its path together."""
     with np.errstate(divide="ignore", invalid="ignore"):
         attained = np.where(goal > 0, now / goal, np.nan)
     indicators = pd.DataFrame(
@@ -193,14 +246,61 @@ def csi_indicators(
         },
         index=pd.Index(names, name="indicator"),
     )  # fmt: skip
-    path = _path(frame, names, now, goal, list(years), steps)
+    if errors is not None:
+        indicators.insert(2, "se", errors)
+    path = _path(frame, names, now, goal, years, steps)
     path["index"] = path.to_numpy(float) @ share if len(path) else np.array([], dtype=float)
     ordered = indicators.sort_values("lost", ascending=False, kind="stable")
-    lower, upper = (
-        max(value - half, 0.0) if half == half else np.nan,
-        min(value + half, 100.0) if half == half else np.nan,
-    )
-    return IndicatorIndex(value, aim, error, lower, upper, level, ordered, path)
+    ends = found.ci_lower, found.ci_upper
+    return IndicatorIndex(found.value, float(share @ goal), found.se, *ends, found.level, ordered, path, found)
+
+
+def _of_table(now: Array, errors: Array | None, share: Array, level: float) -> Estimate:
+    """The index of a table, with the standard errors that stand in it."""
+    value = float(share @ now)
+    error = np.nan if errors is None else float(np.sqrt(((share * errors) ** 2).sum()))
+    half = quantile(level) * error
+    lower, upper = max(value - half, 0.0) if half == half else np.nan, min(value + half, 100.0) if half == half else np.nan  # fmt: skip
+    method = "weighted mean of indicators" + ("" if errors is None else ", taken as independent; interval normal")
+    return Estimate(value, error, lower, upper, 0, method, metric="CSI", unit="index, 0–100", level=level)
+
+
+def _measure(share: Array, ends: Scale) -> Measure:
+    """Weighted mean of the columns' means on 0-100, each over those who answered."""
+
+    def point(x: Array, w: Array) -> Point:
+        seen = ~np.isnan(x)
+        total = w @ seen
+        if (total == 0).any():
+            raise DataError(f"Nobody of {len(x)} respondents answered {int((total == 0).sum())} of the indicators.")
+        score = 100 * (np.where(seen, x, 0.0) - ends[0]) / (ends[1] - ends[0])
+        means = (w @ np.where(seen, score, 0.0)) / total
+        pull = np.where(seen, score - means, 0.0) * w.sum() / total
+        return Point(float(share @ means), pull @ share, {})
+
+    def bounds(point: Point, known: Known) -> Bounds:
+        lower, upper = mean_bounds(point, known)
+        return max(lower, 0.0), min(upper, 100.0)
+
+    method = f"weighted mean of {len(share)} indicators; interval t"
+    return Measure("CSI", "index, 0–100", method, point, bounds, student=True, partial=True)
+
+
+def _tables(frame: pd.DataFrame, by: Any, options: dict[str, Any]) -> pd.DataFrame:
+    """The index of every group of a table that holds the indicators of all."""
+    if isinstance(by, Asked):
+        raise SpecError("A test of differences needs the answers, data=; of two indices with se= use difference().")
+    columns = [by] if isinstance(by, str) else list(by)
+    for name in columns:
+        if name not in frame.columns:
+            raise SpecError(f"The table has no column '{name}'.{near(name, map(str, frame.columns))}")
+    rows = []
+    for key, part in frame.groupby(columns, sort=False, observed=True):
+        e = csi_indicators(part, **options)
+        known = dict(zip(columns, key, strict=True))
+        ends = {"value": e.value, "se": e.se, "ci_lower": e.ci_lower, "ci_upper": e.ci_upper}
+        rows.append({**known, **ends, "indicators": len(part), "target": e.target, "gap": e.value - e.target})
+    return pd.DataFrame(rows)
 
 
 def _column(frame: pd.DataFrame, name: str, low: float, high: float) -> Any:

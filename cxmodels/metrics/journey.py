@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError, listed
-from ..inference import Adjustment
+from ..inference import Adjustment, adjusted_pvalues
 from ..results import Result
-from .answers import Answers, design_of, labels, read
+from .answers import Answers, design_of, key_frame, labels, read
 from .comparison import differences
 
 
@@ -23,20 +23,27 @@ class Journey(Result):
     Attributes
     ----------
     frame : DataFrame
-        One row per touchpoint: [touchpoint, value, se, ci_lower, ci_upper, n, missing, ...].
+        One row per touchpoint: [touchpoint, value, se, ci_lower, ci_upper, n, missing, ...]; with ``by=`` one per group
+        and touchpoint, the columns of the groups first.
     changes : DataFrame
         From each touchpoint to the next, as of :func:`differences`, with [group, reference, difference, se, t, pvalue,
-        pvalue_adjusted, ...].
+        pvalue_adjusted, ...]; with ``by=`` of every group.
     metric : str
         Name of the metric.
     level : float
         Confidence level.
+    by : tuple of str
+        Columns of `frame` that name the group; empty without ``by=``.
+    gaps : DataFrame
+        With ``by=``: differences between every two groups at each touchpoint, with tests; else empty.
     """
 
     frame: pd.DataFrame
     changes: pd.DataFrame
     metric: str
     level: float
+    by: tuple[str, ...] = ()
+    gaps: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def n_obs(self) -> int:
@@ -48,8 +55,15 @@ class Journey(Result):
         """Answers missing by touchpoint, [reason, rows]."""
         gone = self.frame[self.frame["missing"] > 0]
         return pd.DataFrame(
-            {"reason": [f"no answer at {t}" for t in gone["touchpoint"]], "rows": list(gone["missing"])}
+            {
+                "reason": [f"no answer at {self._place(row)}" for _, row in gone.iterrows()],
+                "rows": list(gone["missing"]),
+            }
         )
+
+    def _place(self, row: pd.Series) -> str:
+        """A touchpoint, and whose."""
+        return f"{row['touchpoint']}" + (f" ({', '.join(str(row[k]) for k in self.by)})" if self.by else "")
 
     def headline(self) -> list[tuple[str, str]]:
         """Return the metric, its lowest point and its largest sure drop.
@@ -61,13 +75,14 @@ class Journey(Result):
         low = self.frame.sort_values("value", kind="stable").iloc[0]
         drops = self.changes[(self.changes["pvalue_adjusted"] < 1 - self.level) & (self.changes["difference"] < 0)]
         rows = [
-            (f"Journey, {self.metric}", f"{len(self.frame)} touchpoints, {self.n_obs} answers"),
-            ("Lowest", f"{low['touchpoint']} ({low['value']:.4g})".replace("-", "−")),
+            (f"Journey, {self.metric}", f"{self.frame['touchpoint'].nunique()} touchpoints, {self.n_obs} answers"),
+            ("Lowest", f"{self._place(low)}, " + f"{low['value']:.4g}".replace("-", "−")),
         ]
         if len(drops):
             worst = drops.sort_values("difference", kind="stable").iloc[0]
-            said = f"{worst['reference']} to {worst['group']} ({worst['difference']:.4g})"
-            return [*rows, ("Largest sure drop", said.replace("(-", "(−"))]
+            whose = f"{', '.join(str(worst[k]) for k in self.by)}: " if self.by else ""
+            size = f"{worst['difference']:.4g}".replace("-", "−")
+            return [*rows, ("Largest sure drop", f"{whose}{worst['reference']} to {worst['group']}, {size}")]
         return [*rows, ("Largest sure drop", "none")]
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -78,7 +93,8 @@ class Journey(Result):
         dict of DataFrame
         """
         shown = ["group", "reference", "difference", "se", "pvalue", "pvalue_adjusted", "ci_lower", "ci_upper"]
-        return {"Touchpoints": self.frame.drop(columns="method"), "Changes": self.changes[shown]}
+        out = {"Touchpoints": self.frame.drop(columns="method"), "Changes": self.changes[[*self.by, *shown]]}
+        return out | ({"Between groups": self.gaps[["touchpoint", *shown]]} if len(self.gaps) else {})
 
 
 def journey(
@@ -92,6 +108,7 @@ def journey(
     weights: Any = None,
     strata: Any = None,
     clusters: Any = None,
+    by: Any = None,
     adjust: Adjustment = "holm",
     level: float = 0.95,
     **options: Any,
@@ -114,8 +131,10 @@ def journey(
         Who answered, in long data: steps of the same person are then compared as pairs. Wide data do so by row.
     weights, strata, clusters : column name or array-like of shape (n,), optional
         Case weights and the design of the sample.
+    by : column name(s) or labels of shape (n,), optional
+        Groups whose journeys are followed side by side and compared at every touchpoint.
     adjust : {"holm", "bh", "none"}, default "holm"
-        Adjustment of the p-values for the number of steps.
+        Adjustment of the p-values for the number of steps, of all groups; and for the number of gaps between groups.
     level : float, default 0.95
         Confidence level.
     **options
@@ -139,21 +158,59 @@ def journey(
     [['book', 4.5], ['arrive', 4.0], ['leave', 2.75]]
     """
     if touchpoint is None:
-        x, where, who, design = _stacked(answers, data, weights, strata, clusters)
         if order is not None or respondent is not None:
             raise SpecError("order= and respondent= are for long data, with touchpoint=.")
+        x, where, who, design, keys = _stacked(answers, data, weights, strata, clusters, by)
     else:
-        x, where, who, design = _long(answers, touchpoint, data, order, respondent, weights, strata, clusters)
+        x, where, who, design, keys = _long(
+            answers, touchpoint, data, order, respondent, weights, strata, clusters, by
+        )
     if len(where.cat.categories) < 2:
         raise SpecError(f"A journey needs at least two touchpoints, not {listed(where.cat.categories)}.")
     common = {**options, "weights": design["weights"], "strata": design["strata"], "level": level}
-    frame = metric(x, by=where.rename("touchpoint"), clusters=design["clusters"], **common)
     pairs = design["clusters"] if design["clusters"] is not None else who
-    changes = differences(metric, x, by=where, compare="previous", adjust=adjust, clusters=pairs, **common)
-    return Journey(frame, changes, getattr(metric, "__name__", str(metric)), level)
+    where = where.rename("touchpoint")
+    called = getattr(metric, "__name__", str(metric))
+    if keys is None:
+        frame = metric(x, by=where, clusters=design["clusters"], **common)
+        changes = differences(metric, x, by=where, compare="previous", adjust=adjust, clusters=pairs, **common)
+        return Journey(frame, changes, called, level)
+    names = tuple(map(str, keys.columns))
+    frame = metric(x, by=keys.assign(touchpoint=where), clusters=design["clusters"], **common)
+    if hidden := [n for n in names if n not in frame]:
+        raise SpecError(
+            f"The groups may not be called {listed(hidden)}, which the result uses itself; rename the column."
+        )
+    groups = frame[list(names)].drop_duplicates().itertuples(index=False, name=None)
+    inside = {
+        g: np.logical_and.reduce([keys[n].to_numpy() == v for n, v in zip(names, g, strict=True)]) for g in groups
+    }
+    steps = {
+        g: differences(metric, x.where(rows), by=where, compare="previous", clusters=pairs, **common)
+        for g, rows in inside.items()
+    }
+    gaps = {
+        (t,): differences(metric, x.where(where == t), by=keys, clusters=design["clusters"], **common)
+        for t in where.cat.categories
+    }
+    return Journey(frame, _joined(steps, names, adjust), called, level, names, _joined(gaps, ("touchpoint",), adjust))
 
 
-def _stacked(answers: Any, data: Any, weights: Any, strata: Any, clusters: Any) -> tuple[Any, pd.Series, Any, dict]:
+def _joined(parts: Mapping[tuple[Any, ...], pd.DataFrame], names: Sequence[str], adjust: Adjustment) -> pd.DataFrame:
+    """Tests of several families below one another, adjusted as one."""
+    frames = []
+    for key, part in parts.items():
+        for at, (name, value) in enumerate(zip(names, key, strict=True)):
+            part.insert(at, name, value)
+        frames.append(part)
+    out = pd.concat(frames, ignore_index=True)
+    return out.assign(pvalue_adjusted=adjusted_pvalues(out["pvalue"].to_numpy(float), adjust))
+
+
+Parts = tuple[pd.Series, pd.Series, Any, dict[str, Any], pd.DataFrame | None]
+
+
+def _stacked(answers: Any, data: Any, weights: Any, strata: Any, clusters: Any, by: Any) -> Parts:
     """Wide answers as one long column; the respondent is the row."""
     names = list(answers) if isinstance(answers, Mapping) and data is not None else None
     wide = read([answers[n] for n in names] if names else answers, data)
@@ -163,12 +220,14 @@ def _stacked(answers: Any, data: Any, weights: Any, strata: Any, clusters: Any) 
     x = pd.Series(wide.values.T.ravel(), name="answers")
     where = pd.Series(pd.Categorical(np.repeat(said, wide.n), categories=said))
     repeated = {role: None if v is None else np.tile(v, k) for role, v in design.items()}
-    return x, where, np.tile(np.arange(wide.n), k), repeated
+    keys = None if by is None else pd.concat([key_frame(wide, by)] * k, ignore_index=True)
+    return x, where, np.tile(np.arange(wide.n), k), repeated, keys
 
 
 def _long(
-    answers: Any, touchpoint: Any, data: Any, order: Any, respondent: Any, weights: Any, strata: Any, clusters: Any
-) -> tuple[Any, pd.Series, Any, dict]:
+    answers: Any, touchpoint: Any, data: Any, order: Any, respondent: Any, weights: Any, strata: Any, clusters: Any,
+    by: Any,
+) -> Parts:  # fmt: skip
     one = read(answers, data)
     where = labels(one, touchpoint, "touchpoint")
     if order is not None:
@@ -180,7 +239,8 @@ def _long(
     where = where.cat.remove_unused_categories()
     who = None if respondent is None else labels(one, respondent, "respondent").to_numpy()
     x = pd.Series(one.values[:, 0], name=one.names[0])
-    return x, where, who, _design(one, weights, strata, clusters)
+    keys = None if by is None else key_frame(one, by)
+    return x, where, who, _design(one, weights, strata, clusters), keys
 
 
 def _design(answers: Answers, weights: Any, strata: Any, clusters: Any) -> dict[str, Any]:

@@ -20,12 +20,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError, listed
-from ..inference import quantile
+from ..inference import adjusted_pvalues, quantile
 from ..results import Result
-from .answers import Scale, design_of, labels, read
-from .design import Array, Codes
+from .answers import Answers, Scale, design_of, groups_of, labels, read
+from .design import Array, Codes, Design
+from .monitor_groups import MonitorGroups
 
 RULES = ("beyond", "run", "two_of_three")
 
@@ -56,6 +58,8 @@ class Monitor(Result):
         Confidence level of the intervals.
     missing : int
         Rows left out.
+    deff : float
+        How much more the means vary than those of as many single answers, for strata and clusters.
     """
 
     cells: pd.DataFrame
@@ -68,6 +72,7 @@ class Monitor(Result):
     rules: tuple[str, ...]
     level: float
     missing: int
+    deff: float = 1.0
 
     @property
     def n_obs(self) -> int:
@@ -86,6 +91,34 @@ class Monitor(Result):
         news = self.cells[self.cells["signal"] != ""]
         return news[["unit", "period", "n", "mean", "centre", "z", "signal"]].reset_index(drop=True)
 
+    def changes(self, adjust: str = "holm") -> pd.DataFrame:
+        """Test the raw mean of every unit against that of its period before.
+
+        Parameters
+        ----------
+        adjust : {"holm", "bh", "none"}, default "holm"
+            Adjustment for so many tests.
+
+        Returns
+        -------
+        DataFrame
+            [unit, period, previous, change, se, z, pvalue, pvalue_adjusted]. The standard error is that of who answered;
+            whether a change is news beyond a unit's usual months the signals say.
+        """
+        from scipy.special import ndtr
+
+        cells = self.cells.sort_values(["unit", "period"], kind="stable")
+        before = cells.groupby("unit", observed=True)[["period", "mean", "se"]].shift()
+        out = pd.DataFrame({
+            "unit": cells["unit"], "period": cells["period"], "previous": before["period"],
+            "change": cells["mean"] - before["mean"], "se": np.hypot(cells["se"], before["se"]),
+        })[before["mean"].notna()].reset_index(drop=True)  # fmt: skip
+        out["previous"] = out["previous"].astype(cells["period"].dtype)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out["z"] = out["change"] / out["se"]
+        out["pvalue"] = 2 * ndtr(-np.abs(out["z"].to_numpy(float)))
+        return out.assign(pvalue_adjusted=adjusted_pvalues(out["pvalue"].to_numpy(float), adjust))
+
     def headline(self) -> list[tuple[str, str]]:
         """Return what was monitored, the spread by source, and signals found and expected.
 
@@ -102,7 +135,8 @@ class Monitor(Result):
             ("Monitor", f"{len(self.units)} units, {len(self.periods)} periods, {self.n_obs} answers{gone}"),
             (
                 "Spread (sd)",
-                f"answers {self.within:.3g}, units {self.between:.3g}, months of a unit {self.monthly:.3g}",
+                f"answers {self.within:.3g}, units {self.between:.3g}, months of a unit {self.monthly:.3g}"
+                + (f"; design effect {self.deff:.3g}" if self.deff != 1 else ""),
             ),
             ("Beyond limits", f"{beyond} of {len(self.cells)} unit-periods; {chance:.1f} expected by chance"),
             ("Signals", f"{int((self.cells['signal'] != '').sum())} by the rules {', '.join(self.rules)}"),
@@ -126,12 +160,15 @@ def monitor(
     *,
     data: Any = None,
     weights: Any = None,
+    strata: Any = None,
+    clusters: Any = None,
+    by: Any = None,
     sigma: float = 3.0,
     rules: Sequence[str] = ("beyond", "run"),
     run: int = 8,
     scale: Scale | None = None,
     level: float = 0.95,
-) -> Monitor:
+) -> Any:
     """Follow employees or branches month by month, with shrinkage for few answers and control limits.
 
     Parameters
@@ -144,6 +181,10 @@ def monitor(
         The table that column names speak of.
     weights : column name or array-like of shape (n,), optional
         Case weights; a cell then counts with its effective number of answers.
+    strata, clusters : column name or array-like of shape (n,), optional
+        Design of the sample. A cell is too small to tell its own design effect, so that of all cells together is taken.
+    by : column name(s) or labels of shape (n,), optional
+        Groups of units, such as regions, each with its own means of the periods and its own spread.
     sigma : float, default 3
         Width of the limits. At 3 about one cell in 370 lies beyond by chance.
     rules : sequence of {"beyond", "run", "two_of_three"}, default ("beyond", "run")
@@ -158,12 +199,12 @@ def monitor(
 
     Returns
     -------
-    Monitor
+    Monitor or MonitorGroups
 
     Raises
     ------
     DataError
-        For fewer than three units, or no cell with two answers.
+        For fewer than three units, or no cell with two answers; with `by` in any group.
     SpecError
         For an unknown rule.
 
@@ -187,8 +228,12 @@ def monitor(
     known = ~np.isnan(answers.values[:, 0]) & who.notna().to_numpy() & when.notna().to_numpy()
     if not known.any():
         raise DataError(f"None of {answers.n} rows has a score, a unit and a period.")
-    w = design_of(answers, weights, None, None, np.ones(answers.n, dtype=bool)).weights
+    design = design_of(answers, weights, strata, clusters, np.ones(answers.n, dtype=bool))
+    w = design.weights
     known &= w > 0
+    if by is not None:
+        options = {"sigma": sigma, "rules": rules, "run": run, "scale": scale, "level": level}
+        return _by_group(answers, who, when, known, design, by, options)
     cells = _cells(answers.values[known, 0], w[known], who[known], when[known])
     names, u = np.unique(cells["unit"].to_numpy(), return_inverse=True)
     if len(names) < 3:
@@ -200,6 +245,8 @@ def monitor(
         raise DataError("No unit has two answers in one period, so luck and change cannot be told apart.")
     within = float(np.sqrt(cells.pop("_squares").sum() / spare))
     noise = within**2 / cells.pop("_n_eff").to_numpy()
+    deff = _design_effect(answers.values[:, 0], known, who, when, design, noise) if design.complex else 1.0
+    noise = deff * noise
     y = cells["mean"].to_numpy()
     between, monthly = _variances(y, noise, u, t)
     fit = _predict(y, noise, u, t, between, monthly)
@@ -227,8 +274,53 @@ def monitor(
     periods = periods.assign(mean=fit["mu"], se=fit["mu_se"])
     return Monitor(
         cells.reset_index(drop=True), units.sort_values(["rank"], kind="stable"), periods, within, between, monthly,
-        float(sigma), tuple(rules), level, int(answers.n - known.sum()),
+        float(sigma), tuple(rules), level, int(answers.n - known.sum()), deff,
     )  # fmt: skip
+
+
+def _by_group(
+    answers: Answers, who: pd.Series, when: pd.Series, known: NDArray[np.bool_], design: Design, by: Any, options: Any
+) -> MonitorGroups:
+    """Fit each group on its own."""
+    keys, code = groups_of(answers, by)
+    names = [k[0] if len(k) == 1 else ", ".join(map(str, k)) for k in keys.itertuples(index=False, name=None)]
+    monitors = {}
+    for g, name in enumerate(names):
+        rows = np.flatnonzero(known & (code == g))
+        sampled: dict[str, Any] = {
+            "weights": design.weights[rows] if design.weighted else None,
+            "strata": None if design.strata is None else design.strata[rows],
+            "clusters": None if design.clusters is None else design.clusters[rows],
+        }
+        try:
+            monitors[name] = monitor(
+                answers.values[rows, 0], who.iloc[rows].array, when.iloc[rows].array, **sampled, **options
+            )
+        except DataError as error:
+            raise DataError(f"Group {name!r}: {error}") from None
+    return MonitorGroups(monitors, keys, int(answers.n - (known & (code >= 0)).sum()))
+
+
+def _design_effect(
+    x: Array, known: NDArray[np.bool_], who: pd.Series, when: pd.Series, design: Design, noise: Array
+) -> float:
+    """Variance of the cells' means under the design over that of single answers, all cells together (Wolter 2007, ch. 7)."""
+    from scipy.sparse import csr_matrix
+
+    rows = np.flatnonzero(known)
+    frame = pd.DataFrame({"unit": who.astype(str).to_numpy()[rows], "period": when.array[rows]})
+    cell = frame.groupby(["unit", "period"], observed=True, sort=True).ngroup().to_numpy()
+    w = design.weights[rows]
+    total = np.bincount(cell, w)
+    z = w / total[cell] * (x[rows] - (np.bincount(cell, w * x[rows]) / total)[cell])
+    se = design.spread(csr_matrix((z, (rows, cell)), shape=(len(x), len(total)))).se()
+    drawn = pd.DataFrame({"cell": cell, "unit": design.unit[rows], "stratum": design.stratum[design.unit[rows]]})
+    units = drawn.groupby("cell")["unit"].nunique().to_numpy()
+    free = units - drawn.groupby("cell")["stratum"].nunique().to_numpy()
+    told = free > 0
+    if not told.any():
+        raise DataError("Every unit-period lies in one cluster, so that what clusters do to its mean cannot be told.")
+    return float((se[told] ** 2 * units[told] / free[told]).sum() / noise[told].sum())
 
 
 def _cells(x: Array, w: Array, who: pd.Series, when: pd.Series) -> pd.DataFrame:
