@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +60,48 @@ class Result:
             parts.append(f"{title}\n{shown}")
         return "\n\n".join(parts)
 
+    def to_table(
+        self,
+        format: str = "html",
+        path: str | Path | None = None,
+        *,
+        what: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> str | Path:
+        """Return the result as tables in journal style, or write them to a file.
+
+        Parameters
+        ----------
+        format : {"html", "latex", "markdown", "xlsx"}, default "html"
+        path : str or Path, optional
+            File to write, whole or not at all; a workbook needs one.
+        what : str or sequence of str, optional
+            Which tables; default all there are.
+        **options
+            labels, digits, stars, as for :func:`cxmodels.report.table`, which also puts models side by side.
+
+        Returns
+        -------
+        str or Path
+            The text, or the file written.
+
+        Raises
+        ------
+        SpecError
+            For an unknown format, table or option.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.SEM("visual =~ x1 + x2 + x3").fit(cx.datasets.load("holzinger"))
+        >>> print(res.to_table("markdown", what="measurement").splitlines()[5])
+        | x1 | 1.00 |  |  |  | .62 |  |  |  |
+        """
+        from .report.publication import table
+
+        made = table(self, what=what, **options)
+        return made.to(format) if path is None else made.write(path, format)
+
     def __str__(self) -> str:
         return self.summary()
 
@@ -68,7 +112,7 @@ class Result:
         return "\n".join(lines + [f"Warning: {w}" for w in self.warnings])
 
     def _repr_html_(self) -> str:
-        # The one import against the direction of the package, made when a notebook asks: pictures are the report's.
+        # Against the direction of the package, when somebody asks to see: pictures and published tables are the report's.
         from .report.notebook import notebook_html
 
         return notebook_html(self)

@@ -119,7 +119,8 @@ def htmt(e: Estimate) -> pd.DataFrame:
 def fornell_larcker(e: Estimate) -> pd.DataFrame:
     """Correlations of the constructs, with the square root of the AVE on the diagonal."""
     block, s = e.blocks[0], e.states[0]
-    ave = reliability(e, [""])["ave"]
+    ave = reliability(e, range(len(e.blocks) // e.table.levels))["ave"]
+    ave = ave.xs(0, level="group") if ave.index.nlevels > 1 else ave
     names = [n for n in block.names[block.p :] if n in ave.index]
     at = [block.names.index(n) for n in names]
     cov = s.cov[np.ix_(at, at)]

@@ -1,0 +1,285 @@
+"""Tables of covariance-based models: measurement, structure, defined parameters, validity, fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import CxError
+from ..sem import SEMBootstrap, SEMResult, compare
+from .table_layout import estimate_columns, headed, side_by_side, square
+from .tables import Column, Table, number_text
+
+__all__ = ["defined", "fit", "fit_line", "measurement", "structural", "validity"]
+
+Given = dict[str, Any]
+B = Column("est", "b", pvalue="pvalue")
+SE, Z, P = Column("se", "SE"), Column("z", "z"), Column("pvalue", "p", "p")
+BETA = Column("std_all", "β", "unit", pvalue="pvalue")
+QUALITY = (Column("alpha", "α", "unit"), Column("cr", "CR", "unit"), Column("ave", "AVE", "unit"))
+VALUES = ("est", "se", "z", "pvalue", "ci_lower", "ci_upper", "std_all", "alpha", "cr", "ave", "r2")
+R2 = Column("r2", "R²", "unit")
+TESTS = {
+    "satorra.bentler": "Satorra-Bentler scaled", "yuan.bentler.mplus": "Yuan-Bentler scaled",
+    "scaled.shifted": "scaled and shifted", "mean.var.adjusted": "mean and variance adjusted",
+}  # fmt: skip
+
+
+def measurement(given: Given, stars: bool, digits: int) -> Table | None:
+    """Loadings and weights of the items, with the reliability of each construct on its heading line."""
+    parts = {}
+    for name, result, frame in _parts(given):
+        lines = frame[frame["op"].isin(["=~", "<~"])].rename(columns={"lhs": "construct", "rhs": "item"})
+        if len(lines):
+            parts[name] = headed(
+                _unfixed(lines), "construct", "item", _of_group(result.reliability, frame)[["alpha", "cr", "ave"]]
+            )
+    if not parts:
+        return None
+    frame, models = _joined(parts, ("construct", "item"))
+    short, full = (B, SE, BETA), (B, SE, Z, P, BETA, *QUALITY)
+    columns = [Column("item", "Construct and item", "text"), *estimate_columns(models, short, full, stars)]
+    notes = [*_notes(given), "β = standardised loading."]
+    if len(models) == 1:
+        notes.append("α = Cronbach's alpha; CR = composite reliability; AVE = average variance extracted.")
+    if any(((r["op"] == "=~") & (r["se"] == 0)).any() for _, _, r in _parts(given)):
+        notes.append("A loading without standard error is fixed, to set the scale of its construct.")
+    if any((r["op"] == "<~").any() for _, _, r in _parts(given)):
+        notes.append("Items of composites have weights in place of loadings.")
+    return Table("Measurement Model", frame, columns, notes, digits, "measurement")
+
+
+def structural(given: Given, stars: bool, digits: int) -> Table | None:
+    """Paths by outcome, with the variance explained on the heading line."""
+    parts = {}
+    for name, result, frame in _parts(given):
+        lines = frame[frame["op"] == "~"].rename(columns={"lhs": "outcome", "rhs": "predictor"})
+        if len(lines):
+            r2 = result.r_squared.set_index(["name", "group"])["r2"].xs(_group(frame, result), level="group")
+            parts[name] = headed(_unfixed(lines), "outcome", "predictor", r2.to_frame())
+    if not parts:
+        return None
+    frame, models = _joined(parts, ("outcome", "predictor"))
+    short, full = (B, SE, BETA, R2), (B, SE, _interval(given), Z, P, BETA, R2)
+    columns = [Column("predictor", "Outcome and predictor", "text"), *estimate_columns(models, short, full, stars)]
+    return Table("Structural Model", frame, columns, [*_notes(given), "β = standardised path."], digits, "structural")
+
+
+def defined(given: Given, stars: bool, digits: int) -> Table | None:
+    """Parameters written with ``:=``, such as indirect effects."""
+    parts = {}
+    for name, result in given.items():
+        lines = _estimates(result)
+        lines = lines[lines["op"] == ":="].drop(columns="label").rename(columns={"lhs": "label"})
+        if len(lines):
+            parts[name] = lines
+    if not parts:
+        return None
+    frame = side_by_side(parts, ["label"], VALUES)
+    short, full = (B, SE, BETA), (B, SE, _interval(given), Z, P, BETA)
+    columns = [Column("label", "Effect", "text"), *estimate_columns(list(parts), short, full, stars)]
+    notes = [*_notes(given), "β = the same of standardised parameters."]
+    return Table("Defined Effects", frame, columns, notes, digits, "defined")
+
+
+def validity(given: Given, stars: bool, digits: int) -> Table | None:
+    """Correlations of constructs, roots of the AVE on the diagonal, HTMT above it; of the first model and group."""
+    result = _point(next(iter(given.values())))
+    if result.estimate.table.levels > 1:
+        return None
+    lower = result.fornell_larcker
+    if len(lower) < 2:
+        return None
+    frame, columns = square(lower, result.htmt)
+    notes = [
+        "Below the diagonal: correlations of the constructs; on it: square roots of the average variance extracted "
+        "(Fornell & Larcker, 1981); above it: heterotrait-monotrait ratios (Henseler et al., 2015)."
+    ]
+    if len(given) > 1 or len(result.rows.labels) > 1:
+        whose = [next(iter(given))] if len(given) > 1 else []
+        whose += [f"group {result.rows.labels[0]}"] if len(result.rows.labels) > 1 else []
+        notes.append(f"Of {', '.join(whose)}.")
+    return Table("Discriminant Validity", frame, columns, notes, digits, "validity")
+
+
+def fit(given: Given, stars: bool, digits: int) -> Table:
+    """One line per model: test, indices, information criteria; the difference test where models are nested."""
+    points = {name: _point(r) for name, r in given.items()}
+    rows = [{"model": name, **_measures(r)} for name, r in points.items()]
+    columns = [Column("model", "Model", "text")] if len(points) > 1 else []
+    columns += [
+        Column("chisq", "χ²"), Column("df", "df", "count"), Column("pvalue", "p", "p"),
+        Column("cfi", "CFI", "fit"), Column("tli", "TLI", "fit"), Column("rmsea", "RMSEA", "fit"),
+        Column(("rmsea_ci_lower", "rmsea_ci_upper"), "90% CI", "fit interval"), Column("srmr", "SRMR", "fit"),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    notes = []
+    if len(points) > 1:
+        columns += [Column(k, k.upper()) for k in ("aic", "bic") if frame[k].notna().any()]
+        differences, why = _differences(list(points.values()))
+        notes += [why] if why else []
+        if differences is not None:
+            frame = frame.join(differences)
+            columns += [
+                Column("chisq_diff", "Δχ²"),
+                Column("df_diff", "Δdf", "count"),
+                Column("pvalue_diff", "p", "p"),
+            ]
+            notes.append("Δ: each model against the one above it.")
+    sizes = dict.fromkeys(r.n_obs for r in points.values())
+    notes.insert(0, f"N = {', '.join(map(str, sizes))}.")
+    notes += _robust_notes(points)
+    notes += _notes(given, errors=False)
+    return Table("Model Fit", frame, columns, notes, digits, "fit")
+
+
+def fit_line(result: SEMResult | SEMBootstrap, digits: int = 2) -> str:
+    """Say how well a model fits in one line, as a journal wants it.
+
+    Parameters
+    ----------
+    result : SEMResult or SEMBootstrap
+    digits : int, default 2
+        Decimals of the chi-square.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> res = cx.SEM("visual =~ x1 + x2 + x3; speed =~ x7 + x8 + x9").fit(cx.datasets.load("holzinger"))
+    >>> cx.report.fit_line(res)
+    'χ²(8, N = 301) = 47.41, p < .001, CFI = .879, TLI = .774, RMSEA = .128, 90% CI [.094, .164], SRMR = .079'
+    """
+    point = _point(result)
+    m = _measures(point)
+    p = number_text(m["pvalue"], "p", digits) if np.isfinite(m["pvalue"]) else "–"
+    test = f"χ²({m['df']:.0f}, N = {point.n_obs}) = {number_text(m['chisq'], 'number', digits)}"
+    kind = TESTS.get(point.estimate.plan.test, "")
+    said = [f"{kind} {test}".strip(), f"p {p}" if p.startswith("<") else f"p = {p}"]
+    said += [f"{k.upper()} = {number_text(m[k], 'fit', digits)}" for k in ("cfi", "tli", "rmsea")]
+    ends = [
+        number_text(m[f"rmsea_ci_{e}"], "fit", digits) for e in ("lower", "upper") if np.isfinite(m[f"rmsea_ci_{e}"])
+    ]
+    said += [f"90% CI [{', '.join(ends)}]"] if len(ends) == 2 else []
+    return ", ".join([*said, f"SRMR = {number_text(m['srmr'], 'fit', digits)}"])
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def _point(result: Any) -> SEMResult:
+    return result.result if isinstance(result, SEMBootstrap) else result
+
+
+def _estimates(result: Any) -> pd.DataFrame:
+    return result.estimates
+
+
+def _parts(given: Given) -> list[tuple[str, SEMResult, pd.DataFrame]]:
+    """Name, result and estimates of every model, or of every group of a model."""
+    out = []
+    for name, result in given.items():
+        point, frame = _point(result), _estimates(result)
+        labels = point.rows.labels
+        if len(labels) == 1:
+            out.append((name, point, frame))
+            continue
+        for label in labels:
+            called = str(label) if len(given) == 1 else f"{name}, {label}"
+            out.append((called, point, frame[frame["group"] == label]))
+    return out
+
+
+def _group(frame: pd.DataFrame, result: SEMResult) -> Any:
+    labels = result.rows.labels
+    return labels[0] if len(labels) == 1 else frame["group"].iloc[0]
+
+
+def _of_group(reliability: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    if reliability.index.nlevels == 1:
+        return reliability
+    return pd.DataFrame(reliability.xs(frame["group"].iloc[0], level="group"))
+
+
+def _unfixed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Fixed parameters have no standard error to print."""
+    return frame.assign(se=frame["se"].where(frame["se"] > 0))
+
+
+def _joined(parts: dict[str, pd.DataFrame], keys: tuple[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    """Lines of all models, heading lines told by their first key alone."""
+    models = list(parts)
+    frame = side_by_side(parts, keys, VALUES)
+    heads = {tuple(line) for p in parts.values() for line in p.loc[p["heading"], list(keys)].to_numpy()}
+    frame["heading"] = [tuple(line) in heads for line in frame[list(keys)].to_numpy()]
+    return frame, models
+
+
+def _interval(given: Given) -> Column:
+    level = next(iter(given.values()))
+    percent = 100 * level.level if isinstance(level, SEMBootstrap) else 95
+    return Column(("ci_lower", "ci_upper"), f"{percent:g}% CI", "interval")
+
+
+def _suffix(result: SEMResult, name: str) -> str:
+    """The form of a fit index to print: robust, else scaled, else as it is."""
+    m = result.fit_measures
+    for suffix in ("_robust", "_scaled"):
+        if np.isfinite(m.get(f"{name}{suffix}", np.nan)):
+            return suffix
+    return ""
+
+
+def _measures(result: SEMResult) -> dict[str, float]:
+    m = result.fit_measures
+    scaled = "_scaled" if "chisq_scaled" in m else ""
+    out = {k: m[f"{k}{scaled}"] for k in ("chisq", "df", "pvalue")}
+    for name in ("cfi", "tli", "rmsea"):
+        suffix = _suffix(result, name)
+        out[name] = m[f"{name}{suffix}"]
+        if name == "rmsea":
+            out |= {f"rmsea_ci_{e}": m.get(f"rmsea_ci_{e}{suffix}", np.nan) for e in ("lower", "upper")}
+    return out | {k: m.get(k, np.nan) for k in ("srmr", "aic", "bic")}
+
+
+def _robust_notes(points: dict[str, SEMResult]) -> list[str]:
+    notes = []
+    for kind in dict.fromkeys(r.estimate.plan.test for r in points.values() if r.estimate.plan.test in TESTS):
+        forms = {_suffix(r, k) for r in points.values() for k in ("cfi", "rmsea")} - {""}
+        words = " and ".join(sorted(f.lstrip("_") for f in forms))
+        notes.append(f"χ²: {TESTS[kind]}" + (f"; CFI, TLI and RMSEA: {words} forms." if words else "."))
+    return notes
+
+
+def _differences(points: list[SEMResult]) -> tuple[pd.DataFrame | None, str]:
+    """Tests of each model against the one before, or why there are none."""
+    try:
+        found = compare(*points)
+    except CxError as error:
+        return None, f"No difference test: {error}"
+    return found[["chisq_diff", "df_diff"]].assign(pvalue_diff=found["pvalue"]), ""
+
+
+def _notes(given: Given, *, errors: bool = True) -> list[str]:
+    """Estimator, bootstrap, and what makes a solution doubtful."""
+    points = {name: _point(r) for name, r in given.items()}
+    plans = dict.fromkeys(r.estimate.plan.name for r in points.values())
+    notes = [f"Estimator {', '.join(plans)}."] if errors else []
+    for name, result in given.items():
+        if errors and isinstance(result, SEMBootstrap):
+            r = result.replicates
+            notes.append(
+                f"Standard errors and {result.interval} intervals from {r.n - r.failed:,} of {r.n:,} bootstrap replicates."
+            )
+        point = points[name]
+        if not point.converged or not point.proper:
+            state = "did not converge" if not point.converged else "is an improper solution"
+            notes.append(
+                f"The {'model' if len(given) == 1 else name} {state}: {' '.join(point.warnings)}".rstrip(": ")
+            )
+    return notes
