@@ -13,6 +13,7 @@ _HOME = {
     "Features": "features",
     "InactivityEvidence": "inactivity",
     "Labels": "labels",
+    "audit": "auditing",
     "auc": "ranking",
     "backtest": "evaluation",
     "brier_parts": "curves",
