@@ -18,6 +18,7 @@ _HOME = {
     "CxError": "cxmodels.errors",
     "CxWarning": "cxmodels.errors",
     "Drivers": "cxmodels.drivers",
+    "History": "cxmodels.history",
     "PLS": "cxmodels.pls",
     "SEM": "cxmodels.sem",
     "SatisfactionIndex": "cxmodels.acsi",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from .acsi import SatisfactionIndex
     from .comparison import compare
     from .drivers import Drivers
+    from .history import History
     from .model import parse_model
     from .pls import PLS
     from .sem import SEM, invariance

@@ -19,6 +19,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     ("errors",),
     ("files",),
+    ("store",),
+    ("history",),
     ("survey", "model"),
     ("moments", "resampling", "index", "inference"),
     ("results",),

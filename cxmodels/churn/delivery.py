@@ -7,7 +7,6 @@ without doubling a customer. Cells that a spreadsheet would run as a formula are
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
 from ..files import needed, neutral, replacing
+from ..store import check_name, masked, opened, same_columns
 
 SCHEMA = {
     "customer_id": "text",
@@ -36,8 +36,7 @@ SCHEMA = {
     "model_id": "text",
     "data_hash": "text",
 }
-_DUCKDB = {"text": "VARCHAR", "date": "DATE", "integer": "BIGINT", "number": "DOUBLE"}
-_BATCH = 10_000
+FILES = (".parquet", ".csv", ".duckdb")
 
 
 def deliver(scores: pd.DataFrame, target: str | os.PathLike[str], *, table: str = "churn_scores") -> dict[str, Any]:
@@ -78,25 +77,19 @@ def deliver(scores: pd.DataFrame, target: str | os.PathLike[str], *, table: str 
     2
     """
     frame, name = _checked(scores), os.fspath(target)
-    if not table.isidentifier():
-        raise SpecError(f"The table name {table!r} must be a plain word of letters, digits and underscores.")
-    told: dict[str, Any] = {"target": name, "rows": len(frame), "replaced": 0, "neutralised": 0}
-    if "://" in name:
-        told["target"] = name.split("://", 1)[0] + "://" + name.rsplit("@", 1)[-1].split("://")[-1]  # no password
-        told["replaced"] = _to_database(frame, name, table)
-        return told
+    check_name(table)
+    told: dict[str, Any] = {"target": masked(name), "rows": len(frame), "replaced": 0, "neutralised": 0}
     suffix = Path(name).suffix.lower()
-    if suffix == ".duckdb":
-        told["replaced"] = _to_duckdb(frame, Path(name), table)
+    if "://" in name or suffix == ".duckdb":
+        told["replaced"] = _to_database(frame, name, table)
     elif suffix == ".parquet":
         _to_parquet(frame, Path(name))
     elif suffix == ".csv":
         told["neutralised"] = _to_csv(frame, Path(name))
     else:
-        known = (".parquet", ".csv", ".duckdb")
+        known = ", ".join(FILES)
         raise SpecError(
-            f"Cannot tell what {Path(name).name!r} is; name a {', '.join(known)} file or a database URL."
-            f"{near(suffix, known)}"
+            f"Cannot tell what '{Path(name).name}' is; name a {known} file or a database URL.{near(suffix, FILES)}"
         )
     return told
 
@@ -145,62 +138,18 @@ def _to_csv(frame: pd.DataFrame, path: Path) -> int:
     return sum(int((safe[c] != frame[c]).sum()) for c, kind in SCHEMA.items() if kind == "text")
 
 
-def _to_duckdb(frame: pd.DataFrame, path: Path, table: str) -> int:
-    """Replace the day's rows of a table in a DuckDB file, in one transaction."""
-    duckdb = needed("duckdb", "store")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        db = duckdb.connect(str(path))
-    except duckdb.Error as error:
-        raise DataError(f"'{path.name}' cannot be opened as a DuckDB file: {str(error).splitlines()[0]}") from None
-    try:
-        db.begin()
-        columns = ", ".join(f'"{c}" {_DUCKDB[kind]}' for c, kind in SCHEMA.items())
-        db.execute(f'CREATE TABLE IF NOT EXISTS "{table}" ({columns})')
-        _same_columns(table, [row[0] for row in db.execute(f'DESCRIBE "{table}"').fetchall()])
-        key = [frame.as_of_date.iloc[0], int(frame.horizon_days.iloc[0])]
-        old = db.execute(f'SELECT count(*) FROM "{table}" WHERE as_of_date = ? AND horizon_days = ?', key).fetchone()
-        db.execute(f'DELETE FROM "{table}" WHERE as_of_date = ? AND horizon_days = ?', key)
-        db.register("new_scores", frame)
-        names = ", ".join(f'"{c}"' for c in SCHEMA)
-        db.execute(f'INSERT INTO "{table}" ({names}) SELECT {names} FROM new_scores')
-        db.commit()
-        return int(old[0])
-    finally:
-        db.close()
-
-
-def _to_database(frame: pd.DataFrame, url: str, table: str) -> int:
-    """Replace the day's rows of a table in a database, in one transaction."""
-    sql = needed("sqlalchemy", "store")
-    kinds = {"text": sql.Text, "date": sql.Date, "integer": sql.BigInteger, "number": sql.Float(53)}
-    try:
-        engine = sql.create_engine(url)
-    except (sql.exc.ArgumentError, sql.exc.NoSuchModuleError, ImportError) as error:
-        raise SpecError(f"The database URL cannot be used: {str(error).splitlines()[0]}") from None
-    scores = sql.Table(table, sql.MetaData(), *(sql.Column(c, kinds[kind]) for c, kind in SCHEMA.items()))
-    mine = (scores.c.as_of_date == frame.as_of_date.iloc[0]) & (
-        scores.c.horizon_days == int(frame.horizon_days.iloc[0])
-    )
-    try:
-        with engine.begin() as connection:
-            scores.create(connection, checkfirst=True)
-            _same_columns(table, [c["name"] for c in sql.inspect(connection).get_columns(table)])
-            replaced = connection.execute(sql.delete(scores).where(mine)).rowcount
-            plain = frame.astype(object).where(frame.notna(), None)
-            for start in range(0, len(plain), _BATCH):
-                connection.execute(sql.insert(scores), plain.iloc[start : start + _BATCH].to_dict("records"))
-        return int(replaced)
-    except sql.exc.SQLAlchemyError as error:
-        raise DataError(f"The database refused the list, nothing was written: {str(error).splitlines()[0]}") from None
-    finally:
-        engine.dispose()
-
-
-def _same_columns(table: str, found: list[str]) -> None:
-    """Refuse a table that was made for something else."""
-    if odd := sorted(set(SCHEMA) ^ set(found)):
-        raise DataError(f"The table '{table}' is there with other columns ({listed(odd)}); name another table.")
+def _to_database(frame: pd.DataFrame, target: str, table: str) -> int:
+    """Replace the day's rows of a table; return how many there were."""
+    key = {"as_of_date": frame.as_of_date.iloc[0], "horizon_days": int(frame.horizon_days.iloc[0])}
+    with opened(target) as store:
+        found = store.columns(table)
+        if found:
+            same_columns(table, found, list(SCHEMA))
+        else:
+            store.create(table, SCHEMA)
+        replaced = store.delete(table, key) if found else 0
+        store.insert(table, frame)
+    return replaced
 
 
 def read_delivery(
@@ -228,16 +177,11 @@ def read_delivery(
         If there is nothing to read.
     """
     name = os.fspath(target)
-    if "://" in name:
-        sql = needed("sqlalchemy", "store")
-        engine = sql.create_engine(name)
-        try:
-            with engine.connect() as connection:
-                frame = pd.read_sql(sql.text(f'SELECT * FROM "{table}"'), connection)
-        finally:
-            engine.dispose()
+    if "://" in name or name.lower().endswith(".duckdb"):
+        with opened(name, read_only=True) as store:
+            frame = store.read(table)
     else:
-        frame = _read_file(Path(name), table)
+        frame = _read_file(Path(name))
     frame = frame[list(SCHEMA)]
     frame["as_of_date"] = pd.to_datetime(frame.as_of_date)
     if as_of_date is not None:
@@ -245,24 +189,14 @@ def read_delivery(
     return frame.sort_values(["as_of_date", "horizon_days", "rank"], ignore_index=True)
 
 
-def _read_file(path: Path, table: str) -> pd.DataFrame:
+def _read_file(path: Path) -> pd.DataFrame:
     """Read a delivered file."""
-    texts = {c: str for c, kind in SCHEMA.items() if kind == "text"}
     if not path.exists():
         raise DataError(f"There is no file '{path.name}' to read.")
-    readers: dict[str, Callable[[], pd.DataFrame]] = {
-        ".parquet": lambda: needed("pyarrow.parquet", "store").read_table(path).to_pandas(),
-        ".csv": lambda: pd.read_csv(path, dtype=texts, na_values=[""], keep_default_na=False).fillna(
-            dict.fromkeys(texts, "")
-        ),
-        ".duckdb": lambda: _query(path, table),
-    }
-    if path.suffix.lower() not in readers:
-        raise DataError(f"Cannot tell what '{path.name}' is; known are {listed(readers)}.")
-    return readers[path.suffix.lower()]()
-
-
-def _query(path: Path, table: str) -> pd.DataFrame:
-    """Read a table of a DuckDB file."""
-    with needed("duckdb", "store").connect(str(path), read_only=True) as db:
-        return db.execute(f'SELECT * FROM "{table}"').df()
+    if path.suffix.lower() == ".parquet":
+        found: pd.DataFrame = needed("pyarrow.parquet", "store").read_table(path).to_pandas()
+        return found
+    if path.suffix.lower() != ".csv":
+        raise DataError(f"Cannot tell what '{path.name}' is; known are {listed(FILES)}.")
+    texts = {c: str for c, kind in SCHEMA.items() if kind == "text"}
+    return pd.read_csv(path, dtype=texts, na_values=[""], keep_default_na=False).fillna(dict.fromkeys(texts, ""))
