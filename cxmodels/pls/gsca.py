@@ -20,7 +20,7 @@ from .kernel import Array, Design, regressions, solve, unit_variance
 
 
 def gsca_weights(
-    s: Array, design: Design, tolerance: float, max_iter: int
+    s: Array, design: Design, tolerance: float, max_iter: int, start: Array | None = None
 ) -> tuple[Array, NDArray[np.bool_], NDArray[np.intp]]:
     """Alternate least squares until the weights settle.
 
@@ -32,6 +32,8 @@ def gsca_weights(
     tolerance : float
         Stop when the weights of standardised items change by less than this in total.
     max_iter : int
+    start : ndarray of shape (b, p, j), optional
+        Weights to begin with; by default all are equal.
 
     Returns
     -------
@@ -45,7 +47,8 @@ def gsca_weights(
     converged, steps = np.zeros(b, dtype=bool), np.full(b, max_iter)
     live = np.flatnonzero(np.isfinite(s).all(axis=(1, 2)) & (scale > 0).all(axis=1))
     s, scale = s[live], scale[live]
-    w, sw = unit_variance(s, np.broadcast_to(design.mask, (len(live), *design.mask.shape)))
+    first = np.broadcast_to(design.mask, (b, *design.mask.shape)) if start is None else start
+    w, sw = unit_variance(s, first[live])
     for step in range(1, max_iter + 1):
         if not len(live):
             break

@@ -299,7 +299,7 @@ def outer_weights(
     if design.scheme == "gsca":
         from .gsca import gsca_weights
 
-        return gsca_weights(s, design, tolerance, max_iter)
+        return gsca_weights(s, design, tolerance, max_iter, start)
     b = len(s)
     scale = np.sqrt(np.diagonal(s, axis1=1, axis2=2))
     mode_b = [(j, design.blocks[j], _inverse(s, design.blocks[j])) for j in np.flatnonzero(design.mode_b)]
