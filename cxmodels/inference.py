@@ -128,13 +128,16 @@ def share_interval(p: float, n: float, method: str = "wilson", level: float = 0.
     return float(lower), float(upper)
 
 
-def net_interval(top: float, bottom: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Adjusted Wald interval of a difference of two shares of one sample, such as the NPS.
+def net_interval(
+    top: float, bottom: float, n: float, level: float = 0.95, method: str = "adjusted_wald"
+) -> tuple[float, float]:
+    """Interval of a difference of two shares of one sample, such as the NPS.
 
-    Three answers are added, three quarters of one at the top, three quarters at the bottom, the rest between:
-    with P' and D' their shares among n + 3, P' - D' ± z sqrt((P' + D' - (P' - D')²) / (n + 3)). Best of six
-    intervals in Rocks (2016), The American Statistician 70(4); Bonett and Price (2012) have the same idea for
-    paired shares.
+    Adjusted Wald: three answers are added, three quarters of one at the top, three quarters at the bottom, the rest
+    between; with P' and D' their shares among n + 3, P' - D' ± z sqrt((P' + D' - (P' - D')²) / (n + 3)). Among the best of
+    six intervals in Rocks (2016), The American Statistician 70(4); Bonett and Price (2012) have the same idea for paired
+    shares. Score: all differences d that the test (P - D - d) / sqrt((P0 + D0 - d²) / n) does not reject, with P0 and D0
+    the most likely shares if P0 - D0 were d (Tango 1998, Statistics in Medicine 17; the iterative score test of Rocks).
 
     Parameters
     ----------
@@ -144,6 +147,7 @@ def net_interval(top: float, bottom: float, n: float, level: float = 0.95) -> tu
         Answers, or their effective number.
     level : float, default 0.95
         Confidence level.
+    method : {"adjusted_wald", "score"}, default "adjusted_wald"
 
     Returns
     -------
@@ -154,13 +158,31 @@ def net_interval(top: float, bottom: float, n: float, level: float = 0.95) -> tu
     --------
     >>> [round(100 * v, 2) for v in net_interval(0.6, 0.15, 100)]
     [29.34, 58.04]
+    >>> [round(v, 3) for v in net_interval(1 / 21, 7 / 21, 21, method="score")]
+    [-0.517, -0.026]
     """
     z = quantile(level)
     if not n > 0 or np.isnan(top):
         return np.nan, np.nan
+    if method == "score":
+        return -_net_score_end(bottom, top, n, z), _net_score_end(top, bottom, n, z)
     p, d = (top * n + 0.75) / (n + 3), (bottom * n + 0.75) / (n + 3)
     half = z * np.sqrt((p + d - (p - d) ** 2) / (n + 3))
     return float(max(p - d - half, -1)), float(min(p - d + half, 1))
+
+
+def _net_score_end(top: float, bottom: float, n: float, z: float) -> float:
+    """Upper end of the score interval: the largest difference not rejected, by halving."""
+    low, high = top - bottom, 1.0
+    for _ in range(60):
+        d = (low + high) / 2
+        b = (2 - top + bottom) * d - top - bottom
+        least = (np.sqrt(max(b * b + 8 * bottom * d * (1 - d), 0.0)) - b) / 4  # most likely share at the bottom
+        if d - (top - bottom) < z * np.sqrt(max(2 * least + d * (1 - d), 0.0) / n):
+            low = d
+        else:
+            high = d
+    return float(low)
 
 
 def adjusted_pvalues(p: Array, method: str = "holm") -> Array:

@@ -31,6 +31,7 @@ def differences(
     reference: Any = None,
     adjust: Adjustment = "holm",
     interval: DifferenceInterval = "wald",
+    groups_interval: str | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Compare a metric between groups, or from wave to wave.
@@ -56,6 +57,8 @@ def differences(
         place of 5 % for NPS with 20 and 60 answers, nine tenths of them alike). MOVER builds the interval from those of
         the two groups (Newcombe 1998; Zou and Donner 2008), and the test from its end nearer to 0: cautious there, and
         defined where all answers of a group are alike, but up to 8 % where small groups are not lopsided.
+    groups_interval : str, optional
+        The metric's own ``interval=``, such as "score" for `nps`, from which MOVER builds.
     **options
         Further arguments of the metric. With ``clusters=`` of the respondent, the same people asked twice are
         compared as pairs.
@@ -94,6 +97,8 @@ def differences(
     choose("interval", interval, INTERVALS)
     if reference is not None and compare != "reference":
         raise SpecError(f'reference={reference!r} needs compare="reference", not "{compare}".')
+    if groups_interval is not None:
+        options["interval"] = groups_interval
     return metric(*answers, by=Asked(by, Comparison(compare, reference, adjust, interval).frame), **options)
 
 

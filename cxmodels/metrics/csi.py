@@ -109,6 +109,7 @@ def csi(
     se: Literal["linearised", "jackknife"] = "linearised",
     neutral: Literal["dissatisfied", "neutral"] = "dissatisfied",
     names: Sequence[str] | None = None,
+    interval: Literal["normal", "t"] = "normal",
     level: float = 0.95,
 ) -> Any:
     """Customer satisfaction index from components rated for importance and quality.
@@ -140,14 +141,16 @@ def csi(
         Whether the middle of the quality scale counts into the percent dissatisfied.
     names : sequence of str, optional
         Of the components; by default the names of the quality columns.
+    interval : {"normal", "t"}, default "normal"
+        Student's is the better one for small samples: of 12 respondents the normal one covers 92 % in place of 95 %. With
+        strata or clusters it is always Student's.
     level : float, default 0.95
         Confidence level.
 
     Returns
     -------
     CsiEstimate or DataFrame
-        On 0-100, with ``components``, ``leaves`` and ``quadrants()``. The interval is normal; Student's with strata or
-        clusters.
+        On 0-100, with ``components``, ``leaves`` and ``quadrants()``.
 
     Raises
     ------
@@ -185,7 +188,7 @@ def csi(
     ends = q.scale(scale, (1, 5))
     i.scale(importance_scale, ends)
     tree = Branch("CSI", [Component(c, str(j), str(k + j)) for j, c in enumerate(called)])
-    plan = _Plan(tree, ends, form, average, missing, se, neutral, level, k)
+    plan = _Plan(tree, ends, form, average, missing, se, neutral, interval, level, k)
     return _fit(plan, both, weights, strata, clusters, by)
 
 
@@ -212,6 +215,7 @@ def csi_tree(
     missing: Literal["available", "listwise"] = "available",
     se: Literal["linearised", "jackknife"] = "linearised",
     neutral: Literal["dissatisfied", "neutral"] = "dissatisfied",
+    interval: Literal["normal", "t"] = "normal",
     level: float = 0.95,
 ) -> Any:
     """Satisfaction index of a tree of components, in which branches have their own weights.
@@ -222,7 +226,7 @@ def csi_tree(
         What the index is made of. A name may occur once.
     data : Survey or DataFrame
         Ratings, one row per respondent.
-    weights, strata, clusters, by, scale, importance_scale, form, missing, se, neutral, level
+    weights, strata, clusters, by, scale, importance_scale, form, missing, se, neutral, interval, level
         As for :func:`csi`.
 
     Returns
@@ -260,7 +264,9 @@ def csi_tree(
     columns = {("q", c): str(j) for j, c in enumerate(quality)}
     columns |= {("i", c): str(len(quality) + j) for j, c in enumerate(stated)}
     both = Answers(values, [*quality, *stated], q.survey, True)
-    plan = _Plan(numbered(tree, columns), ends, form, "components", missing, se, neutral, level, len(quality))
+    plan = _Plan(
+        numbered(tree, columns), ends, form, "components", missing, se, neutral, interval, level, len(quality)
+    )
     return _fit(plan, both, weights, strata, clusters, by)
 
 
@@ -315,6 +321,7 @@ class _Plan(NamedTuple):
     missing: str
     se: str
     neutral: str
+    interval: str
     level: float
     k: int  # columns of quality; those of importance follow
 
@@ -327,6 +334,7 @@ def _fit(plan: _Plan, answers: Answers, weights: Any, strata: Any, clusters: Any
         ("missing", plan.missing, ("available", "listwise")),
         ("se", plan.se, ("linearised", "jackknife")),
         ("neutral", plan.neutral, ("dissatisfied", "neutral")),
+        ("interval", plan.interval, ("normal", "t")),
     ):
         choose(what, value, allowed)
     quantile(plan.level)
@@ -358,7 +366,11 @@ def _measure(plan: _Plan, names: list[str]) -> Measure:
     said = {"percent": f"% of the maximum {plan.scale[1]:g}", "index": f"index, 0–100 for {span(plan.scale)}"}
     how = "means of components" if plan.average == "components" else "mean of respondents' own indices"
     method = f"stated importance, {how}; {plan.missing} ratings; {plan.se} se"
-    return Measure("CSI", said[plan.form], method, point, mean_bounds, partial=plan.missing == "available")
+    method += f"; interval {plan.interval}"
+    student = plan.interval == "t"
+    return Measure(
+        "CSI", said[plan.form], method, point, mean_bounds, student=student, partial=plan.missing == "available"
+    )
 
 
 def _with_components(

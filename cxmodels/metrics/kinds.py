@@ -12,8 +12,8 @@ from .answers import Scale
 from .design import Array
 from .estimate import Bounds, Known, Measure, Point
 
-NetInterval = Literal["adjusted_wald", "wald", "t"]
-NET_INTERVALS = ("adjusted_wald", "wald", "t")
+NetInterval = Literal["adjusted_wald", "score", "wald", "t"]
+NET_INTERVALS = ("adjusted_wald", "score", "wald", "t")
 NET_UNIT = "points, −100 to 100"
 SHARE_UNIT = "share, 0–1"
 
@@ -66,8 +66,9 @@ def net_bounds(method: str, names: tuple[str, str, str]) -> Callable[[Point, Kno
     """Interval of a net score."""
 
     def bounds(point: Point, known: Known) -> Bounds:
-        if method == "adjusted_wald":
-            lower, upper = net_interval(point.parts[names[0]], point.parts[names[2]], known.n_eff, known.level)
+        if method in ("adjusted_wald", "score"):
+            ends = point.parts[names[0]], point.parts[names[2]]
+            lower, upper = net_interval(*ends, known.n_eff, known.level, method)
             return 100 * lower, 100 * upper
         lower, upper = mean_bounds(point, known)
         return max(lower, -100.0), min(upper, 100.0)
@@ -106,7 +107,7 @@ def named(interval: str) -> str:
     """Name of an interval in a sentence."""
     names = {
         "wilson": "Wilson", "wald": "Wald", "agresti_coull": "Agresti-Coull", "clopper_pearson": "Clopper-Pearson",
-        "adjusted_wald": "adjusted Wald", "t": "t",
+        "adjusted_wald": "adjusted Wald", "score": "score", "t": "t",
     }  # fmt: skip
     return f"interval {names[interval]}"
 

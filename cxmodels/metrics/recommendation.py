@@ -38,9 +38,10 @@ def nps(
         Groups, such as segment, channel or wave.
     scale : (0, 10), optional
         Confirms the scale where all answers happen to lie in 1-5, or where a codebook says otherwise.
-    interval : {"adjusted_wald", "wald", "t"}, default "adjusted_wald"
+    interval : {"adjusted_wald", "score", "wald", "t"}, default "adjusted_wald"
         The value is always the raw score. Adjusted Wald (Rocks 2016) keeps its level in small samples and where a
-        group is empty; Wald and t do not, and have no width if all answer alike.
+        group is empty, but is wider than it need be where nearly all answer alike (98-100 % in place of 95 %); the score
+        interval (Tango 1998) is not, and 93-96 % there. Wald and t have no width if all answer alike.
     level : float, default 0.95
         Confidence level.
 
