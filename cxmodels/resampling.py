@@ -243,7 +243,7 @@ def bootstrap(
         (statistic, sampling, range(i, min(i + size, total)), root, given, interval == "studentized")
         for i in range(0, total, size)
     ]
-    parts = _run(_replicate_chunk, tasks, n_jobs, progress, total)
+    parts = run_tasks(_replicate_chunk, tasks, n_jobs, progress, total)
     with _one_blas_thread():
         estimate = statistic(np.ones((1, sampling.n)))[0][0]
     values = _finite(np.concatenate([p[0] for p in parts]))
@@ -290,7 +290,7 @@ def jackknife(statistic: Statistic, sampling: Sampling, *, n_jobs: int = 1) -> A
     """
     size = _chunk(sampling.n)
     tasks = [(statistic, sampling, range(i, min(i + size, sampling.units))) for i in range(0, sampling.units, size)]
-    return _finite(np.concatenate(_run(_jackknife_chunk, tasks, n_jobs, None, sampling.units)))
+    return _finite(np.concatenate(run_tasks(_jackknife_chunk, tasks, n_jobs, None, sampling.units)))
 
 
 def jackknife_se(values: Array) -> Array:
@@ -455,7 +455,7 @@ def _jackknife_chunk(statistic: Statistic, sampling: Sampling, which: range) -> 
         return statistic((sampling.unit[None, :] != np.asarray(which)[:, None]).astype(float))[0]
 
 
-def _run(
+def run_tasks(
     function: Callable[..., Any],
     tasks: list[tuple[Any, ...]],
     n_jobs: int,

@@ -361,7 +361,7 @@ class LMSResult(SEMResult):
         return super().shown(frame)[~drop].reset_index(drop=True)
 
     @one_thread
-    def scores(self, method: str = "regression", *, se: bool = False) -> pd.DataFrame:  # type: ignore[override]
+    def scores(self, method: str = "regression", *, se: bool = False) -> pd.DataFrame:
         """Return factor scores of the rows used: their means given all answers, the products included.
 
         Parameters
@@ -388,7 +388,7 @@ class LMSResult(SEMResult):
         spread = pd.DataFrame(error, self.row_index, [f"{n}_se" for n in names])
         return frame.join(spread) if se else frame
 
-    def residuals(self, kind: str = "raw", group: Any = None) -> pd.DataFrame:  # type: ignore[override]
+    def residuals(self, kind: str = "raw", group: Any = None) -> pd.DataFrame:
         """Return sample less implied covariances (or correlations) of a group's items.
 
         Parameters
