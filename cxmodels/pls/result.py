@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .. import index as ix
-from ..errors import ImproperSolutionWarning, ReplicateWarning, SpecError, near
+from ..errors import CxWarning, ImproperSolutionWarning, ReplicateWarning, SpecError, near
 from ..resampling import Interval, Sampling, bootstrap, check_interval, check_level
 from ..results import Result
 from .analyses import Analyses
@@ -63,6 +63,7 @@ class PLSResult(Analyses, Result):
     missing: str
     exclusions: tuple[tuple[str, int], ...]
     warnings: tuple[str, ...]
+    events: tuple[tuple[type[CxWarning], str], ...] = ()
 
     # --- the frames -----------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from ..errors import (
 from ..model import Model, parse_model
 from ..moments import WeightedMoments
 from ..resampling import whole_number
-from ..survey import as_survey
+from ..survey import Survey, as_survey
 from ..survey.validation import array_problems, raise_for
 from . import kernel
 from .assessment import loadings
@@ -33,6 +33,7 @@ from .layout import Layout
 from .planning import make_plan
 from .result import PLSResult
 from .stages import Plan
+from .table import Table, rows_used, treatment
 
 INTERACTIONS = ("two_stage", "product_indicator", "orthogonal")
 HIGHER_ORDER = ("two_stage", "embedded_two_stage", "repeated_indicators")
@@ -202,44 +203,93 @@ class PLS:
         if missing not in MISSING:
             raise SpecError(f"Unknown missing='{missing}'; choose from {listed(MISSING)}.{near(missing, MISSING)}")
         survey = as_survey(data)
-        items = self._items
-        x = survey.numeric(items)
-        case = survey.case_weights(weights)
-        blank = np.isnan(x)
-        x, case, keep, exclusions = _rows_used(x, blank, case, missing, items)
+        table = self.table(survey.numeric(self._items), survey.case_weights(weights), missing)
+        est = self.plan.run(
+            table.means, table.cov, table.moments.center, tolerance=self.tolerance, max_iter=self.max_iter
+        )
+        rows = np.arange(len(survey)) if table.keep is None else np.flatnonzero(table.keep)
+        result = self.conclude(survey, rows, table, est)
+        for category, message in result.events:
+            _warnings.warn(message, category, stacklevel=2)
+        return result
+
+    def table(self, x: np.ndarray, case: np.ndarray | None, missing: str) -> Table:
+        """Return the rows used of some answers and their moments, after all checks that need no estimate.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, items)
+            Answers, blanks as NaN.
+        case : ndarray of shape (n,) or None
+            Case weights.
+        missing : str
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        DataError
+            As for :meth:`fit`.
+        """
+        plan, items = self.plan, self._items
+        x, case, keep, exclusions = rows_used(x, np.isnan(x), case, missing, items)
         self._check_rows(len(x), exclusions)
         raise_for(array_problems(x, list(items), constant=True))
         self._check_size(x)
-        plan = self.plan
         if plan.terms and missing == "pairwise" and np.isnan(x).any():
             raise SpecError(
                 "Interactions need complete rows or means in place of blanks; use missing='mean' or 'listwise'."
             )
-        moments = WeightedMoments(plan.extend(x), _treatment(x, missing))
+        moments = WeightedMoments(plan.extend(x), treatment(x, missing))
         means, cov = moments(None if case is None else case[None])
         self._check_moments(plan.observed(means, cov)[1][0], moments)
-        est = plan.run(means, cov, moments.center, tolerance=self.tolerance, max_iter=self.max_iter)
-        means, cov = plan.observed(means, cov)
+        return Table(x, case, keep, exclusions, moments, means, cov, missing)
+
+    def conclude(self, survey: Survey, rows: np.ndarray, table: Table, est: kernel.Estimate) -> PLSResult:
+        """Return the result that an estimate from a table gives, after the checks of the estimate.
+
+        Parameters
+        ----------
+        survey : Survey
+            The data.
+        rows : ndarray of int
+            Positions in it of the rows used.
+        table : Table
+        est : Estimate
+            One line.
+
+        Returns
+        -------
+        PLSResult
+
+        Raises
+        ------
+        NotIdentifiedError
+            As for :meth:`fit`.
+        """
         self._check_identified(est)
-        layout = self._layout(len(x))
-        events = _diagnose(est, layout.design, layout, missing)
+        means, cov = self.plan.observed(table.means, table.cov)
+        layout = self._layout(len(table.x))
+        events = _diagnose(est, layout.design, layout, table.missing)
         if layout.first is not None and est.first is not None:
-            events += _diagnose(est.first, layout.first.design, layout.first, missing, layout.dimensions)
-        for category, message in events:
-            _warnings.warn(message, category, stacklevel=2)
+            events += _diagnose(est.first, layout.first.design, layout.first, table.missing, layout.dimensions)
         return PLSResult(
             spec=self,
             survey=survey,
-            rows=np.arange(len(survey)) if keep is None else np.flatnonzero(keep),
-            x=x,
-            case_weights=case,
-            moments=moments,
+            rows=rows,
+            x=table.x,
+            case_weights=table.case,
+            moments=table.moments,
             means=means[0],
             raw_cov=cov[0],
             estimate=est,
             layout=layout,
-            missing=missing,
-            exclusions=exclusions,
+            missing=table.missing,
+            exclusions=table.exclusions,
+            events=tuple(events),
             warnings=(*self._notes, *(message for _, message in events)),
         )
 
@@ -484,37 +534,6 @@ def _check_structure(model: Model) -> list[str]:
         f"PLS estimates measurement and free paths only and ignores what the model says of "
         f"{listed(f'{r.lhs} {r.op} {r.rhs}'.rstrip() for r in ignored)}."
     ] * bool(ignored)
-
-
-def _rows_used(
-    x: np.ndarray, blank: np.ndarray, case: np.ndarray | None, missing: str, items: tuple[str, ...]
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, tuple[tuple[str, int], ...]]:
-    """Leave out rows as asked, and count them by reason."""
-    if missing == "error" and blank.any():
-        with_blanks = [f"'{items[i]}' ({n})" for i, n in enumerate(blank.sum(axis=0)) if n]
-        raise DataError(
-            f"Answers are missing in {', '.join(with_blanks[:8])}; choose missing='mean', 'listwise' or 'pairwise'."
-        )
-    reasons = []
-    keep = np.ones(len(x), dtype=bool)
-    if case is not None and (zero := case == 0).any():
-        reasons.append(("weight of zero", int(zero.sum())))
-        keep &= ~zero
-    if missing == "listwise" and (incomplete := blank.any(axis=1) & keep).any():
-        reasons.append(("incomplete answers", int(incomplete.sum())))
-        keep &= ~incomplete
-    if case is not None:
-        case = case / case.max()  # any scale will do, so take one that cannot overflow
-    if keep.all():
-        return x, case, None, ()
-    return x[keep], None if case is None else case[keep], keep, tuple(reasons)
-
-
-def _treatment(x: np.ndarray, missing: str) -> Literal["complete", "mean", "pairwise"]:
-    """How the moments treat blanks; complete data take the short way."""
-    if not np.isnan(x).any():
-        return "complete"
-    return "pairwise" if missing == "pairwise" else "mean"
 
 
 def _diagnose(
