@@ -20,20 +20,25 @@ from .errors import DataError, SpecError, listed, near
 
 if TYPE_CHECKING:
     from .acsi.population import simulate_study
+    from .churn.subscribers import simulate_subscribers
     from .survey import Survey
 
-__all__ = ["card", "catalog", "load", "simulate_study", "survey"]
+__all__ = ["card", "catalog", "load", "simulate_study", "simulate_subscribers", "survey"]
 
 _HERE = Path(__file__).resolve().parent
 _FOLDERS = (_HERE / "_data", _HERE.parent / "datasets")  # an installed package; a checkout
 
 
 def __getattr__(name: str) -> Any:
-    """Load `simulate_study` when first asked for: the model behind it is not needed to read a file."""
+    """Load a simulation when first asked for: the models behind it are not needed to read a file."""
     if name == "simulate_study":
         from .acsi.population import simulate_study
 
         return simulate_study
+    if name == "simulate_subscribers":
+        from .churn.subscribers import simulate_subscribers
+
+        return simulate_subscribers
     raise AttributeError(f"module 'cxmodels.datasets' has no attribute '{name}'.{near(name, __all__)}")
 
 
@@ -47,7 +52,8 @@ def load(name: str, *, path: str | os.PathLike[str] | None = None) -> pd.DataFra
     Parameters
     ----------
     name : str
-        A name from `catalog`, such as ``"mobi"``; ``"simulated_study"`` is `simulate_study` with its defaults.
+        A name from `catalog`, such as ``"mobi"``; ``"simulated_study"`` is `simulate_study` with its defaults, and
+        ``"simulated_subscribers"`` customers of `simulate_subscribers` at four dates, with features and labels.
     path : path-like, optional
         Read this CSV file in place of the packaged one. Meant for data that may not be handed on with the
         package (``"mobi"``); the file must have the rows and columns of the data set.
@@ -260,9 +266,14 @@ def _unreadable(name: str, path: str | os.PathLike[str], reason: str | None) -> 
 
 
 def _simulated(name: str, path: object) -> pd.DataFrame:
-    """Simulate the study with its defaults."""
-    from .acsi.population import simulate_study
-
+    """Simulate with the defaults."""
     if path is not None:
         raise SpecError(f"Data set '{name}' is simulated, not read from a file: leave `path` out.")
+    if name == "simulated_subscribers":
+        from .churn.example import snapshots
+        from .churn.subscribers import simulate_subscribers
+
+        return snapshots(simulate_subscribers()[0])
+    from .acsi.population import simulate_study
+
     return simulate_study()[0]
