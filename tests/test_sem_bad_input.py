@@ -156,7 +156,7 @@ FAULTS = {
     ),
     "interaction of three": (fit(model=f"{HS}; x10 ~ visual:textual:speed"), SpecError, "'visual:textual:speed' has three parts"),
     "ordinal with observed causes": (
-        fit(ORDINAL.assign(age=DATA["ageyr"]), f"{HS}; visual ~ age", ordered=ITEMS[:3]), SpecError, "'age ~~ age'",
+        fit(ORDINAL.assign(age=DATA["ageyr"]), f"{HS}; visual ~ age", ordered=[*ITEMS[:3], "age"]), SpecError, "'age ~~ age'",
     ),
     # identification
     "two items": (fit(model="f =~ x1 + x2"), NotIdentifiedError, "degrees of freedom -1). Construct 'f' has fewer"),

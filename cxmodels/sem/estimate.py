@@ -154,8 +154,8 @@ class Estimate:
         for number, block in enumerate(self.blocks):
             if self.data.ordinal:
                 total += len(self.data.ordinal[number].stats)
-            else:
-                total += len(vech(block.p)[0]) + (block.p if self.table.options.means else 0)
+                continue
+            total += len(vech(block.p)[0]) + (block.p if self.table.options.means else 0)
             total -= sum(self.table.entries[i].exo for i in self.table.block(number))
         return total
 
@@ -371,7 +371,7 @@ def independence(table: Table) -> Table:
     for number, role in enumerate(table.roles):
         group, level = divmod(number, table.levels)
         roles.append(Roles(role.observed, (), (), role.exogenous, (), ()))
-        exo = set(role.exogenous) if o.fixed_x else set()
+        exo = dict.fromkeys(role.exogenous) if o.fixed_x else {}
         for n in role.observed:
             for k in range(o.thresholds.get(n, 0)):
                 entries.append(Entry(n, "|", f"t{k + 1}", group, level))
@@ -385,6 +385,8 @@ def independence(table: Table) -> Table:
             if o.means:
                 value = 0.0 if fixed else np.nan
                 entries.append(Entry(n, "~1", "", group, level, "", not fixed and n not in exo, value, exo=n in exo))
+        if o.thresholds:  # given predictors, slopes are no matter of correlation
+            entries += [Entry(n, "~", x, group, level) for n in role.observed if n not in exo for x in exo]
         pairs = [(a, b) for i, a in enumerate(role.exogenous) for b in role.exogenous[i + 1 :]]
         entries += [Entry(a, "~~", b, group, level, free=not exo, exo=bool(exo)) for a, b in pairs]
     index, labels = _number(entries)

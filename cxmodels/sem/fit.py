@@ -16,6 +16,7 @@ from .incomplete import available_moments
 from .inference import Scaled
 from .missing import information
 from .objective import moments, weigh
+from .responses import Responses
 from .robust_indices import rescaled
 from .twolevel import TwoLevelEstimate
 
@@ -93,7 +94,7 @@ def _incremental(x: float, df: float, xb: float, dfb: float) -> dict[str, float]
     with np.errstate(all="ignore"):
         d, db, dfb = np.float64(x - df), np.float64(xb - dfb), np.float64(dfb)
         worst = max(d, db, 0.0)
-        cfi = 1 - max(d, 0.0) / worst if worst > 0 else 1.0
+        cfi = 1 - max(d, 0.0) / worst if worst > 1e-9 else 1.0  # nothing to explain
         ratio, ratio_b = np.float64(x) / df, np.float64(xb) / dfb
         tli = 1 - d * dfb / (db * df) if df > 0 else 1.0
         nfi = (xb - x) / np.float64(xb)
@@ -227,8 +228,9 @@ def _residual_measures(e: Estimate) -> dict[str, float]:
             cov, sigma, level_gap, count = full
         else:
             count = p
+        without = p - len(cov)  # predictors have no residuals, but lavaan counts them
         sd, fitted = np.sqrt(np.diagonal(cov)), np.sqrt(np.abs(np.diagonal(sigma)))
-        rows, cols = np.tril_indices(p)
+        rows, cols = np.tril_indices(len(cov))
         off = rows != cols
         raw = (cov - sigma)[rows, cols]
         unit = raw / (sd[rows] * sd[cols])
@@ -238,8 +240,8 @@ def _residual_measures(e: Estimate) -> dict[str, float]:
         else:
             shift = {"rmr": level_gap, "bentler": level_gap, "cor": level_gap}
         parts = {
-            "rmr": (raw, shift["rmr"], len(raw)),
-            "srmr_bentler": (unit, shift["bentler"], len(raw)),
+            "rmr": (raw, shift["rmr"], len(raw) + without),
+            "srmr_bentler": (unit, shift["bentler"], len(raw) + without),
             "crmr": (cor[off], shift["bentler"], off.sum()),
             "srmr_mplus": (np.where(off, cor, unit), shift["cor"], len(raw)),
         }
@@ -273,12 +275,11 @@ def _ordinal_gap(e: Estimate, number: int) -> tuple[Array, Array, Array, int]:
 
     o = e.data.ordinal[number]
     assert isinstance(e.objective, LeastSquares)
-    implied = e.objective.targets[number].implied(e.values)
-    pair = np.isin(o.kind, ("variance", "covariance"))
-    sigma = np.eye(len(o.cor))
-    sigma[o.row[pair], o.col[pair]] = sigma[o.col[pair], o.row[pair]] = implied[pair]
+    target = e.objective.targets[number]
+    assert isinstance(target, Responses)
+    implied = target.implied(e.values)
     gap = (o.stats - implied)[o.kind == "threshold"]
-    return o.cor, sigma, gap, len(gap)
+    return target.covariances(o.stats), target.covariances(implied), gap, len(gap)
 
 
 def _other(e: Estimate, x: float, df: float) -> dict[str, float]:
@@ -293,7 +294,7 @@ def _other(e: Estimate, x: float, df: float) -> dict[str, float]:
             float(chdtri(df, alpha)) / ratio + 1 if df > 0 and ratio > 0 else np.nan
         )
     gfi = _gfi(e)
-    nel = e.moments + sum(x.exo for x in e.table.entries)
+    nel = e.moments if e.data.ordinal else e.moments + sum(x.exo for x in e.table.entries)
     out |= {"gfi": gfi, "agfi": 1 - nel / df * (1 - gfi) if df > 0 else np.nan, "pgfi": df / nel * gfi}
     out["mfi"] = float(np.exp(-0.5 * (x - df) / n))
     if not e.data.ordinal:
@@ -326,7 +327,7 @@ def _gfi(e: Estimate) -> float:
                 weight = information(e.data.patterns[number], mean, cov, "expected")
             stats, implied = moments(*seen, means), moments(mean, cov, means)
         exo = _exogenous(e, number)
-        if exo.any() and weight.ndim == 2:
+        if exo.any() and weight.ndim == 2 and not e.data.ordinal:
             weight = np.where(exo[:, None] | exo, 0.0, weight)
         gap = stats - implied
         size = float(stats @ weigh(weight, stats))

@@ -88,7 +88,8 @@ def _candidates(table: Table) -> list[Entry]:
         wanted += [(a, "~", b) for a in paths for b in paths if a != b and a not in role.exogenous]
         for lhs, op, rhs in wanted:
             x = Entry(lhs, op, rhs, group, level)
-            if x.key not in known:
+            loading = (rhs, "=~", lhs)  # the same arrow, under another name
+            if x.key not in known and not (op == "~" and loading in known):
                 out.append(x)
     return out
 
@@ -191,8 +192,12 @@ def residuals(e: Estimate, number: int, kind: str) -> pd.DataFrame:
         raise SpecError(f"kind is 'raw', 'cor', 'standardized' or 'normalized', not '{kind}'.")
     block, s = e.blocks[number], e.states[number]
     p, names = block.p, block.names[: block.p]
-    sample = e.data.ordinal[number].cor if e.data.ordinal else e.data.samples[number].cov
-    sigma = s.cov[:p, :p]
+    sample, sigma = e.data.samples[number].cov, s.cov[:p, :p]
+    if isinstance(e.objective, LeastSquares) and e.data.ordinal:  # of the latent responses, on the scale of the data
+        target = e.objective.targets[number]
+        assert isinstance(target, Responses)
+        sample, sigma = target.covariances(target.stats), target.covariances(target.implied(e.values))
+        names = tuple(names[i] for i in np.unique(target.found.row))
     if kind == "cor":
         a, b = np.sqrt(np.diagonal(sample)), np.sqrt(np.abs(np.diagonal(sigma)))
         return pd.DataFrame(sample / np.outer(a, a) - sigma / np.outer(b, b), names, names)

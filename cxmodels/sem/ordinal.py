@@ -45,7 +45,8 @@ class OrdinalMoments:
         All statistics in lavaan's order: thresholds and negated means by variable; variances of the continuous
         variables; the lower triangle of `cor` without its diagonal, column by column.
     kind : ndarray of shape (s,)
-        What each entry of `stats` is: ``"threshold"``, ``"mean"``, ``"variance"`` or ``"covariance"``.
+        What each entry of `stats` is: ``"threshold"``, ``"mean"``, ``"variance"``, ``"covariance"``, and given observed
+        predictors ``"slope"``.
     row, col : ndarray of shape (s,)
         Number of the variable, and of the threshold (from 0), or of the second variable; both are the variable itself
         for a mean or a variance.
@@ -145,7 +146,7 @@ def ordinal_moments(
     x = np.asarray(x, dtype=float)
     ordered = np.asarray(ordered, dtype=bool)
     name = tuple(names) if names is not None else tuple(f"column {i + 1}" for i in range(x.shape[1]))
-    w = _checked_weights(weights, len(x))
+    w = checked_weights(weights, len(x))
     blank = np.isnan(x)
     gone = np.asarray(blank.any(axis=1) if missing == "listwise" else blank.all(axis=1))
     use = ~gone & (w > 0)
@@ -202,7 +203,7 @@ def ordinal_moments(
     )
 
 
-def _checked_weights(weights: Array | None, n: int) -> Array:
+def checked_weights(weights: Array | None, n: int) -> Array:
     """Weights as an array of n non-negative numbers, not all zero."""
     if weights is None:
         return np.ones(n)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ..errors import CxError, DataError, SpecError, listed, near
 from ..survey import Survey
+from .conditional import conditional_moments
 from .design import Units, units_of
 from .estimate import Data
-from .ordinal import ordinal_moments
+from .ordinal import OrdinalMoments, ordinal_moments
 from .patterns import Patterns
 from .plan import Plan
 from .samples import Sample, sample_of
@@ -27,7 +28,7 @@ Array = NDArray[Any]
 
 _SIZES = (1e-70, 1e70)  # spread of an item whose fourth moments are numbers
 
-__all__ = ["Rows", "check_covariance", "make_data", "take_rows"]
+__all__ = ["Rows", "check_covariance", "make_data", "response_moments", "take_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +84,9 @@ class Rows:
 
 def take_rows(
     survey: Survey, names: Sequence[str], *, group: str | None, missing: str, weights: Any, cluster: str | None,
-    strata: str | None = None,
+    strata: str | None = None, needed: Sequence[str] = (),
 ) -> Rows:  # fmt: skip
-    """Choose the rows of a survey.
+    """Choose the rows of a survey; those without an answer to what is `needed` are left out.
 
     Raises
     ------
@@ -120,6 +121,7 @@ def take_rows(
         leave(blank.any(axis=1), "incomplete answers")
     else:
         leave(blank.all(axis=1), "no answers")
+        leave(blank[:, [names.index(x) for x in needed]].any(axis=1), f"{listed(needed)} missing")
     n = int(keep.sum())
     if n < 2:
         raise DataError(f"{n} of {len(x)} rows are usable{_why(reasons)}; the model needs more.")
@@ -189,14 +191,10 @@ def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Seque
         units = rows.units[number]
         where = f" in group '{rows.labels[number]}'" if len(rows.labels) > 1 else ""
         if ordered:
-            is_ordered = np.array([n in ordered for n in names])
-            if not is_ordered.any():
-                raise SpecError("None of the ordered items is in the model.")
             with _naming(where):
-                found = ordinal_moments(
-                    x, is_ordered, w, "pairwise" if missing == "pairwise" else "listwise", names=names,
-                    levels=[levels.get(n) for n in names], units=units, covariance="full",
-                )  # fmt: skip
+                found = response_moments(
+                    x, names, table, number, w, levels=[levels.get(n) for n in names], units=units
+                )
             ordinal.append(found)
             samples.append(Sample(float(found.n), found.means, found.cor, x, w, units))
             continue
@@ -212,6 +210,33 @@ def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Seque
             samples.append(sample_of(x, w, units))
             check_covariance(samples[-1].cov, names, len(x), where)
     return Data(tuple(samples), tuple(ordinal), tuple(patterns), tuple(tops))
+
+
+def response_moments(
+    x: Array,
+    names: Sequence[str],
+    table: Table,
+    number: int,
+    weights: Array | None,
+    *,
+    levels: Sequence[Array | None] | None = None,
+    units: Units | None = None,
+    covariance: Literal["full", "diagonal", "none"] = "full",
+) -> OrdinalMoments:
+    """Moments of ordinal items of one block, given its fixed predictors where there are any."""
+    ordered = np.array([n in table.options.thresholds for n in names])
+    if not ordered.any():
+        raise SpecError("None of the ordered items is in the model.")
+    exogenous = table.roles[number].exogenous if table.options.fixed_x else ()
+    if exogenous:
+        given = np.array([n in exogenous for n in names])
+        return conditional_moments(
+            x, ordered, given, weights, names=names, levels=levels, units=units, covariance=covariance
+        )
+    missing: Literal["pairwise", "listwise"] = "pairwise" if np.isnan(x).any() else "listwise"
+    return ordinal_moments(
+        x, ordered, weights, missing, names=names, levels=levels, units=units, covariance=covariance
+    )
 
 
 @contextmanager

@@ -21,7 +21,7 @@ __all__ = ["Responses"]
 
 
 class Responses:
-    """Thresholds, means, variances and correlations of one group with ordinal items.
+    """Thresholds, means, slopes, variances and correlations of one group with ordinal items.
 
     Parameters
     ----------
@@ -47,21 +47,30 @@ class Responses:
         self.own_rows = np.array([own[i] for i in self.ordinal], dtype=np.intp)
         self.is_threshold = found.kind == "threshold"
         self.is_mean = found.kind == "mean"
-        self.is_pair = ~(self.is_threshold | self.is_mean)
+        self.is_slope = found.kind == "slope"
+        self.is_pair = ~(self.is_threshold | self.is_mean | self.is_slope)
+        self.given = np.array([i for i in mine if table.entries[i].exo and self.is_slope.any()], dtype=np.intp)
         self.threshold_rows = np.array(
             [threshold[i, k] for i, k in zip(found.row[self.is_threshold], found.col[self.is_threshold], strict=True)]
         )
         self.index = table.index
 
+    def _state(self, values: Array) -> State:
+        """Moments given the observed predictors, if there are any: as if they were constants, zero."""
+        if len(self.given):
+            values = values.copy()
+            values[..., self.given] = 0.0
+        return state(self.block, values)
+
     def completed(self, values: Array) -> Array:
         """Values with the residual variances (delta) or scales (theta) that follow from the others, any lines."""
         out = values.copy()
         if self.theta:
-            cov = state(self.block, values).cov
+            cov = self._state(values).cov
             out[..., self.scale_rows] = 1 / np.sqrt(cov[..., self.ordinal, self.ordinal])
             return out
         out[..., self.own_rows] = 0.0
-        s = state(self.block, out)
+        s = self._state(out)
         squares = s.total[..., self.ordinal[:, None], self.ordinal] ** 2
         gap = 1 / values[..., self.scale_rows] ** 2 - s.cov[..., self.ordinal, self.ordinal]
         out[..., self.own_rows] = np.linalg.solve(squares, gap[..., None])[..., 0]
@@ -72,7 +81,7 @@ class Responses:
         full = self.completed(values)
         delta = np.ones(self.block.p, full.dtype)
         delta[self.ordinal] = full[self.scale_rows]
-        return state(self.block, full), delta, full
+        return self._state(full), delta, full
 
     def implied(self, values: Array) -> Array:
         """Return the model's moments."""
@@ -83,6 +92,29 @@ class Responses:
         out[t] = delta[row[t]] * (full[self.threshold_rows] - s.mean[row[t]])
         out[m] = -s.mean[row[m]]
         out[c] = delta[row[c]] * delta[col[c]] * s.cov[row[c], col[c]]
+        b = self.is_slope
+        out[b] = delta[row[b]] * s.total[row[b], col[b]]
+        return out
+
+    def covariances(self, stats: Array) -> Array:
+        """Covariance matrix of the latent responses (given predictors, if there are any) in the order of the items.
+
+        Parameters
+        ----------
+        stats : ndarray of shape (s,)
+            Those of the data, or of the model.
+
+        Returns
+        -------
+        ndarray of shape (q, q)
+            Without observed predictors.
+        """
+        place = {int(i): k for k, i in enumerate(np.unique(self.found.row))}
+        out = np.eye(len(place))
+        for value, i, j in zip(
+            stats[self.is_pair], self.found.row[self.is_pair], self.found.col[self.is_pair], strict=True
+        ):
+            out[place[int(i)], place[int(j)]] = out[place[int(j)], place[int(i)]] = value
         return out
 
     def jacobian(self, values: Array) -> Array:
@@ -116,6 +148,12 @@ class Responses:
         value = s.cov[row[c], col[c]][:, None]
         di, dj = delta[row[c], None], delta[col[c], None]
         out[c] = di * dj * pair + value * (scale[row[c]] * dj + di * scale[col[c]])
+        if self.is_slope.any():
+            i, x = row[self.is_slope], col[self.is_slope]
+            nd = b.counts[0]
+            turn = np.zeros((len(i), m.left.shape[1]))
+            turn[:, :nd] = m.left[i, :nd] * s.total[b.source[:nd]][:, x].T
+            out[self.is_slope] = delta[i, None] * gather(b, turn) + scale[i] * s.total[i, x][:, None]
         return out
 
     def bend(self, values: Array, weights: Array) -> Array | None:

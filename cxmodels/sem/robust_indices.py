@@ -40,11 +40,16 @@ def rescaled(e: Estimate) -> Corrected | None:
     -------
     Corrected or None
         None for two levels, for mixed items or observed predictors of ordinal ones, for correlations that are not
-        positive definite, and where thresholds or means are restricted: the correction is about correlations alone.
+        positive definite, where thresholds or means are restricted (the correction is about correlations alone), and
+        where the data say nothing about some covariance.
     """
     if e.table.levels > 1 or not (e.plan.fiml or e.data.ordinal) or not e.df:
         return None
-    return _incomplete(e) if e.plan.fiml else _ordinal(e)
+    try:
+        found = _incomplete(e) if e.plan.fiml else _ordinal(e)
+    except np.linalg.LinAlgError:
+        return None
+    return found if found is not None and np.isfinite(found.chisq) and found.bias > 0 else None
 
 
 def _incomplete(e: Estimate) -> Corrected:

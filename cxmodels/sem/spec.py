@@ -224,8 +224,9 @@ class SEM(Planning):
                 )  # fmt: skip
         survey = as_survey(data)
         rows = take_rows(
-            survey, self.columns, group=group, missing=missing, weights=weights, cluster=cluster, strata=strata
-        )
+            survey, self.columns, group=group, missing=missing, weights=weights, cluster=cluster, strata=strata,
+            needed=self._given(missing),
+        )  # fmt: skip
         plan = self._plan(
             fiml=missing == "fiml", clustered=rows.units[0] is not None, weighted=rows.weights is not None
         )
@@ -358,7 +359,7 @@ class SEM(Planning):
             std_lv=self.std_lv,
             orthogonal=self.orthogonal,
             growth=self.growth,
-            fixed_x=self.fixed_x and not (ordered and self._exogenous_ordered(ordered)),
+            fixed_x=self.fixed_x,
             theta=self.parameterization == "theta",
             effect_coding=self.effect_coding,  # type: ignore[arg-type]
             thresholds=thresholds,
@@ -367,15 +368,15 @@ class SEM(Planning):
             partial=partial,
         )
 
-    def _exogenous_ordered(self, ordered: Sequence[str]) -> bool:
-        """Refuse what lavaan's conditional.x is needed for."""
-        exogenous = Roles.of([r for r in self._model.rows if r.block]).exogenous
-        if exogenous:
+    def _given(self, missing: str) -> tuple[str, ...]:
+        """Predictors that ordinal items are regressed on and that pairwise deletion cannot do without."""
+        exogenous = Roles.of([r for r in self._model.rows if r.block]).exogenous if self.fixed_x else ()
+        if wrong := [n for n in exogenous if n in self._ordered]:
             raise SpecError(
-                f"{listed(exogenous)} are observed predictors in a model with ordinal items; give each a variance "
-                f"('{exogenous[0]} ~~ {exogenous[0]}'), so that it is a random variable of the model."
+                f"ordered names {listed(wrong)}, an observed predictor: a regression takes it as it is, so leave it out of "
+                f"ordered, use indicator variables of its categories, or give it a variance ('{wrong[0]} ~~ {wrong[0]}')."
             )
-        return False
+        return exogenous if self._ordered and missing == "pairwise" else ()
 
     def _plan(self, *, fiml: bool, clustered: bool, weighted: bool) -> Plan:
         name = str(self.estimator).upper()

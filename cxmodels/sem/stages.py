@@ -58,14 +58,14 @@ class Stage1(NamedTuple):
         values: list[Array] = [np.empty(0)] * p
         columns = []
         for i in np.flatnonzero(ordered).tolist():
-            values[i], code = _coded(x[:, i], seen[:, i], name[i], known[i])
+            values[i], code = coded(x[:, i], seen[:, i], name[i], known[i])
             columns.append(code)
         c = max((len(v) for v in values), default=2)
         codes = np.array(columns, dtype=np.intp).T.reshape(len(x), len(columns))
         codes[~seen[:, ordered]] = c
         hot = (codes[:, :, None] == np.arange(c)).astype(float)
         count = np.einsum("n,nqc->qc", w, hot)
-        tau = _thresholds(count, [v for v, o in zip(values, ordered, strict=True) if o])
+        tau = thresholds_of(count, [v for v, o in zip(values, ordered, strict=True) if o])
 
         means, variances = np.zeros(p), np.ones(p)
         z = np.zeros((len(x), int((~ordered).sum())))
@@ -120,7 +120,7 @@ class Stage1(NamedTuple):
         return score, a11
 
 
-def _coded(x: Array, seen: NDArray[np.bool_], name: str, known: Array | None) -> tuple[Array, Index]:
+def coded(x: Array, seen: NDArray[np.bool_], name: str, known: Array | None) -> tuple[Array, Index]:
     """Sorted values of an ordered variable, and the number of each row's value among them."""
     found = np.unique(x[seen])
     values = found if known is None else np.unique(np.asarray(known, dtype=float))
@@ -144,7 +144,7 @@ def _coded(x: Array, seen: NDArray[np.bool_], name: str, known: Array | None) ->
     return values, np.searchsorted(values, np.where(seen, x, values[0]))
 
 
-def _thresholds(count: Array, values: Sequence[Array]) -> Array:
+def thresholds_of(count: Array, values: Sequence[Array]) -> Array:
     """Normal quantiles of the cumulated shares, filled up with FAR."""
     from scipy.special import ndtri
 

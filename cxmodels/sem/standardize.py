@@ -58,6 +58,9 @@ def factors(e: Estimate, values: Array, kind: str) -> Array:
         scales = _scales(e, number, kind)
         factor = sd[..., scales.up] / (sd[..., scales.down] * sd[..., scales.square])
         out[..., scales.rows] = factor / (residual[..., scales.first] * residual[..., scales.second])
+    if kind != "std_lv":
+        scale = [i for i, x in enumerate(e.table.entries) if x.op == "~*~"]
+        out[..., scale] = 1 / values[..., scale]  # a scale is 1 in its own unit
     return out
 
 
@@ -98,8 +101,6 @@ def _scales(e: Estimate, number: int, kind: str) -> _Scales:
             up, down = at[x.rhs], at[x.lhs]
         elif x.op in ("~1", "|"):
             down = at[x.lhs]
-        elif x.op == "~*~":
-            up = at[x.lhs]
         elif x.lhs == x.rhs:
             down = square = at[x.lhs]
         else:
