@@ -43,8 +43,8 @@ def snapshots(tables: Mapping[str, Any]) -> pd.DataFrame:
     --------
     >>> import cxmodels as cx
     >>> tables, _ = cx.datasets.simulate_subscribers(customers=200)
-    >>> snapshots(tables)["churned"].isin([0, 1]).all()
-    np.True_
+    >>> sorted(snapshots(tables)["churned"].unique().tolist())
+    [0, 1]
     """
     labels = subscription_labels(tables["subscriptions"], DATES, HORIZON)
     return FEATURES.build(labels, tables).frame.astype({"churned": int})
