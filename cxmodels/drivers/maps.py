@@ -110,10 +110,11 @@ def profile(result: DriverResult, theirs: Any, weights: Any, level: float, adjus
         mean = float(w @ values[seen, k] / w.sum())
         n = len(w)
         their_se = float(np.sqrt(n / (n - 1) * ((w * (values[seen, k] - mean)) ** 2).sum()) / w.sum())
-        rows.append((name, ours, mean, ours - mean, np.hypot(our_se, their_se), slopes.get(name, np.nan)))
-    out = pd.DataFrame(rows, columns=["attribute", "ours", "theirs", "gap", "se", "coefficient"]).set_index(
-        "attribute"
-    )
+        rows.append(
+            (name, ours, our_se, mean, their_se, ours - mean, np.hypot(our_se, their_se), slopes.get(name, np.nan))
+        )
+    columns = ["attribute", "ours", "ours_se", "theirs", "theirs_se", "gap", "se", "coefficient"]
+    out = pd.DataFrame(rows, columns=columns).set_index("attribute")
     tests = tested(out["gap"].to_numpy(), out["se"].to_numpy(), np.inf, level).set_axis(out.index)
     out[["z", "pvalue", "ci_lower", "ci_upper"]] = tests[["t", "pvalue", "ci_lower", "ci_upper"]]
     out["pvalue_adjusted"] = adjusted_pvalues(out["pvalue"].to_numpy(), adjust)

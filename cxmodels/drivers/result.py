@@ -214,8 +214,9 @@ class DriverResult(Analysis):
         Returns
         -------
         DataFrame
-            Index attribute: ours, theirs, gap, se, z, pvalue, pvalue_adjusted, ci_lower, ci_upper, contribution (gap times
-            coefficient: points of the outcome that go with it).
+            Index attribute: ours, ours_se, theirs, theirs_se, gap, se, z, pvalue, pvalue_adjusted, ci_lower, ci_upper,
+            contribution (gap times coefficient: points of the outcome that go with it). ``cxmodels.report.profile_chart``
+            draws it.
         """
         check_level(level)
         return maps.profile(self, theirs, weights, level, adjust)

@@ -30,8 +30,8 @@ def profile(ours: CsiEstimate, theirs: CsiEstimate | Any, *, adjust: Adjustment 
     Returns
     -------
     DataFrame
-        Index component: [importance, weight, quality, competitor, gap, se, ci_lower, ci_upper, pvalue,
-        pvalue_adjusted, contribution]. The gap is ours less theirs on the scale of quality. The contribution is our
+        Index component: [importance, weight, quality, quality_se, competitor, competitor_se, gap, se, ci_lower, ci_upper,
+        pvalue, pvalue_adjusted, contribution], drawn by ``cxmodels.report.profile_chart``. The gap is ours less theirs on the scale of quality. The contribution is our
         weight times the gap, in points of the index: the sum is how far they would be behind if our customers rated
         them. Standard errors are NaN for given means.
 
@@ -65,17 +65,17 @@ def profile(ours: CsiEstimate, theirs: CsiEstimate | Any, *, adjust: Adjustment 
         raise SpecError(f"The competitor has no quality for {listed(absent)}; name the components alike.")
     out = leaves[["importance", "quality"]].copy()
     out.insert(1, "weight", leaves["weight_total"])
+    out["quality_se"] = leaves["se"] / unit
     out["competitor"] = other.reindex(leaves.index)
+    out["competitor_se"] = other_se.reindex(leaves.index)
     out["gap"] = out["quality"] - out["competitor"]
-    return _tested(out, leaves["se"] / unit, other_se.reindex(leaves.index), adjust, ours.level).assign(
-        contribution=out["weight"] * out["gap"] * unit
-    )
+    return _tested(out, adjust, ours.level).assign(contribution=out["weight"] * out["gap"] * unit)
 
 
-def _tested(out: pd.DataFrame, se: pd.Series, other: pd.Series, adjust: str, level: float) -> pd.DataFrame:
+def _tested(out: pd.DataFrame, adjust: str, level: float) -> pd.DataFrame:
     from scipy.special import ndtr
 
-    out["se"] = np.hypot(se, other)
+    out["se"] = np.hypot(out["quality_se"], out["competitor_se"])
     half = quantile(level) * out["se"]
     out["ci_lower"], out["ci_upper"] = out["gap"] - half, out["gap"] + half
     with np.errstate(invalid="ignore", divide="ignore"):

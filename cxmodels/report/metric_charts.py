@@ -1,6 +1,6 @@
-"""The pictures of metrics over an order: control charts and journeys. Frames in, SVG text out.
+"""The pictures of metrics: control charts, journeys, profiles against a competitor, indicators. Frames in, SVG text out.
 
-Both take `title`, `width`, `words` and `id` as the charts of ``cxmodels.report.charts``.
+All take `title`, `width`, `words` and `id` as the charts of ``cxmodels.report.charts``.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import SpecError, listed, near
+from ..inference import quantile
+from .blocks import shown
 from .lettering import clip, text_width
-from .rows import Scale, decimals, notes_below
+from .plots import importance_performance
+from .rows import Scale, axis, decimals, notes_below
 from .svg import ACCENT, BLUE, GREY, INK, PALE, PAPER, RULE, TINT, Picture, columns, number, say, span, ticks
 
-__all__ = ["control_chart", "journey_chart"]
+__all__ = ["control_chart", "indicator_chart", "journey_chart", "metric_pictures", "profile_chart"]
 
 SMALL = 11.0
 LEFT, RIGHT, TOP = 52.0, 14.0, 26.0
@@ -211,6 +215,228 @@ def journey_chart(
         pic.draw("circle", cx=x[i], cy=y(value), r=6, fill=ink, stroke=PAPER, stroke_width=1.2)
         pic.text(x[i] + 10, y(value) - 7, number(value, digits, said), 13, fill=INK, bold=True)
     return pic.svg()
+
+
+def profile_chart(
+    frame: pd.DataFrame,
+    *,
+    ours: str = "Ours",
+    theirs: str = "Competitor",
+    level: float = 0.95,
+    digits: int = 2,
+    axis_label: str = "Mean rating",
+    title: str = "Profile against a competitor",
+    width: float = 900,
+    words: Words = None,
+    id: str = "profile",
+) -> str:
+    """Draw our ratings beside a competitor's, attribute by attribute, and the gap with its interval.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of :meth:`DriverResult.profile` or of ``metrics.profile``: one row per attribute, in the order drawn.
+    ours, theirs : str
+        Names for the key.
+    level : float, default 0.95
+        Level of the intervals of the two means; that of the gap is in the frame.
+    digits : int, default 2
+        Decimals of the gap.
+    axis_label : str
+        Under the means.
+    title, width, words, id
+        See the module.
+
+    Returns
+    -------
+    str
+        One ``<svg>`` element. A gap is filled where its interval excludes 0, vermilion where we are behind.
+
+    Examples
+    --------
+    >>> gaps = pd.DataFrame({"quality": [4.6, 3.2], "competitor": [4.1, 3.8], "gap": [0.5, -0.6],
+    ...                      "ci_lower": [0.2, -0.9], "ci_upper": [0.8, -0.3]}, index=["Location", "Quietness"])
+    >>> profile_chart(gaps).count("<circle")
+    8
+    """
+    said = say(words)
+    names = ("ours", "theirs") if "ours" in frame else ("quality", "competitor")
+    errors = [f"{n}_se" for n in names]
+    label = str(frame.index.name or "attribute")
+    data = columns(frame.rename_axis(label), label, [*names, "gap"], [*errors, "ci_lower", "ci_upper"])
+    told = "; ".join(
+        f"{n}: {number(a, digits, said)} {ours}, {number(b, digits, said)} {theirs}, {number(g, digits, said, True)}"
+        for n, a, b, g in zip(data[label], data[names[0]], data[names[1]], data["gap"], strict=True)
+    )
+    tall = 34.0
+    top = 40.0
+    bottom = top + tall * max(len(data), 1)
+    pic = Picture(width, bottom + 58, title, told or said["nothing"], id)
+    if data.empty:
+        pic.text(LEFT, top + 20, said["nothing"], fill=GREY)
+        return pic.svg()
+    z = quantile(level)
+    for name, error in zip(names, errors, strict=True):
+        data[f"{name}_lower"], data[f"{name}_upper"] = data[name] - z * data[error], data[name] + z * data[error]
+    left = min(max(text_width(shown(n, 60), 13) for n in data[label]) + 14, 0.3 * width)
+    middle, right = left + 0.56 * (width - left), width - 66
+    means = data[[f"{n}{part}" for n in names for part in ("", "_lower", "_upper")]].to_numpy()
+    ends = data[["gap", "ci_lower", "ci_upper"]].to_numpy()
+    x = axis(pic, ticks(np.nanmin(means), np.nanmax(means), 6), left, middle, top, bottom, axis_label, said)
+    g = axis(
+        pic, ticks(min(np.nanmin(ends), 0.0), max(np.nanmax(ends), 0.0), 5), middle + 46, right, top, bottom,
+        f"{ours} less {theirs}, {100 * level:g} % interval", said,
+    )  # fmt: skip
+    _key(pic, left, (ours, theirs))
+    for i, row in data.iterrows():
+        y = top + (float(i) + 0.5) * tall  # type: ignore[arg-type]
+        pic.text(left - 12, y + 4.5, clip(shown(row[label], 60), 13, left - 14), anchor="end")
+        for name, ink, fill, off in ((names[0], BLUE, BLUE, -5.0), (names[1], GREY, PAPER, 5.0)):
+            _dot(pic, x, row[name], row[f"{name}_lower"], row[f"{name}_upper"], y + off, ink, fill)
+        sure = row["ci_lower"] > 0 or row["ci_upper"] < 0
+        ink = ACCENT if row["gap"] < 0 else BLUE
+        _dot(pic, g, row["gap"], row["ci_lower"], row["ci_upper"], y, ink, ink if sure else PAPER)
+        pic.text(width - 2, y + 4.5, number(row["gap"], digits, said, True), anchor="end", bold=True)
+    notes_below(pic, ["Gap filled: its interval excludes 0", "vermilion: behind"], left, pic.height - 6)
+    return pic.svg()
+
+
+def _dot(pic: Picture, x: Scale, at: float, low: float, high: float, y: float, ink: str, fill: str) -> None:
+    """A dot with its interval, where they are known."""
+    if math.isfinite(low) and math.isfinite(high):
+        pic.line(x(low), y, x(high), y, ink, 2)
+    if math.isfinite(at):
+        pic.draw("circle", cx=x(at), cy=y, r=4.6, fill=fill, stroke=ink, stroke_width=1.8)
+
+
+def _key(pic: Picture, left: float, names: tuple[str, str]) -> None:
+    """Which dot is whose."""
+    at = left
+    for name, ink, fill in ((names[0], BLUE, BLUE), (names[1], GREY, PAPER)):
+        pic.draw("circle", cx=at + 5, cy=14, r=4.6, fill=fill, stroke=ink, stroke_width=1.8)
+        pic.text(at + 15, 18.5, clip(name, 13, 200), fill=INK)
+        at += text_width(name, 13) + 40
+
+
+def indicator_chart(
+    frame: pd.DataFrame,
+    *,
+    digits: int = 1,
+    title: str = "Indicators and their targets",
+    width: float = 900,
+    words: Words = None,
+    id: str = "indicators",
+) -> str:
+    """Draw indicators on 0-100 against their targets, the costliest first.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``indicators`` of an ``IndicatorIndex``: one row each, with actual, target, lost.
+    digits : int, default 1
+        Decimals.
+    title, width, words, id
+        See the module.
+
+    Returns
+    -------
+    str
+        One ``<svg>`` element: a bar as long as what is, a stroke at the target, and the points of the index lost.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"actual": [70.0], "target": [80.0], "lost": [7.5]}, index=["Speed"])
+    >>> indicator_chart(rows).count("<rect")
+    1
+    """
+    said = say(words)
+    data = columns(frame.rename_axis("indicator"), "indicator", ["actual", "target", "lost"])
+    told = "; ".join(f"{n}: {number(a, digits, said)} of {number(t, digits, said)}" for n, a, t in zip(data["indicator"], data["actual"], data["target"], strict=True))  # fmt: skip
+    tall, top = 30.0, 26.0
+    bottom = top + tall * max(len(data), 1)
+    pic = Picture(width, bottom + 58, title, told or said["nothing"], id)
+    left = min(max((text_width(shown(n, 60), 13) for n in data["indicator"]), default=0.0) + 14, 0.36 * width)
+    right = width - 130
+    x = axis(pic, [0, 20, 40, 60, 80, 100], left, right, top, bottom, "0–100", said)
+    pic.text(width - 66, top - 9, "actual", SMALL, "end", GREY)
+    pic.text(width - 2, top - 9, "lost", SMALL, "end", GREY)
+    for i, (name, actual, target, lost) in enumerate(data.itertuples(index=False, name=None)):
+        y = top + (i + 0.5) * tall
+        pic.text(left - 12, y + 4.5, clip(shown(name, 60), 13, left - 14), anchor="end")
+        short = actual < target
+        if math.isfinite(actual):
+            pic.draw("rect", x=left, y=y - 8, width=x(actual) - left, height=16, fill=PALE)
+        if short:
+            pic.line(x(actual), y, x(target), y, ACCENT, 2, stroke_dasharray="3 3")
+        pic.line(x(target), y - 12, x(target), y + 12, ACCENT if short else BLUE, 3)
+        pic.text(width - 66, y + 4.5, number(actual, digits, said), anchor="end", bold=True)
+        pic.text(width - 2, y + 4.5, number(lost, digits, said), anchor="end", fill=ACCENT if short else GREY)
+    notes_below(pic, ["Stroke: target", "lost: points of the index below target"], left, pic.height - 6)
+    return pic.svg()
+
+
+def metric_pictures(result: Any, prefix: str) -> list[str]:
+    """Return the pictures that a result of ``cxmodels.metrics`` has; none for a plain estimate.
+
+    Parameters
+    ----------
+    result : Result
+    prefix : str
+        Before every id.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> len(metric_pictures(cx.metrics.csi([5, 3], [3, 5]), "x"))
+    1
+    """
+    from ..metrics import CsiEstimate, IndicatorIndex, Journey, Monitor, MonitorGroups
+
+    if isinstance(result, Monitor):
+        return [control_chart(result.cells, units=_most_telling(result.units), id=f"{prefix}control")]
+    if isinstance(result, MonitorGroups):
+        return [
+            control_chart(m.cells, units=_most_telling(m.units), axis_label=str(name), id=f"{prefix}control{i}")
+            for i, (name, m) in enumerate(result.monitors.items())
+        ]
+    if isinstance(result, Journey):
+        frame = result.frame
+        parts = list(frame.groupby(list(result.by), sort=False, observed=True)) if result.by else [((), frame)]
+        return [
+            journey_chart(f, digits=2, axis_label=", ".join([*map(str, k), result.metric]), id=f"{prefix}journey{i}")
+            for i, (k, f) in enumerate(parts)
+        ]
+    if isinstance(result, IndicatorIndex):
+        return [indicator_chart(result.indicators, id=f"{prefix}indicators")]
+    if isinstance(result, CsiEstimate) and len(result.leaves) > 1:
+        return [_importance_map(result, f"{prefix}map")]
+    return []
+
+
+def _most_telling(units: pd.DataFrame, most: int = 12) -> list[str]:
+    """Units to draw: those with signals first, then by rank."""
+    order = units.sort_values(["signals", "rank"], ascending=[False, True], kind="stable")
+    return [str(u) for u in order.index[:most]]
+
+
+def _importance_map(result: Any, id: str) -> str:
+    """Importance and quality of the components, the cut written on it."""
+    map_ = result.quadrants()
+    line, at = float(map_["importance_cut"].iloc[0]), float(map_["quality_cut"].iloc[0])
+    own = {
+        "importance_plain": "Stated importance", "performance": "Quality: mean rating", "improve": "Concentrate here",
+        "keep": "Keep up the good work", "means": f"Dashed lines: means ({number(line, 2)}; {number(at, 2)})",
+    }  # fmt: skip
+    frame = (
+        map_[["importance", "quality"]]
+        .rename(columns={"quality": "performance"})
+        .rename(index=lambda v: shown(v, 60))
+    )
+    return importance_performance(frame.rename_axis("construct"), cut=(line, at), words=own, id=id)
 
 
 # -- shared -------------------------------------------------------------------------------------------------------
