@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings as _warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from .. import index as ix
-from ..errors import DataError, DataWarning, EstimationError, ReplicateWarning, SpecError, listed, near
+from ..errors import CxError, DataError, DataWarning, EstimationError, ReplicateWarning, SpecError, listed, near
 from ..pls.kernel import Array
 from ..resampling import (
     Interval,
-    Replicates,
     Sampling,
     check_interval,
     check_level,
@@ -38,6 +37,7 @@ from .engines import (
     item_names,
     statistic_of,
 )
+from .fitting import Fitted, fit_each, replicates_of
 from .models import ACSI, IndexModel, with_price_tolerance
 from .result import IndexResult
 
@@ -101,7 +101,7 @@ class SatisfactionIndex:
         model = IndexModel.of(self.model, self.target)
         model = model.with_items(self.items)
         object.__setattr__(self, "model", model)
-        object.__setattr__(self, "_equations", self._engine_model(model))
+        object.__setattr__(self, "_equations", self.engine_model(model))
 
     def fit(
         self,
@@ -169,39 +169,41 @@ class SatisfactionIndex:
         survey.numeric(self.model.items)  # one complaint about the whole table, before any unit
         root = entropy(seed)
         fits: dict[tuple[Any, ...], Fit] = {}
-        reps: dict[tuple[Any, ...], Replicates] = {}
-        skipped = []
+        skipped: dict[tuple[Any, ...], str] = {}
         messages: list[str] = []
-        for u, unit in enumerate(units):
-            rows = np.flatnonzero(place == u)
+        scales: dict[tuple[str, ...], tuple[Array, Array]] = {}
+        places = np.argsort(place, kind="stable")[unnamed:]
+        rows = np.split(places, np.flatnonzero(np.diff(place[places])) + 1) if units else []
+        fit: Fit | CxError
+        fitted = fit_each(self, survey, rows, case, missing) if keys else self._whole(survey, case, missing)
+        for unit, (fit, dropped) in zip(units, fitted, strict=True):
             try:
-                part = survey.subset(rows) if keys else survey
-                equations, dropped = self._without_constant(part) if keys else (self.equations, "")
-                fit = fit_unit(equations, part, None if case is None else case[rows], missing)
-                if dropped:
-                    messages.append(
-                        f"{', '.join(map(str, unit))}: {dropped} has one answer throughout and is left out."
-                    )
-                ends = self.ends(fit)
-                if bootstrap:
-                    statistic = statistic_of(fit, *ends)
-                    child = [*np.atleast_1d(root).tolist(), u] if keys else root
-                    tell = None if keys else progress
-                    sampling = Sampling(fit.n_obs)
-                    reps[unit] = resample(
-                        statistic, sampling, bootstrap, seed=child, interval=interval, n_jobs=n_jobs, progress=tell
-                    )
+                if isinstance(fit, CxError):
+                    raise fit
+                self.ends(fit, scales)
                 fits[unit] = fit
             except (DataError, EstimationError) as error:
                 if not keys:
                     raise
-                skipped.append((*unit, len(rows), str(error)))
-            if progress is not None and keys:
-                progress(u + 1, len(units))
+                skipped[unit] = str(error)
+            if dropped:
+                messages.append(f"{', '.join(map(str, unit))}: {dropped} has one answer throughout and is left out.")
+            if progress is not None and keys and not bootstrap:
+                progress(len(fits) + len(skipped), len(units))
+        reps = self._replicates(fits, units, scales, bootstrap, root, interval, n_jobs, progress)
+        for unit, found in [*reps.items()]:
+            if isinstance(found, EstimationError):
+                if not keys:
+                    raise found
+                skipped[unit] = str(found)
+                del fits[unit], reps[unit]
+        lost = [(*unit, len(own), skipped[unit]) for unit, own in zip(units, rows, strict=True) if unit in skipped]
+        if not units:
+            raise DataError(f"No row names {listed(keys)}, so there are no units.")
         if not fits:
-            raise DataError(f"None of the {len(units)} units can be estimated; the first: {skipped[0][-1]}")
-        if skipped:
-            messages.append(f"{len(skipped)} of {len(units)} units could not be estimated; see skipped.")
+            raise DataError(f"None of the {len(units)} units can be estimated; the first: {lost[0][-1]}")
+        if lost:
+            messages.append(f"{len(lost)} of {len(units)} units could not be estimated; see skipped.")
         if unnamed:
             messages.append(f"{unnamed} rows without {listed(keys)} are left out.")
         messages += [
@@ -220,7 +222,7 @@ class SatisfactionIndex:
             keys=tuple(keys),
             fits=fits,
             replicates=reps,
-            skipped=pd.DataFrame(skipped, columns=[*keys, "rows", "reason"]),
+            skipped=pd.DataFrame(lost, columns=[*keys, "rows", "reason"]),
             unnamed=unnamed,
             level=level,
             interval=interval,
@@ -233,42 +235,72 @@ class SatisfactionIndex:
         """The model behind the index, a :class:`cxmodels.PLS` or :class:`cxmodels.SEM`."""
         return self._equations  # type: ignore[attr-defined]
 
-    def _engine_model(self, model: IndexModel) -> Model:
+    def engine_model(self, model: IndexModel) -> Model:
+        """Return the model that the engine fits.
+
+        Parameters
+        ----------
+        model : IndexModel
+
+        Returns
+        -------
+        PLS or SEM
+        """
         return engine_model(self.engine, model.syntax, {k: getattr(self, k) for k in (*PLS_ONLY, *SEM_ONLY)})
 
-    def _without_constant(self, part: Survey) -> tuple[Model, str]:
-        """Leave out constructs whose items do not vary in a unit, as complaints where nobody complained."""
-        x = part.numeric(self.model.items)
-        flat = {
-            i
-            for i, column in zip(self.model.items, x.T, strict=True)
-            if len(np.unique(column[~np.isnan(column)])) < 2
-        }
-        gone = [c for c, items in self.model.measures.items() if c != self.model.target and set(items) <= flat]
-        if not gone or not flat:
-            return self.equations, ""
-        return self._engine_model(self.model.without(*gone)), listed(gone)
+    def _whole(self, survey: Survey, case: Array | None, missing: str | None) -> Iterator[Fitted]:
+        """Fit the model to all rows as one unit."""
+        yield fit_unit(self.equations, survey, case, missing), ""
 
-    def ends(self, fit: Fit) -> tuple[Array, Array]:
+    def _replicates(
+        self,
+        fits: Mapping[tuple[Any, ...], Fit],
+        units: Sequence[tuple[Any, ...]],
+        scales: dict[tuple[str, ...], tuple[Array, Array]],
+        n: int,
+        root: Any,
+        interval: Interval,
+        n_jobs: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> dict[tuple[Any, ...], Any]:
+        """Replicates of every unit fitted, or the error where all of them failed."""
+        if not n:
+            return {}
+        statistics = {u: statistic_of(f, *scales[item_names(f)]) for u, f in fits.items()}
+        if units == [()]:
+            sampling = Sampling(fits[()].n_obs)
+            found = resample(
+                statistics[()], sampling, n, seed=root, interval=interval, n_jobs=n_jobs, progress=progress
+            )
+            return {(): found}
+        seeds = [[*np.atleast_1d(root).tolist(), u] for u, unit in enumerate(units) if unit in fits]
+        sizes = [f.n_obs for f in fits.values()]
+        made = replicates_of(list(statistics.values()), sizes, seeds, n, interval, n_jobs, progress)
+        return dict(zip(fits, made, strict=True))
+
+    def ends(self, fit: Fit, known: dict[tuple[str, ...], tuple[Array, Array]] | None = None) -> tuple[Array, Array]:
         """Return the ends of each item's scale, after a check that all answers lie inside.
 
         Parameters
         ----------
         fit : PLSResult or SEMResult
             The fit of one unit.
+        known : dict, optional
+            Ends that were already looked up, by items; grows.
 
         Returns
         -------
         lo, hi : ndarray of shape (items,)
         """
 
-        def known(item: str) -> tuple[float, float] | None:
+        def look_up(item: str) -> tuple[float, float] | None:
             return (fit.survey.scale(item) if fit.survey else None) or self.model.scales.get(item)
 
-        items = item_names(fit)
-        lo, hi = ix.scale_ends(items, self.scale, known)
-        ix.check_inside(answers_given(fit), items, lo, hi)
-        return lo, hi
+        items, known = item_names(fit), {} if known is None else known
+        if items not in known:
+            known[items] = ix.scale_ends(items, self.scale, look_up)
+        ix.check_inside(answers_given(fit), items, *known[items])
+        return known[items]
 
 
 def _units(
