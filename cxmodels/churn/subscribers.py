@@ -156,7 +156,7 @@ def simulate_subscribers(
     >>> tables, truth = simulate_subscribers(customers=500, months=12, seed=1)
     >>> labels = cx.churn.subscription_labels(tables["subscriptions"], "2023-06-30", 31)
     >>> int(labels.frame["churned"].sum())
-    11
+    10
     >>> float(truth.effects["satisfaction"])
     -0.04
     """
