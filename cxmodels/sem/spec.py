@@ -205,6 +205,8 @@ class SEM(Planning):
                 "or 'listwise'."
             )
         model = self._measured
+        if latent_products(self._model) and any(kind == "level" for block in model.blocks for kind, _ in block):
+            raise SpecError("Interactions of constructs are not offered with level: blocks.")
         if any(kind == "level" for block in model.blocks for kind, _ in block):
             from .twolevel import fit_two_level
 
@@ -380,7 +382,7 @@ class SEM(Planning):
 
     def _plan(self, *, fiml: bool, clustered: bool, weighted: bool) -> Plan:
         name = str(self.estimator).upper()
-        if name == "ML" and self.interaction == "product" and latent_products(self._model):
+        if name == "ML" and self.interaction == "product" and not self._ordered and latent_products(self._model):
             name = "MLR"
         if self._ordered:
             name = "WLSMV" if name == "ML" else name
@@ -420,6 +422,12 @@ class SEM(Planning):
             from .lms import without_products
 
             return without_products(model)
+        if self.std_lv or "loadings" in self.effect_coding:  # type: ignore[operator]
+            name = next(iter(latent_products(model)))
+            raise SpecError(
+                f"The interaction '{name}' has the scale of the markers of its parts, which std_lv= and effect_coding= leave "
+                "out; use neither (standardised effects are in the result's interactions), or interaction='lms'."
+            )
         return expand_products(model, self.pairs)
 
     @property
