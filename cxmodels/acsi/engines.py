@@ -64,8 +64,8 @@ class Measured:
         Standard errors of the total effects, where the engine has them without a bootstrap.
     paths : ndarray of shape (j, j)
         Standardised paths.
-    quality : DataFrame
-        By construct.
+    quality : callable
+        Gives measurement quality by construct, which takes longer than all the rest.
     """
 
     constructs: tuple[str, ...]
@@ -85,7 +85,7 @@ class Measured:
     total: Array
     total_se: Array | None
     paths: Array
-    quality: pd.DataFrame
+    quality: Callable[[], pd.DataFrame]
 
 
 def engine_model(engine: str, syntax: str, options: Mapping[str, Any]) -> Model:
@@ -223,7 +223,7 @@ def _by_pls(fit: PLSResult, lo: Array, hi: Array) -> Measured:
         total=total_effects(direct, d.depth),
         total_se=None,
         paths=fit.estimate.paths[0, :j, :j],
-        quality=fit.reliability.join(fit.r_squared[["r2"]]).reset_index(),
+        quality=lambda: fit.reliability.join(fit.r_squared[["r2"]]).reset_index(),
     )
 
 
@@ -234,8 +234,12 @@ def _by_sem(fit: SEMResult, lo: Array, hi: Array) -> Measured:
         fit.paths.pivot_table("std_all", "outcome", "predictor", sort=False) if m.arrows.any() else pd.DataFrame()
     )
     paths = between.reindex(index=m.constructs, columns=m.constructs).fillna(0.0).to_numpy()
-    r2 = fit.r_squared.set_index("name")["r2"]
-    quality = fit.reliability.reindex(m.constructs).rename_axis("construct").reset_index()
+
+    def quality() -> pd.DataFrame:
+        r2 = fit.r_squared.set_index("name")["r2"]
+        table = fit.reliability.reindex(m.constructs).rename_axis("construct").reset_index()
+        return table.assign(r2=table["construct"].map(r2))
+
     return Measured(
         constructs=m.constructs,
         items=m.items,
@@ -254,7 +258,7 @@ def _by_sem(fit: SEMResult, lo: Array, hi: Array) -> Measured:
         total=effects.total,
         total_se=se,
         paths=paths,
-        quality=quality.assign(r2=quality["construct"].map(r2)),
+        quality=quality,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -67,15 +67,16 @@ class IndexResult(Result):
         ``se`` holds the weights of the index fixed, as national studies report it; the interval is normal,
         cut at 0 and 100. ``se_bootstrap`` lets the weights vary with the sample (NaN without a bootstrap).
         """
-        z = self._z
-        parts = []
+        parts = {}
         for unit, m in self.measured.items():
-            value, se = m.index, m.se
-            boot = self._spread(unit, slice(0, len(value)))
-            columns: dict[str, Any] = {"construct": m.constructs, "index": value, "se": se}
-            columns |= {"ci_lower": np.maximum(value - z * se, 0), "ci_upper": np.minimum(value + z * se, 100)}
-            parts.append(self._labelled(unit, columns | {"se_bootstrap": boot, "n": len(m.rows)}))
-        return pd.concat(parts, ignore_index=True)
+            boot = self._spread(unit, slice(0, len(m.index)))
+            sizes = {"se_bootstrap": boot, "n": len(m.rows)}
+            parts[unit] = {"construct": m.constructs, "index": m.index, "se": m.se} | sizes
+        out = self._stacked(parts)
+        half = self._z * out["se"]
+        out["ci_lower"], out["ci_upper"] = (out["index"] - half).clip(lower=0), (out["index"] + half).clip(upper=100)
+        order = ["construct", "index", "se", "ci_lower", "ci_upper", "se_bootstrap", "n"]
+        return out[[*self.keys, *order]]
 
     @cached_property
     def impacts(self) -> pd.DataFrame:
@@ -86,7 +87,7 @@ class IndexResult(Result):
         one NaN for PLS, and by the delta method for SEM. An impact on a 0/1 construct such as Complaints is in
         percentage points. Association, not proof of cause.
         """
-        parts = []
+        parts = {}
         for unit, m in self.measured.items():
             j = len(m.constructs)
             reach = np.nonzero(m.reach)
@@ -109,9 +110,8 @@ class IndexResult(Result):
             elif m.total_se is not None:
                 se = m.total_se[reach]
                 lower, upper = impact - self._z * se, impact + self._z * se
-            columns |= {"se": se, "ci_lower": lower, "ci_upper": upper}
-            parts.append(self._labelled(unit, columns))
-        return pd.concat(parts, ignore_index=True)
+            parts[unit] = columns | {"se": se, "ci_lower": lower, "ci_upper": upper}
+        return self._stacked(parts)
 
     @cached_property
     def rates(self) -> pd.DataFrame:
@@ -131,23 +131,23 @@ class IndexResult(Result):
     @cached_property
     def weights(self) -> pd.DataFrame:
         """Share of each item in its index, [unit..., construct, item, weight]; sums to one per construct."""
-        parts = []
+        parts = {}
         for unit, m in self.measured.items():
             j, i = np.nonzero(m.mask.T)
             names, items = np.array(m.constructs, dtype=object), np.array(m.items, dtype=object)
-            parts.append(self._labelled(unit, {"construct": names[j], "item": items[i], "weight": m.weights[i, j]}))
-        return pd.concat(parts, ignore_index=True)
+            parts[unit] = {"construct": names[j], "item": items[i], "weight": m.weights[i, j]}
+        return self._stacked(parts)
 
     @cached_property
     def paths(self) -> pd.DataFrame:
         """Paths of each unit, [unit..., outcome, predictor, est, est_unstd]: standardised, and on 0-100 scores."""
-        parts = []
+        parts = {}
         for unit, m in self.measured.items():
             names = np.array(m.constructs, dtype=object)
             y, x = np.nonzero(m.arrows)
-            columns = {"outcome": names[y], "predictor": names[x], "est": m.paths[y, x], "est_unstd": m.direct[y, x]}
-            parts.append(self._labelled(unit, columns))
-        return pd.concat(parts, ignore_index=True)
+            columns = {"outcome": names[y], "predictor": names[x], "est": m.paths[y, x]}
+            parts[unit] = columns | {"est_unstd": m.direct[y, x]}
+        return self._stacked(parts)
 
     @cached_property
     def quality(self) -> pd.DataFrame:
@@ -157,7 +157,8 @@ class IndexResult(Result):
         """
         parts = []
         for unit, m in self.measured.items():
-            parts.append(self._labelled(unit, {**m.quality, "converged": self.fits[unit].converged}))
+            quality = m.quality()
+            parts.append(self._labelled(unit, {**quality, "converged": self.fits[unit].converged}))
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
@@ -373,7 +374,13 @@ class IndexResult(Result):
         """Answers to an item of the rows used of a unit."""
         survey = self.fits[unit].survey
         assert survey is not None
-        return survey.numeric([item])[self.measured[unit].rows, 0]
+        if (id(survey), item) not in self._read:  # units fitted together share one survey
+            self._read[id(survey), item] = survey.numeric([item])[:, 0]
+        return self._read[id(survey), item][self.measured[unit].rows]
+
+    @cached_property
+    def _read(self) -> dict[tuple[int, str], Array]:
+        return {}
 
     def _spread(self, unit: Unit, at: Any) -> Any:
         """Bootstrap standard errors of some of a unit's statistics."""
@@ -381,6 +388,17 @@ class IndexResult(Result):
             return np.nan
         r = self.replicates[unit]
         return standard_error(r.values[r.ok][:, at])
+
+    def _stacked(self, parts: Mapping[Unit, Mapping[str, Any]]) -> pd.DataFrame:
+        """One frame of the columns of all units, their names in front; a number stands for a column of it."""
+        sizes = [len(next(iter(columns.values()))) for columns in parts.values()]
+        units = np.repeat(np.arange(len(parts)), sizes)
+        names = pd.DataFrame(list(parts), columns=list(self.keys), index=range(len(parts)))
+        stack = {
+            name: np.concatenate([np.broadcast_to(c[name], n) for c, n in zip(parts.values(), sizes, strict=True)])
+            for name in next(iter(parts.values()))
+        }
+        return pd.concat([names.iloc[units].reset_index(drop=True), pd.DataFrame(stack)], axis=1)
 
     def _labelled(self, unit: Unit, columns: dict[str, Any]) -> pd.DataFrame:
         """A frame of one unit, its name in front."""
