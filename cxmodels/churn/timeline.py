@@ -49,13 +49,10 @@ def customers(frame: pd.DataFrame, column: str, name: str) -> pd.Series:
 
 def numbered(ids: pd.Series, name: str) -> tuple[NDArray[np.int64], pd.Index]:
     """Number customers in the order of their sorted ids, which no order of rows changes."""
-    try:
-        code, known = pd.factorize(ids, sort=True)
-    except TypeError:
+    if ids.dtype == object and pd.api.types.infer_dtype(ids, skipna=True).startswith("mixed"):
         kinds = sorted({type(v).__name__ for v in ids})
-        raise DataError(
-            f"Customers of table '{name}' are of several types ({listed(kinds)}): make them one."
-        ) from None
+        raise DataError(f"Customers of table '{name}' are of several types ({listed(kinds)}): make them one.")
+    code, known = pd.factorize(ids, sort=True)
     return code.astype(np.int64), pd.Index(known)
 
 
@@ -79,7 +76,7 @@ def dates(frame: pd.DataFrame, column: str, name: str) -> Instants:
     codes, distinct = pd.factorize(values)
     parsed = np.array([_instant(v) for v in distinct], dtype=UNIT)
     if wrong := [v for v, p in zip(distinct, parsed, strict=True) if np.isnat(p) and not _blank(v)]:
-        zone = any(isinstance(v, str) and _ZONE.search(v) for v in wrong)
+        zone = any(getattr(v, "tzinfo", None) or (isinstance(v, str) and _ZONE.search(v)) for v in wrong)
         advice = "bring all dates to one zone and take it off" if zone else "read them with pandas.to_datetime"
         rows = int(np.isin(codes, [k for k, p in enumerate(parsed) if np.isnat(p) and not _blank(distinct[k])]).sum())
         raise DataError(
