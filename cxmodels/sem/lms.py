@@ -44,7 +44,7 @@ __all__ = ["LMSEstimate", "LMSResult", "fit_lms", "without_products"]
 _DIMENSIONS = 3
 _START = {1: 24, 2: 14, 3: 9}  # nodes in each dimension to begin with
 _MOST = {1: 200, 2: 50, 3: 20}
-_EXACT = 1e-3  # log-likelihood units that more nodes may change
+_EXACT = 2e-4  # log-likelihood units that more nodes may change
 
 
 def without_products(model: Model) -> Model:
@@ -65,7 +65,7 @@ def _with_products(model: Model) -> Model:
         mine = list(dict.fromkeys(r.rhs for r in rows if r.rhs in names))
         others = _exogenous(rows)
         for k, name in enumerate(mine):
-            added.append(Row(name, "=~", "", block))
+            added += [Row(name, "=~", "", block), Row(name, "~1", "", block, (), (0.0,), (False,))]
             added += [Row(name, "~~", x, block, (), (0.0,), (False,)) for x in (*mine[k:], *others)]
     return Model((*model.rows, *added), model.blocks)
 
@@ -265,11 +265,22 @@ def _estimate(
         at = [place[n] for n in layout.block.names[: layout.block.p]]
         weights = None if linear.rows.weights is None else linear.rows.weights[mine]
         parts.append(parts_of(linear.rows.x[mine][:, at], weights))
-    x = _start(table, e)
+    start = x = _start(table, e)
     dimensions = max(len(layout.cover) for layout in layouts)
+    top, best = _top(e), _top(e) - e.chisq / 2
     count = nodes or _START[dimensions]
     while True:
-        objective = Mixture(table, layouts, parts, base, _top(e), count)
+        objective = Mixture(table, layouts, parts, base, top, count)
+        if (
+            nodes is None
+            and count < _MOST[dimensions]
+            and x is start
+            and not _close(objective.loglik(x), best, objective.n)
+        ):
+            count = min(
+                _more(count), _MOST[dimensions]
+            )  # the nodes do not even do for the model without interactions
+            continue
         if not np.isfinite(objective.value(x)):
             raise EstimationError(
                 "The likelihood has no value at the starting values; give starting values with start(), or check the "
@@ -281,15 +292,24 @@ def _estimate(
         found = LMSEstimate(table, blocks, e.raw, e.data, plan, base, objective, minimum, active, rank, e)
         if nodes is not None or not minimum.converged or count >= _MOST[dimensions] or _exact(found):
             return found
-        count, x = min(2 * count, _MOST[dimensions]), minimum.x
+        count, x = min(_more(count), _MOST[dimensions]), minimum.x
 
 
 def _exact(e: LMSEstimate) -> bool:
     """Whether half as many nodes again leave the log-likelihood as it is."""
     o = e.objective
     assert isinstance(o, Mixture)
-    finer = Mixture(o.table, o.layouts, o.parts, o.base, o.top, o.count + max(o.count // 2, 1))
-    return abs(finer.loglik(e.x) - o.loglik(e.x)) < _EXACT * max(1.0, o.n / 1000)
+    finer = Mixture(o.table, o.layouts, o.parts, o.base, o.top, _more(o.count))
+    return _close(finer.loglik(e.x), o.loglik(e.x), o.n)
+
+
+def _more(count: int) -> int:
+    return count + max(count // 2, 1)
+
+
+def _close(one: float, other: float, n: float) -> bool:
+    """Whether log-likelihoods differ by less than anything that shows."""
+    return abs(one - other) < _EXACT * max(1.0, n / 1000)
 
 
 def _top(e: Estimate) -> float:

@@ -32,6 +32,7 @@ __all__ = ["Mixture", "Part", "nodes_of", "parts_of"]
 _LOG_2PI = float(np.log(2 * np.pi))
 _CHUNK = 1000  # rows at a time: memory is nodes x rows x parameters
 _LIGHT = 1e-12  # weight below which a node says nothing
+_SAME = 1e-6  # relative move of all parameters that leaves second derivatives as they are
 _STEP = 1e-5  # of the numerical derivative of the gradient
 
 
@@ -249,6 +250,7 @@ class Mixture:
         )
         self.z, self.logw = nodes_of(count, max(len(x.cover) for x in layouts))
         self.n = sum(float(p.weight.sum()) for group in parts for p in group)
+        self._last: tuple[Array, Array] | None = None
 
     def loglik(self, x: Array) -> float:
         """Return the log-likelihood, minus infinity where the model has no moments."""
@@ -281,7 +283,9 @@ class Mixture:
         return Derivatives(value, -2 * gradient / self.n, 2 * meat / self.n)
 
     def hessian(self, x: Array) -> Array:
-        """Return the second derivatives, by central differences of the exact gradient."""
+        """Return the second derivatives, by central differences of the exact gradient; again where x has hardly moved."""
+        if self._last is not None and (np.abs(x - self._last[0]) <= _SAME * np.maximum(np.abs(x), 0.1)).all():
+            return self._last[1]
         out = np.empty((len(x), len(x)))
         for k in range(len(x)):
             step = _STEP * max(abs(x[k]), 0.1)
@@ -291,7 +295,8 @@ class Mixture:
                 moved[k] += sign * step
                 sides.append(self._gradient(moved))
             out[k] = (sides[0] - sides[1]) / (2 * step)
-        return (out + out.T) / 2
+        self._last = x.copy(), (out + out.T) / 2
+        return self._last[1]
 
     def case_scores(self, x: Array) -> list[Array]:
         """Gradient of the log-likelihood of every row by group, (rows, q), not multiplied by weights."""

@@ -371,6 +371,7 @@ def _complete(
         group = matrices_of(table, block, number, np.where(np.isnan(values), 0.0, values))
         where = _where(table, number // table.levels)
         own = {table.entries[i].lhs: i for i in table.block(number) if _is_variance(table.entries[i])}
+        _check_circle(group, where)
         wanted = {n: 1.0 for n, i in own.items() if np.isnan(values[i])}
         wanted |= {n: t for (n, g), t in totals.items() if g == number // table.levels}
         if not table.options.theta and not standardized:
@@ -383,6 +384,16 @@ def _complete(
         check_spread(group.spread[np.ix_(plain, plain)], [group.names[k] for k in plain], where)
         groups.append(group)
     return values, tuple(groups)
+
+
+def _check_circle(group: Group, where: str) -> None:
+    """Refuse paths that feed back on themselves without end."""
+    inner = np.eye(len(group.effects)) - group.effects
+    if np.linalg.cond(inner) < 1e12:
+        return
+    weight = np.abs(np.linalg.svd(inner)[2][-1])
+    names = [n for n, w in zip(group.names, weight, strict=True) if w > 0.2 * weight.max()]
+    raise SpecError(f"The paths between {listed(names)}{where} form a circle without a solution; change one.")
 
 
 def _is_variance(e: Entry) -> bool:
@@ -441,10 +452,7 @@ def _solve(group: Group, wanted: dict[str, float], where: str) -> dict[str, floa
             "write the residual variances ('y ~~ 0.5*y') in place of standardized=True."
         )
     a, s, _ = linear
-    try:
-        total = np.linalg.inv(np.eye(len(a)) - a)
-    except np.linalg.LinAlgError:
-        raise SpecError(f"The paths between {listed(inner)} form a circle without a solution; change one.") from None
+    total = np.linalg.inv(np.eye(len(a)) - a)
     at = [place[n] for n in inner]
     targets = np.array([wanted[n] for n in inner])
     explained = np.diagonal(total @ s @ total.T)[at]

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SpecError, listed, near
-from .composites import is_hidden
+from .composites import is_hidden, weight_of
 from .constraints import defined_values
 from .estimate import Data, Estimate, estimate
 from .objective import expand
@@ -73,13 +73,17 @@ class Truth:
         for i in self.rows:
             if i < len(t.entries):
                 e = t.entries[i]
-                out.append((e.lhs, e.op, e.rhs, self.labels[e.group]))
+                out.append((e.lhs, e.op, e.rhs, self.labels[e.group], str(e.level + 1)))
+                continue
+            name, expression = t.defined[i - len(t.entries)]
+            weight = weight_of(name)
+            if weight is not None:
+                out.append((weight[0], "<~", weight[1], self.labels[weight[2]], ""))
             else:
-                name, expression = t.defined[i - len(t.entries)]
-                out.append((name, ":=", expression.text, ""))
-        columns = ["lhs", "op", "rhs", "group"]
-        frame = pd.DataFrame(out, columns=columns)
-        return frame if len(self.labels) > 1 else frame.drop(columns="group")
+                out.append((name, ":=", expression.text, "", ""))
+        frame = pd.DataFrame(out, columns=["lhs", "op", "rhs", "group", "level"])
+        single = [*(["group"] if len(self.labels) == 1 else []), *(["level"] if t.levels == 1 else [])]
+        return frame.drop(columns=single)
 
     @property
     def names(self) -> list[tuple[str, ...]]:
@@ -88,7 +92,9 @@ class Truth:
         out: list[tuple[str, ...]] = []
         for i in self.rows:
             if i >= len(t.entries):
-                out.append((t.defined[i - len(t.entries)][0],))
+                name = t.defined[i - len(t.entries)][0]
+                weight = weight_of(name)
+                out.append((name,) if weight is None else (f"{weight[0]}<~{weight[1]}",))
                 continue
             e = t.entries[i]
             found = [f"{e.lhs}{e.op}{e.rhs}", *([e.label] if e.label else [])]
@@ -165,7 +171,7 @@ def truth_of(spec: SEM, population: Population, options: dict[str, Any]) -> Trut
     ]
     with np.errstate(all="ignore"):
         every = np.concatenate([values, defined_values(table, values)])
-    defined = [len(table.entries) + k for k, (n, _) in enumerate(table.defined) if not n.startswith("<~")]
+    defined = [len(table.entries) + k for k in range(len(table.defined))]
     rows = np.array([*keep, *defined], dtype=np.intp)
     batched = (
         estimated is not None and plan.kind == "ML" and plan.se == "standard" and plan.information == "expected"
