@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+
+    from .report.svg import Drawing
 
 STYLE = (
     "border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.4em 0 1em",
@@ -102,6 +105,47 @@ class Result:
         made = table(self, what=what, **options)
         return made.to(format) if path is None else made.write(path, format)
 
+    def diagram(self, **options: Any) -> Drawing:
+        """Draw the path diagram of the model.
+
+        Parameters
+        ----------
+        **options
+            As for :func:`cxmodels.report.sem_diagram` (which, group, significance, labels, items, title) for models
+            of covariances, and :func:`cxmodels.report.path_diagram` for path models and satisfaction indices.
+
+        Returns
+        -------
+        Drawing
+            SVG text that a notebook shows; ``.write("diagram.svg")`` saves it.
+
+        Raises
+        ------
+        SpecError
+            If the result is not of a model with paths.
+        """
+        return picture("diagram", self, **options)
+
+    def to_mermaid(self) -> str:
+        """Return the path diagram as a Mermaid flowchart, which GitHub and JupyterLab draw.
+
+        Returns
+        -------
+        str
+            Standardised estimates; a dotted arrow is not significant.
+        """
+        return str(picture("mermaid", self))
+
+    def to_dot(self) -> str:
+        """Return the path diagram in the DOT language of Graphviz.
+
+        Returns
+        -------
+        str
+            Standardised estimates; a dashed arrow is not significant.
+        """
+        return str(picture("dot", self))
+
     def __str__(self) -> str:
         return self.summary()
 
@@ -112,10 +156,52 @@ class Result:
         return "\n".join(lines + [f"Warning: {w}" for w in self.warnings])
 
     def _repr_html_(self) -> str:
-        # Against the direction of the package, when somebody asks to see: pictures and published tables are the report's.
+        # Against the direction of the package, as in `picture`: what people see is the report's.
         from .report.notebook import notebook_html
 
         return notebook_html(self)
+
+
+def picture(kind: str, result: Result, **options: Any) -> Drawing:
+    """Have the report draw a picture of a result.
+
+    Parameters
+    ----------
+    kind : str
+        What to draw, as ``cxmodels.report.pictures`` names it.
+    result : Result
+    **options
+        Of the picture.
+
+    Returns
+    -------
+    Drawing
+    """
+    from .report.pictures import draw
+
+    return draw(kind, result, **options)
+
+
+def axes(kind: str, result: Result, *arguments: Any, **options: Any) -> Axes:
+    """Have the report draw a picture of a result on matplotlib axes.
+
+    Parameters
+    ----------
+    kind : str
+        What to draw, a function of ``cxmodels.report.axes`` or ``cxmodels.report.sem_axes``.
+    result : Result
+    *arguments, **options
+        Of the picture.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    from .report import axes as pictures
+    from .report import sem_axes
+
+    home = sem_axes if kind in sem_axes.__all__ else pictures
+    return getattr(home, kind)(result, *arguments, **options)
 
 
 def plain_html(result: Result, pictures: str = "") -> str:

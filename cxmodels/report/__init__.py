@@ -7,6 +7,7 @@ from .html import study_html
 from .notebook import notebook_html
 from .publication import table
 from .publication_sem import fit_line
+from .sem_diagram import sem_diagram
 from .tables import Tables
 from .writing import check_place, result_json, write_study
 
@@ -20,6 +21,7 @@ __all__ = [
     "notebook_html",
     "path_diagram",
     "result_json",
+    "sem_diagram",
     "study_html",
     "table",
     "to_dot",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from . import charts
 from .blocks import shown
 from .diagram import path_diagram
+from .pictures import index_diagram
+from .sem_diagram import sem_diagram
 
 if TYPE_CHECKING:
     from ..acsi import IndexResult
@@ -40,10 +40,12 @@ def notebook_html(result: Result) -> str:
     from ..drivers import DriverBootstrap, DriverReport, DriverResult, WhatIf
     from ..pls import PLSBootstrap, PLSResult
     from ..results import plain_html
+    from ..sem import SEMBootstrap, SEMResult
     from ..study import StudyResult
     from .driver_charts import driver_bars, what_if_waterfall
     from .driver_report import drivers_html
     from .html import study_html
+    from .metric_charts import metric_pictures
 
     prefix = _prefix(result)
     if isinstance(result, StudyResult):
@@ -55,11 +57,15 @@ def notebook_html(result: Result) -> str:
         pictures = _index_pictures(result, prefix)
     elif isinstance(result, PLSResult | PLSBootstrap):
         pictures = [_paths(result, prefix)]
+    elif isinstance(result, SEMResult | SEMBootstrap):
+        pictures = [sem_diagram(result, id=f"{prefix}paths")]
     elif isinstance(result, DriverResult | DriverBootstrap):
         frame = result.shares if isinstance(result, DriverBootstrap) else result.importance
         pictures = [driver_bars(frame, id=f"{prefix}bars")]
     elif isinstance(result, WhatIf):
         pictures = [what_if_waterfall(result, id=f"{prefix}waterfall")]
+    else:
+        pictures = metric_pictures(result, prefix)
     return plain_html(
         result, "".join(f'<div style="background:#fff;max-width:58rem;padding:.5rem">{p}</div>' for p in pictures)
     )
@@ -87,9 +93,6 @@ def _index_pictures(result: IndexResult, prefix: str) -> list[str]:
         title = f"Index of {shown(target)} by unit"
         return [charts.unit_dots(rows.assign(unit=names), title=title, id=f"{prefix}units")]
     row = rows.iloc[0]
-    fit = result.fit_of()
-    index = pd.Series(result.scores["index"].to_numpy(), list(result.scores["construct"]))
-    constructs = {c: shown(c) for c in fit.layout.constructs}
     said = {"interval": f"{100 * result.level:g}% interval {{span}}", "n": "n = {n:,}"}
     return [
         charts.headline(
@@ -101,7 +104,5 @@ def _index_pictures(result: IndexResult, prefix: str) -> list[str]:
             words=said,
             id=f"{prefix}headline",
         ),
-        path_diagram(
-            constructs, fit.paths, index=index, r_squared=fit.r_squared, highlight=target, id=f"{prefix}paths"
-        ),
+        index_diagram(result, id=f"{prefix}paths"),
     ]

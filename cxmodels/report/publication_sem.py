@@ -31,7 +31,8 @@ def measurement(given: Given, stars: bool, digits: int) -> Table | None:
     """Loadings and weights of the items, with the reliability of each construct on its heading line."""
     parts = {}
     for name, result, frame in _parts(given):
-        lines = frame[frame["op"].isin(["=~", "<~"])].rename(columns={"lhs": "construct", "rhs": "item"})
+        formed = frame["op"].eq("=~") & frame["lhs"].isin(frame.loc[frame["op"] == "<~", "lhs"])
+        lines = frame[frame["op"].isin(["=~", "<~"]) & ~formed].rename(columns={"lhs": "construct", "rhs": "item"})
         if len(lines):
             parts[name] = headed(
                 _unfixed(lines), "construct", "item", _of_group(result.reliability, frame)[["alpha", "cr", "ave"]]
@@ -47,7 +48,7 @@ def measurement(given: Given, stars: bool, digits: int) -> Table | None:
     if any(((r["op"] == "=~") & (r["se"] == 0)).any() for _, _, r in _parts(given)):
         notes.append("A loading without standard error is fixed, to set the scale of its construct.")
     if any((r["op"] == "<~").any() for _, _, r in _parts(given)):
-        notes.append("Items of composites have weights in place of loadings.")
+        notes.append("Items of composites have their weights in place of loadings.")
     return Table("Measurement Model", frame, columns, notes, digits, "measurement")
 
 

@@ -10,15 +10,17 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape as _escape
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
+from ..files import replacing
 from .lettering import right_to_left
 
-__all__ = ["WORDS", "Picture", "columns", "number", "say", "span", "ticks"]
+__all__ = ["WORDS", "Drawing", "Picture", "columns", "number", "say", "span", "ticks"]
 
 FONT = "'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 PAPER, INK, GREY, RULE, TINT = "#ffffff", "#1b2733", "#5c6873", "#dde3e8", "#f3f6f9"
@@ -58,6 +60,13 @@ WORDS = MappingProxyType(
         "replicates": "{n} replicates",
         "left_out": "without a value: {n}",
         "answers": "Share of answers, %",
+        "standardized": "Standardised estimates",
+        "standardized_lv": "Estimates standardised by the constructs",
+        "unstandardized": "Unstandardised estimates",
+        "hexagon": "hexagon: composite, its items with weights",
+        "arcs": "the {n} covariances between constructs are not drawn",
+        "residual": "Residual correlation, answers less model: blue more, vermilion less",
+        "residuals_bold": "bold: {limit} or more",
     }
 )
 
@@ -255,6 +264,47 @@ def _attribute(value: object) -> str:
         short = f"{value:.2f}".rstrip("0").rstrip(".")
         return "0" if short == "-0" else short
     return _escape(_FORBIDDEN.sub("\ufffd", str(value)))
+
+
+class Drawing(str):
+    """A finished picture: SVG text that a notebook shows.
+
+    Examples
+    --------
+    >>> Drawing("<svg></svg>")._repr_svg_()
+    '<svg></svg>'
+    """
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+    def write(self, path: str | Path) -> Path:
+        """Write the picture to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in .svg.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        SpecError
+            For another suffix.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".svg":
+            raise SpecError(
+                f"A picture is written as .svg, not '{path.suffix}'; a browser or Inkscape turns it into others."
+            )
+        with replacing(path) as draft:
+            draft.write_text(str(self), encoding="utf-8")
+        return path
 
 
 class Picture:

@@ -21,6 +21,7 @@ from .estimate import Estimate, estimate, independence, independent_values
 from .indices import OnScale
 from .inference import Scaled
 from .objective import expand
+from .pictures import Pictures
 from .prepare import Rows
 from .slopes import interactions, simple_slopes
 from .standardize import KINDS, complex_jacobian, standardized, standardized_se
@@ -38,7 +39,7 @@ __all__ = ["SEMResult"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SEMResult(OnScale, Result):
+class SEMResult(OnScale, Pictures, Result):
     """A fitted structural equation model; made by :meth:`SEM.fit`.
 
     Attributes

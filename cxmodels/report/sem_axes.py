@@ -1,0 +1,108 @@
+"""Pictures of covariance-based models on matplotlib axes: an Axes in (or a new one), the Axes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import SpecError, listed
+from .axes import _axes, _number
+from .blocks import shown
+from .svg import ACCENT, BLUE, GREY, INK, PALE, PAPER
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..sem import SEMResult
+
+__all__ = ["estimates", "modification", "residuals"]
+
+FULL = 0.3  # residual correlation at which the colour is full
+KINDS = {"=~": ("loadings", "→"), "~": ("paths", "←"), "~~": ("correlations", "↔"), "<~": ("weights", "←")}
+
+
+def residuals(result: SEMResult, group: Any = None, ax: Axes | None = None, *, limit: float = 0.1) -> Axes:
+    """Map the residual correlations; see :meth:`SEMResult.plot_residuals`."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    frame = result.residuals("cor", group)
+    names, values = [shown(n, 24) for n in frame.index], frame.to_numpy(dtype=float)
+    k = len(names)
+    side = max(4.0, 0.34 * k + 1.2)
+    ax = _axes(ax, (side + 0.8, side))
+    ax.grid(False)
+    colours = LinearSegmentedColormap.from_list("residuals", [ACCENT, PAPER, BLUE])
+    below = np.where(np.tri(k, k, -1, dtype=bool), values, np.nan)
+    image = ax.imshow(below, cmap=colours, vmin=-FULL, vmax=FULL)
+    for i in range(k):
+        for j in range(i):
+            if k <= 16 or abs(values[i, j]) >= limit:
+                strong = bool(abs(values[i, j]) >= limit)
+                text = _number(values[i, j], 2).replace("0.", ".", 1)
+                colour = PAPER if abs(values[i, j]) > 0.6 * FULL else INK
+                ax.text(j, i, text, ha="center", va="center", fontsize=7.5 if k <= 16 else 6, color=colour,
+                        fontweight="bold" if strong else "normal")  # fmt: skip
+    ax.set_xticks(range(k), names, rotation=90)
+    ax.set_yticks(range(k), names)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.6)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, length=0)
+    ax.set_xlabel("Residual correlations: answers less model")
+    return ax
+
+
+def modification(result: SEMResult, top: int = 10, ax: Axes | None = None) -> Axes:
+    """Draw the largest modification indices; see :meth:`SEMResult.plot_modification`."""
+    if not isinstance(top, int) or isinstance(top, bool) or top < 1:
+        raise SpecError(f"top is a whole number of at least 1, not {top!r}.")
+    frame = result.modification_indices().head(top).iloc[::-1]
+    several = len(result.rows.labels) > 1
+    names = [
+        f"{shown(r.lhs, 20)} {r.op} {shown(r.rhs, 20)}" + (f" [{r.group}]" if several else "")
+        for r in frame.itertuples()
+    ]
+    ax = _axes(ax, (6.4, 0.34 * len(frame) + 0.9))
+    at = np.arange(len(frame))
+    ax.barh(at, frame["mi"], color=PALE, height=0.62)
+    ax.grid(False, axis="y")
+    for y, (mi, change) in enumerate(zip(frame["mi"], frame["sepc_all"], strict=True)):
+        ax.text(mi, y, f"  {_number(change, 2)}", va="center", fontsize=8, color=ACCENT if change < 0 else BLUE)
+    ax.set_yticks(at, names)
+    ax.margins(x=0.12)
+    ax.set_xlabel("Drop of the chi-square to expect; beside the bars the standardised change")
+    return ax
+
+
+def estimates(result: SEMResult, op: str = "=~", ax: Axes | None = None, *, level: float = 0.95) -> Axes:
+    """Draw standardised estimates with their intervals; see :meth:`SEMResult.plot_estimates`."""
+    from scipy.special import ndtri
+
+    if op not in KINDS:
+        raise SpecError(f"op is {listed(KINDS)}, not '{op}'.")
+    if not 0 < level < 1:
+        raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+    what, sign = KINDS[op]
+    frame = result.standardized
+    frame = frame[(frame["op"] == op) & (frame["lhs"] != frame["rhs"])]
+    frame = frame[frame["std_all_se"] > 0] if op == "~~" else frame
+    if frame.empty:
+        raise SpecError(f"The model has no {what} to draw.")
+    several = frame["group"].nunique() > 1
+    names = [
+        f"{shown(r.lhs, 20)} {sign} {shown(r.rhs, 20)}" + (f" [{r.group}]" if several else "")
+        for r in frame.itertuples()
+    ]
+    ax = _axes(ax, (6.4, 0.3 * len(frame) + 0.9))
+    at = np.arange(len(frame))[::-1]
+    est, reach = frame["std_all"].to_numpy(float), -ndtri((1 - level) / 2) * frame["std_all_se"].to_numpy(float)
+    unsure = np.abs(est) <= reach
+    ax.hlines(at, est - reach, est + reach, color=BLUE, linewidth=1.6)
+    ax.scatter(est, at, s=34, color=[PAPER if u else BLUE for u in unsure], edgecolors=BLUE, zorder=3)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.set_yticks(at, names)
+    hollow = "; hollow: interval includes 0" if unsure.any() else ""
+    ax.set_xlabel(f"Standardised {what}, {100 * level:g}% intervals{hollow}")
+    return ax
