@@ -15,6 +15,7 @@ from ..results import Result
 from .analyses import BootstrapAnalyses
 from .kernel import Array, Estimate, singular
 from .layout import Layout
+from .pictures import BootstrapPictures
 from .stages import Plan
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _table(name: str, doc: str) -> cached_property[pd.DataFrame]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSBootstrap(BootstrapAnalyses, Result):
+class PLSBootstrap(BootstrapAnalyses, BootstrapPictures, Result):
     """Bootstrap of a PLS path model; made by :meth:`PLSResult.bootstrap`.
 
     Every frame is long, [keys, est, se, t, pvalue, ci_lower, ci_upper]; square and wide frames of the point

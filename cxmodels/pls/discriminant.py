@@ -21,11 +21,13 @@ from numpy.typing import ArrayLike
 from ..errors import SpecError
 from ..inference import choose
 from ..resampling import Interval, Replicates, Sampling, bootstrap, check_interval
-from ..results import Result
+from ..results import Result, axes
 from .criteria import htmt2
 from .kernel import Array
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..moments import WeightedMoments
     from .result import PLSResult
 
@@ -105,6 +107,21 @@ class PLSDiscriminant(Result):
         for threshold in self.thresholds:
             out[f"below_{threshold:g}"] = out["ci_upper"] < threshold
         return out
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the ratios with their limits against the thresholds, the largest above.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        Axes
+            Orange: pairs whose one-sided limit does not lie below the strictest threshold.
+        """
+        return axes("ratio_forest", self, ax)
 
     @property
     def failed(self) -> int:

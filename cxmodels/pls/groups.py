@@ -22,12 +22,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import CxError, DataError, DataWarning, SpecError
 from ..inference import ADJUSTMENTS, adjusted_pvalues, choose
 from ..resampling import check_level, entropy, whole_number
-from ..results import Result
+from ..results import Result, axes
 from .differences import larger_share, pooled_t, two_sided, welch_t
 from .kernel import Array
 from .permutation import COMPARED, Labels, Pair, Together, composite_names, permute_all, permute_pair, select
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .result import PLSResult
 
 Index = NDArray[np.intp]
@@ -244,6 +246,29 @@ class PLSGroups(Result):
         p = np.where(np.isnan(of.apart), np.nan, (1 + at_least) / (1 + len(of.null_apart)))
         columns = {"est": of.apart, "critical": np.quantile(of.null_apart, self.level, axis=0), "pvalue": p}
         return pd.DataFrame(columns, index=pd.Index(["d_uls", "d_g"], name="distance"))
+
+    def plot(self, name: str = "paths", ax: Axes | None = None) -> Axes:
+        """Draw what differs between groups.
+
+        Parameters
+        ----------
+        name : {"paths", "effects", "r_squared", "loadings", "weights", "reliability"}, default "paths"
+            What to draw.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        Axes
+            Two groups: differences over the range that equal groups would give. More: the estimates side by side. Rows
+            whose adjusted p-value is below .05 are bold.
+
+        Raises
+        ------
+        SpecError
+            For an unknown name.
+        """
+        return axes("group_differences", self, name, ax)
 
     @property
     def n_obs(self) -> int:

@@ -24,10 +24,12 @@ from .. import index as ix
 from ..errors import SpecError, near
 from ..inference import choose
 from ..resampling import entropy, whole_number
-from ..results import Result
+from ..results import Result, axes
 from .kernel import Array, total_effects
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .result import PLSResult
 
 CEILINGS = ("ce_fdh", "cr_fdh")
@@ -157,6 +159,28 @@ class PLSNecessity(Result):
             need = np.array([c.required(y0 + v / 100 * (y1 - y0), ceiling) for v in levels])
             out[name] = 100 * (need - x0) / (x1 - x0)
         return pd.DataFrame(out, pd.Index(levels, name=self.target))
+
+    def plot(self, condition: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the scatter of a condition and the outcome under both ceilings.
+
+        Parameters
+        ----------
+        condition : str, optional
+            By default the first.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        Axes
+            The empty area above CE-FDH is shaded, its corners are ringed.
+
+        Raises
+        ------
+        SpecError
+            If the condition does not lead to the target.
+        """
+        return axes("necessity", self, condition, ax)
 
     @property
     def n_obs(self) -> int:

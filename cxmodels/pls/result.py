@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .. import index as ix
-from ..errors import CxWarning, ImproperSolutionWarning, ReplicateWarning, SpecError, near
+from ..errors import CxWarning, ReplicateWarning, SpecError, near
 from ..resampling import Interval, Sampling, bootstrap, check_interval, check_level
 from ..results import Result
 from .analyses import Analyses
 from .bootstrap import PLSBootstrap, PLSStatistic
-from .kernel import Array, Estimate, total_effects
+from .indexing import Indexing
+from .kernel import Array, Estimate
 from .layout import Layout
+from .pictures import PointPictures
 
 if TYPE_CHECKING:
     from ..moments import WeightedMoments
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSResult(Analyses, Result):
+class PLSResult(Analyses, Indexing, PointPictures, Result):
     """A fitted PLS path model; made by :meth:`PLS.fit`.
 
     Attributes
@@ -158,137 +159,6 @@ class PLSResult(Analyses, Result):
         table = self.extended
         means = np.average(table, axis=0, weights=self.case_weights)
         return self._by_row(self.spec.plan.scores(self.estimate, 0, table, means))
-
-    # --- the index ------------------------------------------------------------------------------------------
-
-    def index_scores(self, scale: ix.Scale = None) -> pd.DataFrame:
-        """Scores of the rows used on 0-100.
-
-        Parameters
-        ----------
-        scale : (lo, hi), or mapping of item to (lo, hi), optional
-            Ends of the answer scales; by default those of the survey's codebook.
-
-        Returns
-        -------
-        DataFrame
-            Rows by constructs. With normalised unstandardised weights v and scale ends lo, hi:
-            100 (sum v x - sum v lo) / (sum v hi - sum v lo) (Fornell et al. 1996).
-
-        Raises
-        ------
-        SpecError
-            If an item has no scale.
-        DataError
-            If answers lie outside it.
-        """
-        lo, hi = self._scale(scale)
-        return self._by_row(ix.index(self.filled, self._normalized(), lo, hi))
-
-    def index(self, scale: ix.Scale = None) -> pd.Series:
-        """Index of each construct on 0-100, the mean of :meth:`index_scores`.
-
-        Parameters
-        ----------
-        scale : (lo, hi), or mapping of item to (lo, hi), optional
-            As for :meth:`index_scores`.
-
-        Returns
-        -------
-        Series
-            By construct.
-        """
-        lo, hi = self._scale(scale)
-        return self._by_construct(ix.index(self.means, self._normalized(), lo, hi), "index")
-
-    def index_se(self, scale: ix.Scale = None) -> pd.Series:
-        """Standard error of each index at fixed weights, sd / sqrt(n) or its weighted form.
-
-        Parameters
-        ----------
-        scale : (lo, hi), or mapping of item to (lo, hi), optional
-            As for :meth:`index_scores`.
-
-        Returns
-        -------
-        Series
-            By construct.
-        """
-        lo, hi = self._scale(scale)
-        case = np.ones(self.n_obs) if self.case_weights is None else self.case_weights
-        return self._by_construct(
-            ix.mean_se(ix.index_influence(self.x, case, self._normalized(), lo, hi), case), "se"
-        )
-
-    def unstandardized_effects(self, scale: ix.Scale = None) -> pd.DataFrame:
-        """Effects between 0-100 scores, [outcome, predictor, direct, indirect, total].
-
-        Parameters
-        ----------
-        scale : (lo, hi), or mapping of item to (lo, hi), optional
-            As for :meth:`index_scores`.
-
-        Returns
-        -------
-        DataFrame
-            Points of the outcome's index per point of the predictor's.
-        """
-        direct, total = self._impacts(scale)
-        out = self.effects[["outcome", "predictor"]]
-        out = out[out["predictor"].isin(self.linear)].reset_index(drop=True)
-        place = {name: i for i, name in enumerate(self.linear)}
-        at = out["outcome"].map(place).to_numpy(), out["predictor"].map(place).to_numpy()
-        out["direct"], out["indirect"], out["total"] = direct[at], (total - direct)[at], total[at]
-        return out
-
-    def ipma(self, target: str, scale: ix.Scale = None, *, items: bool = False) -> pd.DataFrame:
-        """Importance and performance for one target (Ringle and Sarstedt 2016).
-
-        Parameters
-        ----------
-        target : str
-            Construct whose drivers are wanted.
-        scale : (lo, hi), or mapping of item to (lo, hi), optional
-            As for :meth:`index_scores`.
-        items : bool, default False
-            Give the items of the drivers in place of the drivers.
-
-        Returns
-        -------
-        DataFrame
-            Index construct (or construct and item), columns importance (unstandardised total effect on the
-            target's 0-100 score) and performance (0-100 index). Unstandardised weights average the items; some
-            programs use standardised ones and differ in the first decimal.
-
-        Raises
-        ------
-        SpecError
-            If the target is unknown or nothing leads to it.
-        """
-        names = self.linear
-        if target not in names:
-            raise SpecError(f"'{target}' is not a construct of the model.{near(target, names)}")
-        reach = total_effects(self.linear_arrows, self.layout.design.depth)[names.index(target)] > 0
-        if not reach.any():
-            raise SpecError(f"Nothing leads to '{target}'; choose a construct that has predictors.")
-        lo, hi = self._scale(scale)
-        _, total = self._impacts(scale)
-        importance = total[names.index(target)]
-        v = self._normalized()
-        if not items:
-            columns = {"importance": importance, "performance": ix.index(self.means, v, lo, hi)}
-            frame = pd.DataFrame(columns, index=pd.Index(names, name="construct"))
-            return frame[reach]
-        cells = [(names[j], i) for j in np.flatnonzero(reach) for i in np.flatnonzero(self.raw_weights[:, j])]
-        where = [(names.index(c), i) for c, i in cells]
-        share = v * (hi - lo)[:, None] / ((hi - lo) @ v)
-        return pd.DataFrame(
-            {
-                "importance": [share[i, j] * importance[j] for j, i in where],
-                "performance": [100 * (self.means[i] - lo[i]) / (hi[i] - lo[i]) for _, i in where],
-            },
-            index=pd.MultiIndex.from_tuples([(c, self.item_names[i]) for c, i in cells], names=["construct", "item"]),
-        )
 
     # --- inference ------------------------------------------------------------------------------------------
 
@@ -533,36 +403,6 @@ class PLSResult(Analyses, Result):
     def raw_weights(self) -> Array:
         """Weights of raw items that give unit-variance scores, items by linear constructs."""
         return self.estimate.item_weights[0][:, : len(self.linear)]
-
-    def negative_weights(self) -> tuple[str, ...]:
-        """Say which items have a negative outer weight, so that an index subtracts them.
-
-        Returns
-        -------
-        tuple of str
-            One sentence, or nothing.
-        """
-        cells = [f"'{self.item_names[i]}' of '{self.linear[j]}'" for i, j in np.argwhere(self.raw_weights < 0)]
-        text = f"Negative outer weight: {', '.join(cells[:8])}; the index subtracts what these items measure."
-        return (text,) if cells else ()
-
-    def _normalized(self) -> Array:
-        for text in self.negative_weights():
-            _warnings.warn(text, ImproperSolutionWarning, stacklevel=3)
-        return ix.normalized_weights(self.raw_weights)
-
-    def _scale(self, scale: ix.Scale) -> tuple[Array, Array]:
-        lo, hi = ix.scale_ends(self.item_names, scale, self.survey.scale)
-        ix.check_inside(self.x, self.item_names, lo, hi)
-        return lo, hi
-
-    def _impacts(self, scale: ix.Scale) -> tuple[Array, Array]:
-        """Direct and total unstandardised effects, [outcome, predictor]."""
-        lo, hi = self._scale(scale)
-        sd = ix.index_sd(self.raw_cov, ix.normalized_weights(self.raw_weights), lo, hi)
-        j = len(self.linear)
-        direct = ix.unstandardized_paths(self.estimate.paths[0, :j, :j], sd)
-        return direct, total_effects(direct, self.layout.design.depth)
 
     def _by_row(self, values: Array) -> pd.DataFrame:
         return pd.DataFrame(values, self.row_index, list(self.layout.constructs[: values.shape[1]]))

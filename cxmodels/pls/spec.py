@@ -11,11 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import (
-    ConvergenceWarning,
-    CxWarning,
     DataError,
-    DataWarning,
-    ImproperSolutionWarning,
     NotIdentifiedError,
     SpecError,
     SpecWarning,
@@ -24,20 +20,19 @@ from ..errors import (
 )
 from ..model import Model, parse_model
 from ..moments import WeightedMoments
-from ..resampling import whole_number
 from ..survey import Survey, as_survey
 from ..survey.validation import array_problems, raise_for
 from . import kernel
-from .assessment import loadings
+from .diagnose import diagnose
 from .layout import Layout
 from .planning import make_plan
 from .result import PLSResult
+from .rules import SCHEMES, check_options, check_structure, make_design, structural_notes
 from .stages import Plan
 from .table import Table, rows_used, treatment
 
-INTERACTIONS = ("two_stage", "product_indicator", "orthogonal")
-HIGHER_ORDER = ("two_stage", "embedded_two_stage", "repeated_indicators")
-SCHEMES = ("path", "factorial", "centroid", "gsca")
+__all__ = ["MISSING", "PLS", "SCHEMES"]
+
 MISSING = ("mean", "listwise", "pairwise", "error")
 
 
@@ -140,7 +135,7 @@ class PLS:
         put = object.__setattr__
         model = parse_model(self.model)
         put(self, "model", model)
-        _check_options(self)
+        check_options(self)
         names = tuple(c.name for c in model.constructs)
         modes = dict(self.modes or {})
         for name, mode in modes.items():
@@ -149,12 +144,12 @@ class PLS:
             if mode not in ("A", "B"):
                 raise SpecError(f"The mode of '{name}' is {mode!r}; choose 'A' or 'B'.")
         put(self, "modes", modes)
-        notes = _check_structure(model)
+        notes = check_structure(model)
         kinds = {c.name: c.kind for c in model.constructs}
         formed = frozenset(n for n, kind in kinds.items() if kind == "composite" or modes.get(n) == "B")
-        design = partial(_design, self, kinds)
+        design = partial(make_design, self, kinds)
         plan = make_plan(model, self.interaction, self.higher_order, formed, self.consistent, design)
-        notes += _structural_notes(self, plan)
+        notes += structural_notes(self, plan)
         for message in notes:
             _warnings.warn(message, SpecWarning, stacklevel=3)
         place = {name: i for i, name in enumerate(plan.constructs)}
@@ -273,9 +268,9 @@ class PLS:
         self._check_identified(est)
         means, cov = self.plan.observed(table.means, table.cov)
         layout = self._layout(len(table.x))
-        events = _diagnose(est, layout.design, layout, table.missing)
+        events = diagnose(est, layout.design, layout, table.missing)
         if layout.first is not None and est.first is not None:
-            events += _diagnose(est.first, layout.first.design, layout.first, table.missing, layout.dimensions)
+            events += diagnose(est.first, layout.first.design, layout.first, table.missing, layout.dimensions)
         return PLSResult(
             spec=self,
             survey=survey,
@@ -422,181 +417,3 @@ class PLS:
             f"Construct '{self.constructs[lost]}' has no weights: its items are uncorrelated with {listed(neighbours)}, or "
             "pairwise covariances contradict one another (then use missing='mean')."
         )
-
-
-def _check_options(spec: PLS) -> None:
-    """Refuse options that are none."""
-    if spec.scheme not in SCHEMES:
-        raise SpecError(f"Unknown scheme '{spec.scheme}'; choose from {listed(SCHEMES)}.{near(spec.scheme, SCHEMES)}")
-    for name, known in (("interaction", INTERACTIONS), ("higher_order", HIGHER_ORDER)):
-        if (given := getattr(spec, name)) not in known:
-            raise SpecError(f"Unknown {name}='{given}'; choose from {listed(known)}.{near(str(given), known)}")
-    if not isinstance(spec.tolerance, float | int) or not spec.tolerance > 0:
-        raise SpecError(f"tolerance must be a number above 0, not {spec.tolerance!r}.")
-    if whole_number("max_iter", spec.max_iter) < 1:
-        raise SpecError(f"max_iter must be at least 1, not {spec.max_iter}.")
-    for name in ("consistent", "standardize"):
-        if not isinstance(getattr(spec, name), bool | np.bool_):
-            raise SpecError(f"{name} must be True or False, not {getattr(spec, name)!r}.")
-    if spec.consistent and spec.scheme == "gsca":
-        raise SpecError(
-            "consistent=True corrects PLS weights; choose the path, factorial or centroid scheme with it."
-        )
-    if not isinstance(spec.modes or {}, Mapping):
-        raise SpecError(f"modes must name constructs, as in {{'Quality': 'B'}}, not {spec.modes!r}.")
-
-
-def _design(
-    spec: PLS,
-    kinds: Mapping[str, str],
-    blocks: Mapping[str, tuple[str, ...]],
-    paths: tuple[tuple[str, str], ...],
-    columns: tuple[str, ...],
-    repeated: tuple[str, ...] = (),
-) -> kernel.Design:
-    """Turn the constructs and paths of one stage into arrays."""
-    place, names, modes = {item: i for i, item in enumerate(columns)}, list(blocks), spec.modes or {}
-    mask = np.zeros((len(columns), len(names)))
-    for j, items in enumerate(blocks.values()):
-        mask[[place[i] for i in items], j] = 1.0
-    arrows = np.zeros((len(names), len(names)))
-    for outcome, predictor in paths:
-        arrows[names.index(outcome), names.index(predictor)] = 1.0
-    again, mode_b = np.isin(names, repeated), np.array([modes.get(name) == "B" for name in names])
-    factor = np.array([kinds.get(name) == "factor" and len(items) > 1 for name, items in blocks.items()])
-    return kernel.Design(
-        mask=mask,
-        arrows=arrows,
-        mode_b=mode_b,
-        scheme=spec.scheme,
-        standardize=spec.standardize,
-        corrected=factor & ~mode_b & ~again & spec.consistent,
-        repeated=again,
-    )
-
-
-def _structural_notes(spec: PLS, plan: Plan) -> list[str]:
-    """What the reader of the estimates must know about the stages."""
-    design, notes = plan.final, []
-    for j in np.flatnonzero(design.repeated & design.echo):
-        theirs = {
-            i for i, row in enumerate(design.arrows[j]) if row and (design.mask[:, i] * design.mask[:, j]).any()
-        }
-        others = [plan.constructs[i] for i in np.flatnonzero(design.arrows[j]) if i not in theirs]
-        if others:
-            notes.append(
-                f"Its own dimensions explain '{plan.constructs[j]}' under repeated indicators, so read the total effects "
-                f"of {listed(others)} on it, not the paths."
-            )
-    if spec.consistent and plan.terms:
-        notes.append(
-            f"Consistent PLS does not correct the products {listed(t.name for t in plan.terms)} for attenuation; their "
-            "paths are conservative."
-        )
-    return notes
-
-
-def _check_structure(model: Model) -> list[str]:
-    """Refuse models that no path model can be; return what is merely unusual."""
-    names = [c.name for c in model.constructs]
-    if model.blocks:
-        raise SpecError("PLS fits one group at one level; leave 'group:' and 'level:' out of the model.")
-    if not names:
-        raise SpecError("The model has no constructs; write for example 'Quality =~ q1 + q2'.")
-    if not model.paths:
-        raise SpecError("The model has no paths; write for example 'Satisfaction ~ Quality'.")
-    for outcome, predictor in model.paths:
-        for name in predictor.split(":") if ":" in predictor else (outcome, predictor):
-            if name not in names:
-                raise SpecError(
-                    f"Construct '{name}' has paths but no items.{near(name, names)} "
-                    f"Write '{name} =~ item1 + item2', or name one column as its only item."
-                )
-    linked = {name for path in model.paths for name in path}
-    linked |= {part for name in linked for part in name.split(":")}
-    for construct in reversed(model.constructs):
-        linked |= set(construct.items) if construct.name in linked else set()
-    if alone := [n for n in names if n not in linked]:
-        raise SpecError(f"Construct {listed(alone)} has no path to or from another; add one or leave it out.")
-    model.check_acyclic()
-    homes: dict[str, list[str]] = {}
-    for construct in model.constructs:
-        for item in construct.items:
-            homes.setdefault(item, []).append(construct.name)
-    ignored = [
-        row for row in model.rows if row.op not in ("=~", "<~", "~") or (row.op == "~" and set(row.fixes) - {None})
-    ]
-    return [
-        f"Item '{item}' measures more than one construct ({listed(where)}); their correlation is inflated."
-        for item, where in homes.items()
-        if len(where) > 1
-    ] + [
-        f"PLS estimates measurement and free paths only and ignores what the model says of "
-        f"{listed(f'{r.lhs} {r.op} {r.rhs}'.rstrip() for r in ignored)}."
-    ] * bool(ignored)
-
-
-def _diagnose(
-    est: kernel.Estimate, design: kernel.Design, layout: Layout, missing: str, only: tuple[str, ...] = ()
-) -> list[tuple[type[CxWarning], str]]:
-    """Name what is unusual about the point estimate of one stage, or of some of its constructs."""
-    events: list[tuple[type[CxWarning], str]] = []
-    items, constructs = layout.items, layout.constructs
-    if not est.converged[0]:
-        events.append(
-            (
-                ConvergenceWarning,
-                f"The weights had not settled after {est.iterations[0]} iterations; read nothing into them.",
-            )
-        )
-    sd = np.sqrt(np.diagonal(est.cov[0]))
-    r = est.cov[0] / np.outer(sd, sd)
-    listed_here = [not only or name in only for name in constructs]
-    mode_a = listed_here & ~design.mode_b & np.array([":" not in name for name in constructs])
-    if _nearly_singular(r):
-        events += [(DataWarning, m) for m in _collinear(r, design, layout, mode_a)]
-    for i, j in np.argwhere((est.item_construct[0] < 0) & (design.mask > 0) & mode_a):
-        text = f"Item '{items[i]}' loads negatively ({est.item_construct[0, i, j]:.2f}) on '{constructs[j]}'; "
-        events.append((DataWarning, text + "if its scale is reversed, say so in the codebook."))
-    if missing == "pairwise" and np.linalg.eigvalsh(r)[0] < -1e-10:
-        events.append((ImproperSolutionWarning, "The pairwise correlations of the items are not positive definite."))
-    if design.corrected.any():
-        events += [(ImproperSolutionWarning, m) for m in _improper(est, design, constructs)]
-    return events
-
-
-def _nearly_singular(r: np.ndarray) -> bool:
-    """Whether some items may determine one another: a quick look that spares most models the eigenvalues."""
-    try:
-        return bool(np.diagonal(np.linalg.cholesky(r)).min() < 1e-4)
-    except np.linalg.LinAlgError:
-        return True
-
-
-def _collinear(r: np.ndarray, design: kernel.Design, layout: Layout, mode_a: np.ndarray) -> list[str]:
-    """Mode A constructs with items that determine one another."""
-    out = []
-    for j in np.flatnonzero(mode_a):
-        block = design.blocks[j]
-        values, vectors = np.linalg.eigh(r[np.ix_(block, block)])
-        if values[0] < 1e-9:
-            involved = [layout.items[i] for i in block[np.abs(vectors[:, 0]) > 1e-4]]
-            out.append(f"Items {listed(involved)} of '{layout.constructs[j]}' are collinear.")
-    return out
-
-
-def _improper(est: kernel.Estimate, design: kernel.Design, constructs: tuple[str, ...]) -> list[str]:
-    """What consistent PLS must not give: reliabilities, correlations, loadings or R² out of range."""
-    out = []
-    for j in np.flatnonzero(design.corrected & ~((est.rho_a[0] > 0) & (est.rho_a[0] <= 1))):
-        out.append(f"The reliability rho_A of '{constructs[j]}' is {est.rho_a[0, j]:.3f}, outside 0-1.")
-    if design.repeated.any():  # correlations of constructs that share items are only a step on the way
-        return out
-    if (high := np.argwhere(np.triu(np.abs(est.cor[0]) > 1 + 1e-12, 1))).size:
-        a, b = high[0]
-        out.append(f"The corrected correlation of '{constructs[a]}' and '{constructs[b]}' is {est.cor[0, a, b]:.3f}.")
-    if (over := np.flatnonzero(est.r2[0] > 1)).size:
-        out.append(f"The corrected R² of '{constructs[over[0]]}' is {est.r2[0, over[0]]:.3f}, above 1.")
-    if (np.abs(loadings(est, design)[0]) > 1 + 1e-12).any():
-        out.append("A corrected loading exceeds 1.")
-    return out

@@ -272,8 +272,9 @@ def draws(
     ax = _axes(ax, (6.4, 3.4))
     bins = min(max(len(np.histogram_bin_edges(values, "fd")) - 1, 10), 60) if np.ptp(values) > 0 else 9
     _, edges, _ = ax.hist(values, bins=bins, color=PALE, edgecolor=PAPER, linewidth=0.8)
-    for left, bar in zip(edges, list(ax.patches)[-bins:], strict=False):
-        if not row["ci_lower"] <= left + bar.get_width() / 2 <= row["ci_upper"]:
+    middles = (edges[1:] + edges[:-1]) / 2
+    for middle, bar in zip(middles, list(ax.patches)[-bins:], strict=True):
+        if not row["ci_lower"] <= middle <= row["ci_upper"]:
             bar.set_facecolor(BLUSH)
     ax.axvline(row["est"], color=INK, linewidth=2)
     for end in ("ci_lower", "ci_upper"):

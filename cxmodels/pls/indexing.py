@@ -1,0 +1,176 @@
+"""Constructs on 0-100: scores, indices, effects in points, importance and performance."""
+
+from __future__ import annotations
+
+import warnings as _warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import index as ix
+from ..errors import ImproperSolutionWarning, SpecError, near
+from .kernel import Array, total_effects
+
+
+class Indexing:
+    """Methods of :class:`PLSResult` in the units of the answer scales."""
+
+    def index_scores(self: Any, scale: ix.Scale = None) -> pd.DataFrame:
+        """Scores of the rows used on 0-100.
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            Ends of the answer scales; by default those of the survey's codebook.
+
+        Returns
+        -------
+        DataFrame
+            Rows by constructs. With normalised unstandardised weights v and scale ends lo, hi:
+            100 (sum v x - sum v lo) / (sum v hi - sum v lo) (Fornell et al. 1996).
+
+        Raises
+        ------
+        SpecError
+            If an item has no scale.
+        DataError
+            If answers lie outside it.
+        """
+        lo, hi = self._scale(scale)
+        return self._by_row(ix.index(self.filled, self._normalized(), lo, hi))
+
+    def index(self: Any, scale: ix.Scale = None) -> pd.Series:
+        """Index of each construct on 0-100, the mean of :meth:`index_scores`.
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+
+        Returns
+        -------
+        Series
+            By construct.
+        """
+        lo, hi = self._scale(scale)
+        return self._by_construct(ix.index(self.means, self._normalized(), lo, hi), "index")
+
+    def index_se(self: Any, scale: ix.Scale = None) -> pd.Series:
+        """Standard error of each index at fixed weights, sd / sqrt(n) or its weighted form.
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+
+        Returns
+        -------
+        Series
+            By construct.
+        """
+        lo, hi = self._scale(scale)
+        case = np.ones(self.n_obs) if self.case_weights is None else self.case_weights
+        return self._by_construct(
+            ix.mean_se(ix.index_influence(self.x, case, self._normalized(), lo, hi), case), "se"
+        )
+
+    def unstandardized_effects(self: Any, scale: ix.Scale = None) -> pd.DataFrame:
+        """Effects between 0-100 scores, [outcome, predictor, direct, indirect, total].
+
+        Parameters
+        ----------
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+
+        Returns
+        -------
+        DataFrame
+            Points of the outcome's index per point of the predictor's.
+        """
+        direct, total = self._impacts(scale)
+        out = self.effects[["outcome", "predictor"]]
+        out = out[out["predictor"].isin(self.linear)].reset_index(drop=True)
+        place = {name: i for i, name in enumerate(self.linear)}
+        at = out["outcome"].map(place).to_numpy(), out["predictor"].map(place).to_numpy()
+        out["direct"], out["indirect"], out["total"] = direct[at], (total - direct)[at], total[at]
+        return out
+
+    def ipma(self: Any, target: str, scale: ix.Scale = None, *, items: bool = False) -> pd.DataFrame:
+        """Importance and performance for one target (Ringle and Sarstedt 2016).
+
+        Parameters
+        ----------
+        target : str
+            Construct whose drivers are wanted.
+        scale : (lo, hi), or mapping of item to (lo, hi), optional
+            As for :meth:`index_scores`.
+        items : bool, default False
+            Give the items of the drivers in place of the drivers.
+
+        Returns
+        -------
+        DataFrame
+            Index construct (or construct and item), columns importance (unstandardised total effect on the
+            target's 0-100 score) and performance (0-100 index). Unstandardised weights average the items; some
+            programs use standardised ones and differ in the first decimal.
+
+        Raises
+        ------
+        SpecError
+            If the target is unknown or nothing leads to it.
+        """
+        names = self.linear
+        if target not in names:
+            raise SpecError(f"'{target}' is not a construct of the model.{near(target, names)}")
+        reach = total_effects(self.linear_arrows, self.layout.design.depth)[names.index(target)] > 0
+        if not reach.any():
+            raise SpecError(f"Nothing leads to '{target}'; choose a construct that has predictors.")
+        lo, hi = self._scale(scale)
+        _, total = self._impacts(scale)
+        importance = total[names.index(target)]
+        v = self._normalized()
+        if not items:
+            columns = {"importance": importance, "performance": ix.index(self.means, v, lo, hi)}
+            frame = pd.DataFrame(columns, index=pd.Index(names, name="construct"))
+            return frame[reach]
+        cells = [(names[j], i) for j in np.flatnonzero(reach) for i in np.flatnonzero(self.raw_weights[:, j])]
+        where = [(names.index(c), i) for c, i in cells]
+        share = v * (hi - lo)[:, None] / ((hi - lo) @ v)
+        return pd.DataFrame(
+            {
+                "importance": [share[i, j] * importance[j] for j, i in where],
+                "performance": [100 * (self.means[i] - lo[i]) / (hi[i] - lo[i]) for _, i in where],
+            },
+            index=pd.MultiIndex.from_tuples([(c, self.item_names[i]) for c, i in cells], names=["construct", "item"]),
+        )
+
+    def negative_weights(self: Any) -> tuple[str, ...]:
+        """Say which items have a negative outer weight, so that an index subtracts them.
+
+        Returns
+        -------
+        tuple of str
+            One sentence, or nothing.
+        """
+        cells = [f"'{self.item_names[i]}' of '{self.linear[j]}'" for i, j in np.argwhere(self.raw_weights < 0)]
+        text = f"Negative outer weight: {', '.join(cells[:8])}; the index subtracts what these items measure."
+        return (text,) if cells else ()
+
+    def _normalized(self: Any) -> Array:
+        for text in self.negative_weights():
+            _warnings.warn(text, ImproperSolutionWarning, stacklevel=3)
+        return ix.normalized_weights(self.raw_weights)
+
+    def _scale(self: Any, scale: ix.Scale) -> tuple[Array, Array]:
+        lo, hi = ix.scale_ends(self.item_names, scale, self.survey.scale)
+        ix.check_inside(self.x, self.item_names, lo, hi)
+        return lo, hi
+
+    def _impacts(self: Any, scale: ix.Scale) -> tuple[Array, Array]:
+        """Direct and total unstandardised effects, [outcome, predictor]."""
+        lo, hi = self._scale(scale)
+        sd = ix.index_sd(self.raw_cov, ix.normalized_weights(self.raw_weights), lo, hi)
+        j = len(self.linear)
+        direct = ix.unstandardized_paths(self.estimate.paths[0, :j, :j], sd)
+        return direct, total_effects(direct, self.layout.design.depth)
