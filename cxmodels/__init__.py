@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "Churn": "cxmodels.churn",
     "CxError": "cxmodels.errors",
     "CxWarning": "cxmodels.errors",
     "Drivers": "cxmodels.drivers",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         survey,
     )
     from .acsi import SatisfactionIndex
+    from .churn import Churn
     from .comparison import compare
     from .drivers import Drivers
     from .history import History

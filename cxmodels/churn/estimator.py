@@ -1,0 +1,626 @@
+"""`Churn`: a scikit-learn classifier that takes raw tables, chooses and calibrates a model by itself, and explains it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from ..errors import DataError, DataWarning, SpecError, listed
+
+if TYPE_CHECKING:
+    from .scorer import Scorer
+
+Array = NDArray[np.float64]
+
+
+class Churn(ClassifierMixin, BaseEstimator):
+    """Who is likely to leave, as calibrated probabilities with intervals and reasons.
+
+    Takes a table as it comes: numbers, text, categories, blanks. Columns that the audit finds unusable are left out and
+    named, totals over columns of one unit are added and columns of noise left out where cross-validation says so, and of
+    the candidates the simplest is taken whose log-loss lies within one standard error of the best.
+
+    Parameters
+    ----------
+    candidates : sequence of str or classifier, optional
+        Among ``"linear"`` (elastic-net logistic regression on levels and broken lines), ``"additive"`` (boosted trees of one
+        column each), ``"pairwise"`` (of two at most), ``"boosted"`` (trees of 4 leaves) and ``"deep"`` (of 16), and any
+        scikit-learn classifier with `predict_proba`. All five by default. Trees are tried from 50 rows of each outcome.
+    totals : bool, default True
+        Try totals and ratios over columns of the same unit.
+    drop_noise : bool, default True
+        Leave out columns that held-out rows do not miss, if that lowers the log-loss.
+    audit : bool, default True
+        Leave out the columns that :func:`cxmodels.churn.audit` advises to drop. Arrays without column names are taken as they are.
+    folds : int, default 5
+        Folds of the cross-validation: for every choice, for the calibration, and for the intervals.
+    min_churners : int, default 10
+        Fewest rows of each outcome; in tables of fewer than 100 rows a tenth of the rows, and 2.
+    level : float, default 0.95
+        Level of the intervals.
+    selection_rows : int, default 50000
+        Choices are made on so many rows at most; the chosen model is fitted to all.
+    random_state : int, default 0
+        Seed of folds and trees. The same data and seed give the same model, in any order of rows up to rounding.
+    n_jobs : int, default -1
+        Fits at a time, in threads; -1 for all processors. Numbers do not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two labels; the second, in sorted order, means "left".
+    candidates_ : DataFrame
+        [model, log_loss, se, auc, difference, difference_se, ci_lower, ci_upper, chosen]: cross-validated, with the paired
+        difference in log-loss from the best and its 95 % interval.
+    chosen_ : str
+        The candidate that was taken.
+    audit_ : DataFrame
+        What the audit found.
+    dropped_ : DataFrame
+        [column, reason]: columns that the model does not use.
+    columns_ : DataFrame
+        [column, decision, log_loss_difference, se]: totals and noise, decided by cross-validation.
+    calibration_ : Series
+        intercept, slope of the sigmoid and their se.
+    excluded_ : DataFrame
+        [reason, rows]: rows not used.
+    flags_ : DataFrame
+        [column, flag, rows, done]: values of the training table that could not be used as they are.
+    n_features_in_, feature_names_in_ : int, ndarray
+        Columns of the training table.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data = cx.datasets.load("telco").head(1500)
+    >>> model = cx.Churn(candidates=["linear"]).fit(data.drop(columns="churn"), data["churn"])
+    >>> model.chosen_, bool(model.evaluate(data.drop(columns="churn"), data["churn"])["auc"] > 0.8)
+    ('linear', True)
+    >>> model.reasons(data.head(1), top=1)["reason_1"].item()
+    'Tenure is 1: raises the risk by ... points; of customers ... leave, of all 27 %'
+    """
+
+    def __init__(
+        self,
+        candidates: Any = None,
+        *,
+        totals: bool = True,
+        drop_noise: bool = True,
+        audit: bool = True,
+        folds: int = 5,
+        min_churners: int = 10,
+        level: float = 0.95,
+        selection_rows: int = 50_000,
+        random_state: int = 0,
+        n_jobs: int = -1,
+    ) -> None:
+        self.candidates = candidates
+        self.totals = totals
+        self.drop_noise = drop_noise
+        self.audit = audit
+        self.folds = folds
+        self.min_churners = min_churners
+        self.level = level
+        self.selection_rows = selection_rows
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Churn:
+        """Choose, fit and calibrate a model.
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, columns)
+            One row per customer (or per customer and snapshot), known before the outcome.
+        y : array-like of shape (n,)
+            Two labels; the later in sorted order means "left" (1 of 0 and 1, Yes of No and Yes).
+        sample_weight : array-like of shape (n,), optional
+            Rows that each row stands for; rows of weight 0 are left out.
+
+        Returns
+        -------
+        Churn
+            Itself.
+
+        Raises
+        ------
+        DataError
+            One class, too few churners, labels with blanks, no usable column.
+        SpecError
+            An option that makes no sense.
+        """
+        from .selection import CANDIDATES, check_candidates
+        from .training import Options, train
+
+        options = Options(
+            check_candidates(CANDIDATES if self.candidates is None else self.candidates),
+            bool(self.totals),
+            bool(self.drop_noise),
+            _whole("folds", self.folds, 2),
+            _whole("selection_rows", self.selection_rows, 100),
+            _whole("random_state", 0 if self.random_state is None else self.random_state, 0),
+            self.n_jobs,
+        )
+        if not 0 < self.level < 1:
+            raise SpecError(f"level must lie between 0 and 1, not {self.level!r}.")
+        frame, named = self._frame(X, y, reset=True)
+        labels = self._labels(y, len(frame))
+        w = _weights(sample_weight, frame)
+        here = w > 0
+        self.excluded_ = pd.DataFrame(
+            {"reason": ["weight 0"] * (not here.all()), "rows": [int((~here).sum())][: not here.all()]}
+        )
+        frame, labels, w = frame[here], labels[here], w[here]
+        outcome = self._outcome(labels, w)
+        self.audit_, self.dropped_, beside = self._audited(frame, outcome, named)
+        frame = frame.drop(columns=[c for c in self.dropped_["column"] if c not in beside])
+        found = train(frame, outcome, w, options, beside)
+        self._scorer: Scorer = found.scorer
+        self._keep(found, frame)
+        return self
+
+    def predict_proba(self, X: Any) -> Array:
+        """Calibrated probabilities of staying and of leaving.
+
+        Parameters
+        ----------
+        X : frame or array
+            Columns in any order, others beside them; what cannot be read is scored as blank, see :meth:`flags`.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+        """
+        from .scorer import probability
+
+        p = probability(self.decision_function(X))
+        return np.column_stack([1 - p, p])
+
+    def decision_function(self, X: Any) -> Array:
+        """Calibrated log-odds of leaving.
+
+        Parameters
+        ----------
+        X : frame or array
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        return self._scorer_of().logits(self._read(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likelier label; for a campaign use :meth:`targets`, where money decides.
+
+        Parameters
+        ----------
+        X : frame or array
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        left = self.decision_function(X) > 0
+        return self.classes_[left.astype(int)]
+
+    def intervals(self, X: Any) -> pd.DataFrame:
+        """Probabilities of leaving with their intervals, at the model's `level`.
+
+        Parameters
+        ----------
+        X : frame or array
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        DataFrame
+            [p_churn, p_low, p_high]: jackknife over the folds' models and the covariance of the sigmoid, see
+            :meth:`cxmodels.churn.scorer.Scorer.interval`.
+        """
+        from .scorer import probability
+
+        scorer, table = self._scorer_of(), self._read(X)
+        low, high = scorer.interval(table, self.level)
+        return pd.DataFrame(
+            {"p_churn": probability(scorer.logits(table)), "p_low": low, "p_high": high}, index=_index(X, table.rows)
+        )
+
+    def score_frame(self, X: Any, ids: ArrayLike) -> pd.DataFrame:
+        """Score customers: probability, interval and flags.
+
+        Parameters
+        ----------
+        X : frame or array
+            As for :meth:`predict_proba`.
+        ids : array-like of shape (n,) or str
+            Unique identifiers, or the column of `X` that has them.
+
+        Returns
+        -------
+        DataFrame
+            [customer_id, p_churn, p_low, p_high, flags].
+
+        Raises
+        ------
+        DataError
+            For identifiers that are missing or stand twice, and an empty table.
+        """
+        ids = check_ids(X[ids] if isinstance(ids, str) else ids)
+        out = self.intervals(X)
+        if len(out) != len(ids):
+            raise DataError(f"There are {len(ids)} identifiers for {len(out)} rows; give one each.")
+        return out.reset_index(drop=True).assign(flags=self._read(X).by_row()).pipe(_first, ids)
+
+    def flags(self, X: Any) -> pd.DataFrame:
+        """What is unusual in a table: blanks, unseen levels, text among numbers, infinities, values out of range.
+
+        Parameters
+        ----------
+        X : frame or array
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        DataFrame
+            [column, flag, rows, done].
+        """
+        return self._read(X).counted()
+
+    def reasons(self, X: Any, top: int = 3) -> pd.DataFrame:
+        """Why each score is what it is, in plain words with value, direction and peers.
+
+        Exact for all candidates of this package: effects less their means for the linear model, interventional Shapley
+        values against all training rows for trees, see :func:`cxmodels.churn.reasons.contributions`.
+
+        Parameters
+        ----------
+        X : frame or array
+            As for :meth:`predict_proba`.
+        top : int, default 3
+            Reasons per customer, the largest first.
+
+        Returns
+        -------
+        DataFrame
+            [reason_1, column_1, value_1, points_1, log_odds_1, reason_2 ...]: points are percentage points of risk against
+            the same customer without this effect.
+        """
+        from .reasons import long_frame, worded
+
+        table = self._read(X)
+        return long_frame(worded(self._scorer_of(), table, _whole("top", top, 1)), _index(X, table.rows))
+
+    def contributions(self, X: Any) -> pd.DataFrame:
+        """What each column adds to the log-odds of each customer.
+
+        Parameters
+        ----------
+        X : frame or array
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        DataFrame
+            A column per column used, and ``mean``: rows sum to :meth:`decision_function`.
+        """
+        from .reasons import contributions
+
+        scorer, table = self._scorer_of(), self._read(X)
+        added, mean = contributions(scorer, table)
+        out = pd.DataFrame(added, columns=[c.name for c in scorer.features], index=_index(X, table.rows))
+        return out.assign(mean=mean)
+
+    def evaluate(self, X: Any, y: ArrayLike, **options: Any) -> pd.Series:
+        """Judge the model on other customers, see :func:`cxmodels.churn.evaluate`.
+
+        Parameters
+        ----------
+        X : frame or array
+            Customers that training did not have.
+        y : array-like of shape (n,)
+            Their labels, of the classes of training.
+        **options
+            Passed on: top, campaign, weights.
+
+        Returns
+        -------
+        Series
+        """
+        from .evaluation import evaluate
+
+        p = self.predict_proba(X)[:, 1]
+        labels = self._labels(y, len(p))
+        if len(other := np.setdiff1d(labels, self.classes_)):
+            raise DataError(
+                f"y holds {listed(other.tolist())}, but the model knows {listed(self.classes_.tolist())}."
+            )
+        return evaluate((labels == self.classes_[1]).astype(int), p, **options)
+
+    def targets(
+        self, X: Any, ids: ArrayLike | None = None, *, value: Any, top: int = 3, **options: Any
+    ) -> pd.DataFrame:
+        """The ranked, costed list with reasons, see :func:`cxmodels.churn.targets`.
+
+        Parameters
+        ----------
+        X : frame or array
+            Customers.
+        ids : array-like or str, optional
+            Identifiers, or the column that has them; the index of the frame by default.
+        value : float, array-like or str
+            What a kept customer is worth, or the column that says so.
+        top : int, default 3
+            Reasons given for those to contact or in the control group.
+        **options
+            Passed on: capacity, contact_cost, offer_cost, accept_rate, control_share, seed, as_of_date, horizon_days ...
+
+        Returns
+        -------
+        DataFrame
+        """
+        from .contact import targets
+
+        ids = X[ids] if isinstance(ids, str) else _index(X, len(X)) if ids is None else ids
+        scored = self.score_frame(X, np.asarray(ids))
+        given = {"p_low": scored["p_low"], "p_high": scored["p_high"], "flags": scored["flags"], **options}
+        if scored["p_low"].isna().all():
+            given["p_low"] = given["p_high"] = None
+        worth = X[value] if isinstance(value, str) else value
+        found = targets(scored["customer_id"], scored["p_churn"], value=worth, **given)
+        place = pd.Series(np.arange(len(scored)), index=scored["customer_id"].to_numpy())
+        listed_ = (found["action"] != "none").to_numpy()
+        frame = self._table(X)
+        reasons = (
+            self.reasons(frame.iloc[place[found.loc[listed_, "customer_id"]].to_numpy()], top)
+            if listed_.any()
+            else pd.DataFrame()
+        )
+        for k in range(1, top + 1):
+            if (name := f"reason_{k}") in reasons:
+                found[name] = found[name].astype(object) if name in found else ""
+                found.loc[listed_, name] = reasons[name].to_numpy()
+        return found
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the model as JSON, whole or not at all; :func:`cxmodels.churn.load` reads it without running anything.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write.
+        """
+        from .saved import save
+
+        save(self, path)
+
+    def to_sql(self, dialect: str = "duckdb", table: str = "customers") -> str:
+        """The score as a SQL query; for the linear and the additive model.
+
+        Parameters
+        ----------
+        dialect : {"duckdb", "postgresql", "sqlite"}, default "duckdb"
+            Whose words are used.
+        table : str, default "customers"
+            Table to read.
+
+        Returns
+        -------
+        str
+            A query that gives all columns of the table and ``p_churn``.
+        """
+        from .sql import query
+
+        return query(self._scorer_of(), dialect, table)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+    def _scorer_of(self) -> Scorer:
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(self, "_scorer")
+        return self._scorer
+
+    def _read(self, X: Any) -> Any:
+        scorer = self._scorer_of()
+        frame = self._table(X)
+        if not len(frame):
+            raise DataError("The table has no rows (0 sample(s)); there is nothing to score.")
+        return scorer.read(frame)
+
+    def _table(self, X: Any) -> pd.DataFrame:
+        return self._frame(X, None, reset=False)[0]
+
+    def _frame(self, X: Any, y: Any, *, reset: bool) -> tuple[pd.DataFrame, bool]:
+        """The table as a pandas frame with names, and whether it had names."""
+        from sklearn.utils.validation import validate_data
+
+        if _is_frame(X):
+            from ..survey.frames import to_pandas
+
+            frame = to_pandas(X)
+            named = all(isinstance(c, str) for c in frame.columns)
+            frame.columns = [str(c) for c in frame.columns]
+            if reset:
+                if y is None:
+                    raise DataError("Churn requires y to be passed, but the target y is None.")
+                if not frame.shape[1]:
+                    raise DataError(
+                        f"The table has 0 feature(s) (shape={frame.shape}) while a minimum of 1 is required."
+                    )
+                if not len(frame):
+                    raise DataError("The table has no rows (0 sample(s)); there is nothing to learn from.")
+                self.n_features_in_ = frame.shape[1]
+                self._names = list(frame.columns)
+                if named:
+                    self.feature_names_in_ = np.array(frame.columns, dtype=object)
+                elif hasattr(self, "feature_names_in_"):
+                    del self.feature_names_in_
+            return frame, True
+        if reset and y is None:
+            raise DataError("Churn requires y to be passed, but the target y is None.")
+        array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
+        if reset:
+            self._names = [f"x{j}" for j in range(array.shape[1])]
+        frame = pd.DataFrame(array, columns=self._names)
+        return (frame.infer_objects() if array.dtype == object else frame), False
+
+    @staticmethod
+    def _labels(y: ArrayLike, n: int) -> NDArray[Any]:
+        """Labels as an array, without blanks."""
+        from sklearn.utils import column_or_1d
+
+        raw: Any = y
+        if isinstance(raw, pd.Series):
+            raw = raw.to_numpy(dtype=object) if raw.dtype.kind not in "biuf" else raw.to_numpy()
+        labels = column_or_1d(raw, warn=True)
+        if len(labels) != n:
+            raise DataError(f"y has {len(labels)} labels for {n} rows; give one each.")
+        if blank := int(pd.isna(labels).sum()):
+            raise DataError(
+                f"Input y contains NaN or blanks ({blank} of {n} labels); leave customers without an outcome out."
+            )
+        if (
+            labels.dtype == object
+            and len({isinstance(v, str) for v in labels.tolist()}) == 1
+            and isinstance(labels[0], str)
+        ):
+            labels = labels.astype(str)
+        return labels
+
+    def _outcome(self, labels: NDArray[Any], w: Array) -> NDArray[np.intp]:
+        """1 for those who left; sets `classes_`."""
+        from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+        check_classification_targets(labels)
+        self.classes_, outcome = np.unique(labels, return_inverse=True)
+        if len(self.classes_) > 2:
+            raise DataError(
+                "Only binary classification is supported. The type of the target is "
+                f"{type_of_target(labels)}: y holds {len(self.classes_)} labels, {listed(self.classes_[:8].tolist())}."
+            )
+        count = np.bincount(outcome, minlength=2)
+        if len(self.classes_) < 2:
+            raise DataError(
+                f"y has only one class, '{self.classes_[0]}', in all {len(outcome)} rows; a model needs customers who left and who stayed."
+            )
+        least = max(2, min(_whole("min_churners", self.min_churners, 1), int(np.ceil(len(outcome) / 10))))
+        if len(outcome) >= 20 and count.min() < least:
+            raise DataError(
+                f"Only {count.min()} of {len(outcome)} rows have the label '{self.classes_[count.argmin()]}', fewer than the {least} "
+                "that are needed (min_churners); take a longer window or more customers."
+            )
+        return outcome.reshape(-1)
+
+    def _audited(
+        self, frame: pd.DataFrame, outcome: NDArray[np.intp], named: bool
+    ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+        """What the audit says, which columns are left out for it, and which of these may still be parts of totals."""
+        if not (self.audit and named):
+            empty = pd.DataFrame(columns=["column", "issue", "evidence", "advice", "action"])
+            return empty, pd.DataFrame(columns=["column", "reason"]), []
+        from .auditing import audit
+
+        found = audit(frame, outcome)
+        out = found[found["action"] == "drop"]
+        dropped = out.groupby("column", sort=False)["issue"].agg(", ".join).rename("reason").reset_index()
+        if len(dropped) == frame.shape[1]:
+            raise DataError(
+                f"The audit leaves out all {frame.shape[1]} columns ({listed(dropped['column'])}); give others, or set audit=False."
+            )
+        if len(dropped):
+            said = [f"{c} ({r})" for c, r in zip(dropped["column"], dropped["reason"], strict=True)]
+            warnings.warn(
+                f"Columns left out by the audit: {listed(said)}; see audit_, or set audit=False.",
+                DataWarning,
+                stacklevel=3,
+            )
+        return found, dropped, dropped.loc[dropped["reason"] == "duplicate", "column"].tolist()
+
+    def _keep(self, found: Any, frame: pd.DataFrame) -> None:
+        """Attributes for the reader."""
+        scorer = found.scorer
+        self.chosen_ = scorer.kind
+        self.candidates_ = found.candidates
+        self.columns_ = found.columns
+        self.flags_ = scorer.read(frame).counted()
+        noise = found.columns.loc[found.columns["decision"] == "left out as noise", "column"]
+        more = pd.DataFrame({"column": noise, "reason": "noise"})
+        self.dropped_ = pd.concat([self.dropped_, more], ignore_index=True) if len(more) else self.dropped_
+        sigmoid = scorer.sigmoid
+        se = np.sqrt(np.diag(sigmoid.covariance))
+        self.calibration_ = pd.Series(
+            {"intercept": sigmoid.intercept, "slope": sigmoid.slope, "intercept_se": se[0], "slope_se": se[1]}
+        )
+
+
+def check_ids(ids: ArrayLike) -> NDArray[Any]:
+    """Check identifiers of customers.
+
+    Parameters
+    ----------
+    ids : array-like of shape (n,)
+        Identifiers.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    DataError
+        For one that is missing or stands twice.
+    """
+    series = pd.Series(np.asarray(ids))
+    if blank := int(series.isna().sum()):
+        raise DataError(f"{blank} of {len(series)} customers have no identifier; give each one.")
+    if (twice := series[series.duplicated()]).size:
+        raise DataError(
+            f"{len(twice)} identifiers stand more than once, such as {listed(twice.unique()[:3])}; give one row per customer."
+        )
+    return series.to_numpy()
+
+
+def _first(frame: pd.DataFrame, ids: NDArray[Any]) -> pd.DataFrame:
+    frame.insert(0, "customer_id", ids)
+    return frame
+
+
+def _is_frame(X: Any) -> bool:
+    if isinstance(X, pd.DataFrame | Mapping):
+        return True
+    return not isinstance(X, np.ndarray) and (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__"))
+
+
+def _index(X: Any, n: int) -> pd.Index:
+    return X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n)
+
+
+def _weights(given: ArrayLike | None, frame: pd.DataFrame) -> Array:
+    """Weights as floats that are not negative, not all zero."""
+    from sklearn.utils.validation import _check_sample_weight
+
+    w = _check_sample_weight(given, frame.to_numpy(), dtype=np.float64, ensure_non_negative=True)
+    if not w.sum() > 0:
+        raise DataError("Sample weights must contain at least one non-zero number.")
+    return w
+
+
+def _whole(what: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise SpecError(f"{what} must be a whole number from {least}, not {value!r}.")
+    return int(value)
