@@ -351,8 +351,8 @@ class Features:
         excluded = [row for source in sources.values() for row in source.excluded]
         for step in self.steps:
             if isinstance(step, Attributes):
-                columns, left_out = attributes(step, tables[step.table], look, customer)
-                excluded += left_out
+                columns, strange = attributes(step, tables[step.table], look, customer)
+                excluded += strange
             else:
                 source = sources[_source(step)]
                 columns = step.compute(source.rows, source.frame)

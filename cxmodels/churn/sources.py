@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, listed
-from .steps import Attributes, Latest, Step, Window
+from .steps import Attributes, Latest, Step, Window, ranks
 from .timeline import Instants, Positions, Timeline, customers, dates, numbered, span, table
 from .windows import Rows
 
@@ -87,7 +87,7 @@ def dated(steps: Sequence[Step], data: Any, look: Look, customer: str) -> Source
     frame, code, when = frame[keep].reset_index(drop=True), code[keep], when[keep]
     numeric = {c for s in steps if s.numeric for c in s.columns}
     values = {c: v for c in needed if (v := _numbers(frame, c, name, must=c in numeric)) is not None}
-    ties = [values[c] if c in values else _sortable(frame[c]) for c in needed]
+    ties = [values[c] if c in values else ranks(frame[c]) for c in needed]
     line = Timeline.of(code, when, ties)
     rows = Rows(line, {c: v[line.order] for c, v in values.items()}, look.code, look.when)
     return Source(rows, frame, _coverage(name, date, rows, steps), excluded)
@@ -146,11 +146,6 @@ def _numbers(frame: pd.DataFrame, column: str, name: str, *, must: bool) -> NDAr
             "latest() for text."
         )
     return None
-
-
-def _sortable(values: pd.Series) -> NDArray[np.int64]:
-    """Ranks of text, blanks first."""
-    return pd.factorize(values.astype(str).where(values.notna()), sort=True)[0].astype(np.int64)
 
 
 def _is_text(value: Any) -> bool:

@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..errors import SpecError, listed, near
+from .timeline import Positions
 from .timeline import days as check_days
-from .windows import COUNTS, STATS, Rows, column_stats, counts, latest, since_first, trend
+from .windows import COUNTS, STATS, Rows, column_stats, counts, latest, reduce, since_first, trend
 
 Stat = Literal["count", "days", "sum", "mean", "min", "max", "std"]
 Columns = dict[str, Any]
@@ -108,10 +110,7 @@ class Latest:
                 made = column_stats(rows, column, ("mean",), lo, hi)["mean"]
                 out[f"{self.prefix}_{column}"] = np.where(fresh, made, np.nan)
             else:
-                place = (
-                    rows.line.order[np.maximum(hi - 1, 0)] if len(rows.line.order) else np.zeros(len(hi), dtype=int)
-                )
-                at = np.where((lo < hi) & fresh, place, -1)
+                at = np.where(fresh, last_text(rows, frame[column], lo, hi), -1)
                 out[f"{self.prefix}_{column}"] = pd.api.extensions.take(frame[column].array, at, allow_fill=True)
         return out | {f"{self.prefix}_age_days": age}
 
@@ -129,6 +128,20 @@ class Attributes:
 
 
 Step = Window | Trend | Recency | Latest | Attributes
+
+
+def ranks(values: pd.Series) -> NDArray[np.int64]:
+    """Ranks of text in sorted order, -1 where blank."""
+    return pd.factorize(values.astype(str).where(values.notna()), sort=True)[0].astype(np.int64)
+
+
+def last_text(rows: Rows, values: pd.Series, lo: Positions, hi: Positions) -> Positions:
+    """Row of the table with the text that sorts last in each slice; -1 where there is none."""
+    rank = ranks(values)
+    row = np.full(int(rank.max(initial=-1)) + 2, -1)  # of each rank, blank ones at the end
+    row[rank] = np.arange(len(rank))
+    row[-1] = -1
+    return row[reduce(np.maximum, rank[rows.line.order].astype(float), lo, hi, -1.0).astype(int)]
 
 
 def names_of(columns: str | Iterable[str]) -> tuple[str, ...]:
