@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError, SpecError
+from ..errors import DataError, SpecError, listed, near
 from .estimate import Estimate
-from .inference import information, invert, sandwich_parts
+from .inference import information, invert, sandwich_parts, scaled_test
 from .objective import weigh
 from .result import SEMResult
 from .robust_tests import Traces, scaled_shifted
@@ -19,26 +20,33 @@ Array = NDArray[Any]
 
 __all__ = ["compare"]
 
+METHODS = ("satorra.bentler.2001", "satorra.bentler.2010", "satorra.2000")
 
-def compare(*models: SEMResult) -> pd.DataFrame:
+
+def compare(*models: SEMResult, method: str | None = None) -> pd.DataFrame:
     """Compare nested models by likelihood ratio (chi-square difference) tests.
 
     Parameters
     ----------
     *models : SEMResult
         Two or more fits of the same items and rows, less restricted first; each is tested against the one before.
+    method : {"satorra.bentler.2001", "satorra.bentler.2010", "satorra.2000"}, optional
+        How to scale the difference where tests are robust. By default that of 2001 for MLM and MLR, from the two
+        scaling factors alone, which may come out negative in small samples (then the 2000 one takes over); that of 2010
+        evaluates the wider model at the estimates of the narrower and cannot; that of 2000, the default for MLMV,
+        WLSMV and ULSMV and as there scaled and shifted, takes the restrictions by the delta method.
 
     Returns
     -------
     DataFrame
         One row per model, in the order given: [df, chisq, chisq_diff, df_diff, pvalue, aic, bic]. `chisq` is
-        uncorrected (none for interaction='lms', whose likelihood is compared with those of others). Where tests are robust the difference is scaled: Satorra and Bentler (2001) for MLM and
-        MLR, Satorra (2000) scaled and shifted for MLMV, WLSMV and ULSMV.
+        uncorrected.
 
     Raises
     ------
     SpecError
-        For fewer than two models, other estimators, or models with the same degrees of freedom.
+        For fewer than two models, other estimators, models with the same degrees of freedom, or a method that does
+        not apply to them.
     DataError
         If the models are about different items or rows.
 
@@ -59,6 +67,8 @@ def compare(*models: SEMResult) -> pd.DataFrame:
 
     if len(models) < 2 or not all(isinstance(m, SEMResult) for m in models):
         raise SpecError("compare() takes two or more fitted SEM results.")
+    if method is not None and method not in METHODS:
+        raise SpecError(f"method is one of {listed(METHODS)}, not '{method}'.{near(str(method), METHODS)}")
     _check(models)
     means = [m.estimate.table.options.means for m in models]
     rows = []
@@ -73,7 +83,7 @@ def compare(*models: SEMResult) -> pd.DataFrame:
                     f"Models {i} and {i + 1} both have {e.df} degrees of freedom, so they are not nested."
                 )
             likelihoods = isinstance(wide, LMSEstimate) or isinstance(narrow, LMSEstimate)
-            diff = difference(wide, narrow) if likelihoods else _difference(wide, narrow)
+            diff = difference(wide, narrow) if likelihoods else _difference(wide, narrow, method)
             p = float(chdtrc(df_diff, max(diff, 0.0)))
         measures = m.fit_measures
         unseen = sum(b.p for b in e.blocks) if any(means) and not means[i] else 0  # means that others count
@@ -100,36 +110,53 @@ def _check(models: tuple[SEMResult, ...]) -> None:
             raise DataError(f"Model 1 used {models[0].n_obs} rows, model {i} {m.n_obs}; fit both to the same rows.")
 
 
-def _difference(wide: Estimate, narrow: Estimate) -> float:
+def _difference(wide: Estimate, narrow: Estimate, method: str | None) -> float:
     """Test statistic of the restrictions that `narrow` adds to `wide`."""
-    from .inference import scaled_test
-
-    plain = narrow.chisq - wide.chisq
+    plain, df = narrow.chisq - wide.chisq, narrow.df - wide.df
     test = wide.plan.test
     if test == "standard":
+        if method is not None:
+            raise SpecError(f"method='{method}' is for robust tests; the models were fitted by {wide.plan.name}.")
         return plain
-    if test in ("satorra.bentler", "yuan.bentler.mplus", "mean.var.adjusted"):
-        low, high = scaled_test(wide), scaled_test(narrow)
+    if test == "scaled.shifted" and method not in (None, "satorra.2000"):
+        raise SpecError(
+            f"method='{method}' needs a test that is only scaled, as of MLM or MLR, not {wide.plan.name}."
+        )
+    if test != "scaled.shifted" and method != "satorra.2000":
+        low, high = scaled_test(_at(wide, narrow) if method == METHODS[1] else wide), scaled_test(narrow)
         assert high is not None
-        c0 = high.hat * narrow.df
-        c1 = low.hat * wide.df if low is not None and wide.df else 0.0
-        factor = (c0 - c1) / (narrow.df - wide.df)
+        factor = (high.hat * narrow.df - (low.hat * wide.df if low is not None and wide.df else 0.0)) / df
         if factor > 0:
             return plain / factor
-    found = scaled_shifted(plain, narrow.df - wide.df, _difference_traces(wide, narrow))
-    return found.chisq
+    if wide.plan.fiml:
+        raise SpecError("The scaled difference of 2000 needs complete rows; choose method='satorra.bentler.2010'.")
+    return scaled_shifted(plain, df, _difference_traces(wide, narrow)).chisq
+
+
+def _at(wide: Estimate, narrow: Estimate) -> Estimate:
+    """The wider model at the estimates of the narrower (Satorra and Bentler 2010, their M10)."""
+    known = {(x.key, x.group, x.level): v for x, v in zip(narrow.table.entries, narrow.values, strict=True)}
+    x = np.zeros(wide.table.size)
+    for entry, q in zip(wide.table.entries, wide.table.index, strict=True):
+        if q >= 0:
+            x[q] = known.get((entry.key, entry.group, entry.level), 0.0)
+    found = replace(wide, minimum=replace(wide.minimum, x=x))
+    for a, b, block in zip(found.states, narrow.states, wide.blocks, strict=True):
+        p = block.p
+        if not np.allclose(a.cov[:p, :p], b.cov[:p, :p], rtol=1e-5, atol=1e-8 * np.abs(b.cov).max()):
+            raise SpecError(
+                "method='satorra.bentler.2010' evaluates the wider model at the estimates of the narrower, which it does "
+                "not contain as they are written; set the scale of the constructs the same way in both."
+            )
+    return found
 
 
 def _difference_traces(wide: Estimate, narrow: Estimate) -> Traces:
     """Traces of U Gamma of the difference (Satorra 2000), restrictions by the delta method."""
-    information_wide = information(wide, "expected")
-    inverse = invert(information_wide, wide.basis)
-    between = np.zeros((wide.table.size, narrow.table.size))
-    for share, a, b, weight in zip(wide.data.shares, wide.jacobians, narrow.jacobians, wide.weights, strict=True):
-        between += share * (a.T @ weigh(weight, b))
-    reach = inverse @ between
-    reach = reach if narrow.basis is None else reach @ narrow.basis
+    inverse = invert(information(wide), wide.basis)
     own = wide.basis if wide.basis is not None else np.eye(wide.table.size)
+    into = np.vstack(narrow.jacobians) @ (narrow.basis if narrow.basis is not None else np.eye(narrow.table.size))
+    reach = own @ np.linalg.lstsq(np.vstack(wide.jacobians) @ own, into, rcond=None)[0]
     size = narrow.df - wide.df
     left, _, _ = np.linalg.svd(own.T @ reach)
     a = (own @ left[:, left.shape[1] - size :]).T

@@ -1,4 +1,4 @@
-"""Score tests of what the model leaves out or holds equal, and residuals.
+"""Score tests of what the model leaves out, and residuals.
 
 A candidate parameter with Jacobian column c, score s = c'W r and information c'W c has the modification index
 n s² / (c'W c - c'W J inv(J'W J) J'W c), the drop in chi-square that freeing it promises (Sörbom 1989).
@@ -29,7 +29,7 @@ from .table import Entry, Table
 
 Array = NDArray[Any]
 
-__all__ = ["modification_indices", "release_tests", "residuals"]
+__all__ = ["modification_indices", "parameter_scores", "residuals"]
 
 
 def modification_indices(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def modification_indices(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
     index[fixed] = table.size + np.arange(len(fixed))
     wide = replace(table, entries=(*table.entries, *extra), index=index)
     values = np.append(e.values, np.zeros(len(extra)))
-    score, info, n = _scores(e, wide, values)
+    score, info, n = parameter_scores(e, wide, values)
     q = table.size
     remaining, gain = _remaining(info, q, e.basis), score[q:]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -94,45 +94,6 @@ def _candidates(table: Table) -> list[Entry]:
     return out
 
 
-def release_tests(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
-    """Score tests of letting one parameter differ from those it is tied to."""
-    from scipy.special import chdtrc
-
-    table = e.table
-    first: dict[int, int] = {}
-    tied = []
-    for i, q in enumerate(table.index):
-        if q >= 0 and first.setdefault(int(q), i) != i:
-            tied.append(i)
-    free = np.flatnonzero(table.index >= 0)
-    index = np.full(len(table.index), -1)
-    index[free] = np.arange(len(free))
-    score, info, n = _scores(e, replace(table, index=index), e.values)
-    pick = np.zeros((len(free), table.size + len(tied)))
-    pick[np.arange(len(free)), table.index[free]] = 1.0
-    pick[index[tied], table.size + np.arange(len(tied))] = 1.0
-    score, info = score @ pick, pick.T @ info @ pick
-    remaining = _remaining(info, table.size, e.basis)
-    gain = score[table.size :]
-    chisq = n * gain**2 / remaining
-    found = [(table.entries[i], table.entries[first[int(table.index[i])]]) for i in tied]
-    return pd.DataFrame(
-        {
-            "lhs": [x.lhs for x, _ in found],
-            "op": [x.op for x, _ in found],
-            "rhs": [x.rhs for x, _ in found],
-            "group": [labels[x.group] for x, _ in found],
-            "tied_to": [
-                f"{y.lhs} {y.op} {y.rhs}".strip() + f" ({labels[y.group]})" * (len(labels) > 1) for _, y in found
-            ],
-            "chisq": chisq,
-            "df": np.ones(len(tied), dtype=int),
-            "pvalue": chdtrc(1, chisq),
-            "epc": gain / remaining,
-        }
-    )
-
-
 def _remaining(info: Array, q: int, basis: Array | None) -> Array:
     """Information about each candidate that the model's own parameters do not share."""
     across = info[:q, q:]
@@ -140,7 +101,7 @@ def _remaining(info: Array, q: int, basis: Array | None) -> Array:
     return np.diagonal(info)[q:] - (across * (inverse @ across)).sum(axis=0)
 
 
-def _scores(e: Estimate, wide: Table, values: Array) -> tuple[Array, Array, float]:
+def parameter_scores(e: Estimate, wide: Table, values: Array) -> tuple[Array, Array, float]:
     """Unit score and expected information of all parameters of a wider table, and what n multiplies them."""
     size = wide.size
     score, info = np.zeros(size), np.zeros((size, size))
@@ -182,7 +143,7 @@ def _incomplete(objective: Incomplete, number: int, mu: Array, sigma: Array, jac
     from . import missing
 
     patterns = objective.patterns[number]
-    info = missing.information(patterns, mu, sigma, "observed")
+    info = missing.information(patterns, mu, sigma, "expected")
     return missing.score(patterns, mu, sigma).stacked / patterns.total, info @ jacobian
 
 

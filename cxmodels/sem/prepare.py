@@ -207,7 +207,9 @@ def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Seque
             tops.append(top)
             samples.append(Sample(group.total, top.mean, top.cov, x, w, units))
         else:
-            samples.append(sample_of(x, w, units))
+            role = table.roles[number * table.levels]
+            fixed = tuple(names.index(n) for n in role.exogenous) if table.options.fixed_x else ()
+            samples.append(sample_of(x, w, units, fixed))
             check_covariance(samples[-1].cov, names, len(x), where)
     return Data(tuple(samples), tuple(ordinal), tuple(patterns), tuple(tops))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import CxWarning, DataError, SpecError
 from ..results import Result
-from . import assessment, fit, inference, modification, scoring
+from . import assessment, constraint_tests, fit, inference, modification, scoring
 from .composites import is_hidden, weight_of
 from .constraints import defined_values
 from .diagnose import improper
@@ -421,15 +421,45 @@ class SEMResult(OnScale, Pictures, Result):
 
     @one_thread
     def score_tests(self) -> pd.DataFrame:
-        """Return score tests of releasing single equality constraints, [lhs, op, rhs, group, tied_to, chisq, df, pvalue, epc].
+        """Return score tests of releasing equality constraints, [lhs, op, rhs, group, tied_to, chisq, df, pvalue, epc].
 
         Returns
         -------
         DataFrame
-            One row for each parameter tied to an earlier one by a label.
+            One row for each parameter tied to an earlier one by a label, with the change to expect of their
+            difference; one for each equation written with ``==`` (lhs and rhs are its sides), with that of left less
+            right; last ``(all)``, the test of releasing all of them together. NaN where a constraint only sets a
+            scale. By expected information, not corrected for non-normal data (lavaan's ``lavTestScore``).
+
+        See Also
+        --------
+        expected_changes : What all parameters would become.
         """
         self._one_level("Score tests")
-        return modification.release_tests(self.estimate, self.rows.labels)
+        return constraint_tests.score_tests(self.estimate, self.rows.labels)
+
+    @one_thread
+    def expected_changes(self, release: Iterable[str] | str = ()) -> pd.DataFrame:
+        """Return the parameters as they would be without constraints, [lhs, op, rhs, group, label, est, epc, epv].
+
+        Parameters
+        ----------
+        release : str or sequence of str, optional
+            Labels and equations (``"b == c"``) to release; by default all.
+
+        Returns
+        -------
+        DataFrame
+            epc is the change to expect of each free parameter, epv its value then.
+
+        Raises
+        ------
+        SpecError
+            If the model has no such constraint.
+        """
+        self._one_level("Score tests")
+        names = (release,) if isinstance(release, str) else tuple(release)
+        return constraint_tests.expected_changes(self.estimate, self.rows.labels, names)
 
     # --- people ---------------------------------------------------------------------------------------------
 

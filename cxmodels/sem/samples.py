@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,6 +33,8 @@ class Sample:
         Sampling weights with the scale of `n`.
     units : Units or None
         How the rows were drawn, unless singly.
+    fixed : tuple of int
+        Predictors whose values are taken as given.
     """
 
     n: float
@@ -40,6 +43,7 @@ class Sample:
     x: Array | None = None
     weights: Array | None = None
     units: Units | None = None
+    fixed: tuple[int, ...] = ()
 
     @cached_property
     def centred(self) -> Array:
@@ -64,11 +68,17 @@ class Sample:
         return (self.weights / self.weights.sum()) @ values
 
     def influence(self, means: bool) -> Array:
-        """What the sampling units add to the sample moments (mean, vech cov), times the number of rows."""
+        """What the sampling units add to the sample moments (mean, vech cov), times the number of rows.
+
+        With fixed predictors less what the predicted values add, which the predictors' own spread accounts for: the
+        moments then vary as they do given the predictors.
+        """
         z = self.centred
-        rows, cols = vech(z.shape[1])
-        products = z[:, rows] * z[:, cols] - self.cov[rows, cols]
-        full = np.hstack([z, products]) if means else products
+        full = _moment_rows(z, self.average, means)
+        if self.fixed:
+            at = list(self.fixed)
+            slopes = np.linalg.solve(self.cov[np.ix_(at, at)], self.cov[at])
+            full = full - _moment_rows(z[:, at] @ slopes, self.average, means)
         if self.weights is not None:
             w = self.weights * (len(z) / self.weights.sum())
             full = full * w[:, None]
@@ -80,18 +90,28 @@ class Sample:
         return full.T @ full / len(self.centred)
 
 
-def sample_of(x: Array, weights: Array | None = None, units: Units | None = None) -> Sample:
+def sample_of(
+    x: Array, weights: Array | None = None, units: Units | None = None, fixed: tuple[int, ...] = ()
+) -> Sample:
     """Moments of complete rows; weights as they are."""
     if weights is None:
         n = float(len(x))
         mean = x.mean(axis=0)
         z = x - mean
-        return Sample(n, mean, z.T @ z / n, x, None, units)
+        return Sample(n, mean, z.T @ z / n, x, None, units, fixed)
     n = float(weights.sum())
     g = weights / n
     mean = g @ x
     z = x - mean
-    return Sample(n, mean, z.T @ (z * g[:, None]), x, weights, units)
+    return Sample(n, mean, z.T @ (z * g[:, None]), x, weights, units, fixed)
+
+
+def _moment_rows(z: Array, average: Callable[[Array], Array], means: bool) -> Array:
+    """Centred rows and their centred products."""
+    rows, cols = vech(z.shape[1])
+    products = z[:, rows] * z[:, cols]
+    products = products - average(products)
+    return np.hstack([z, products]) if means else products
 
 
 def vech(p: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -16,7 +16,7 @@ from .composites import expand_composites
 from .diagnose import check_identified, check_model, diagnose
 from .estimate import Data, estimate
 from .names import Roles
-from .plan import Plan, plan_for
+from .plan import ESTIMATORS, Plan, plan_for
 from .planning import Planning
 from .prepare import Rows, check_covariance, make_data, take_rows
 from .products import centre_products, check_products, expand_products, latent_products, product_items
@@ -52,7 +52,8 @@ class SEM(Planning):
     orthogonal : bool, default False
         Fix the covariances of constructs that are not written at zero.
     fixed_x : bool, default True
-        Take the moments of observed predictors as given, and not as parameters.
+        Take the moments of observed predictors as given, and not as parameters, under maximum likelihood and with
+        ordinal items; GLS, ULS, DWLS and WLS of numerical items always model them, as in lavaan.
     information : {"expected", "observed"}, optional
         For the standard errors; by default expected for ML, observed for MLR and FIML.
     likelihood : {"normal", "wishart"}, default "normal"
@@ -361,7 +362,7 @@ class SEM(Planning):
             std_lv=self.std_lv,
             orthogonal=self.orthogonal,
             growth=self.growth,
-            fixed_x=self.fixed_x,
+            fixed_x=self.fixed_x and bool(ordered or ESTIMATORS[str(self.estimator).upper()][0] == "ML"),
             theta=self.parameterization == "theta",
             effect_coding=self.effect_coding,  # type: ignore[arg-type]
             thresholds=thresholds,

@@ -89,5 +89,51 @@ for (n in names(cases)) {
   add(n, k[[1]], k[[2]], do.call("sem", c(list(k[[1]], data = d), k[[2]])))
 }
 
+# --- score tests for releasing constraints, and tests between nested models ---------------------------------------
+hs <- HolzingerSwineford1939
+tied <- "visual =~ x1 + a*x2 + a*x3\ntextual =~ x4 + b*x5 + c*x6\nspeed =~ x7 + x8 + x9\nb == c\nvisual ~~ v*visual\ntextual ~~ w*textual\nv == 0.8*w"
+three <- "f =~ x1 + l*x2 + l*x3 + l*x4\nx1 ~~ e*x1\nx2 ~~ e*x2\nx3 ~~ e*x3"
+cfa3 <- "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
+catm <- "f1 =~ o1 + a*o2 + a*o3\nf2 =~ o4 + b*o5 + c*o6\nb == c"
+released <- function(fit, keep = NULL) {
+  s <- suppressWarnings(lavTestScore(fit, epc = TRUE, warn = FALSE))
+  e <- as.data.frame(s$epc)
+  list(total = as.list(s$test[c("X2", "df", "p.value")]), uni = as.data.frame(s$uni),
+       epc = e[intersect(c("lhs", "op", "rhs", "group", "est", "epc", "epv"), names(e))])
+}
+scores <- list(
+  score_tied = list(tied, hs, list()),
+  score_three = list(three, hs, list(meanstructure = TRUE)),
+  score_groups = list(cfa3, hs, list(group = "school", group.equal = c("loadings", "intercepts"))),
+  score_fiml = list("f1 =~ m1 + a*m2 + a*m3\nf2 =~ m4 + b*m5 + c*m6\nb == c", d, list(missing = "ml")),
+  score_ordinal = list(catm, d, list(ordered = o))
+)
+for (n in names(scores)) {
+  k <- scores[[n]]
+  fit <- do.call("sem", c(list(k[[1]], data = k[[2]]), k[[3]]))
+  out[[n]] <- c(list(model = k[[1]], options = k[[3]], chisq = fitMeasures(fit, "chisq")[[1]]), released(fit))
+}
+differ <- function(name, free, tight, data, options, methods, more = list()) {
+  m <- lapply(list(free, tight), function(x) do.call("sem", c(list(x, data = data), options)))
+  if (length(more)) m[[2]] <- do.call("sem", c(list(tight, data = data), options, more))
+  rows <- lapply(methods, function(k) {
+    r <- suppressWarnings(lavTestLRT(m[[1]], m[[2]], method = k))
+    c(as.list(setNames(as.data.frame(r)[2, c("Chisq diff", "Df diff", "Pr(>Chisq)")], c("chisq_diff", "df_diff", "pvalue"))), method = k)
+  })
+  out[[name]] <<- list(free = free, tight = tight, options = options, more = more, rows = rows)
+}
+all3 <- c("satorra.bentler.2001", "satorra.bentler.2010", "satorra.2000")
+free <- "f1 =~ y1 + y2 + y3\nf2 =~ y4 + y5 + y6\nf2 ~ f1 + x\nf1 ~ x"
+tight <- "f1 =~ y1 + y2 + y3\nf2 =~ y4 + a*y5 + a*y6\nf2 ~ f1 + 0*x\nf1 ~ x"
+differ("diff_mlr", free, tight, d, list(estimator = "MLR"), all3)
+differ("diff_mlm", free, tight, d, list(estimator = "MLM"), all3)
+differ("diff_mlmv", free, tight, d, list(estimator = "MLMV"), "default")
+differ("diff_fiml", gsub("y", "m", free), gsub("y", "m", tight), d, list(estimator = "MLR", missing = "ml"), all3[1:2])
+differ("diff_groups", cfa2, cfa2, d, list(estimator = "MLR", group = "g"), all3, list(group.equal = c("loadings", "intercepts")))
+differ("diff_wlsmv", "f1 =~ o1 + o2 + o3\nf2 =~ o4 + o5 + o6", "f1 =~ o1 + a*o2 + a*o3\nf2 =~ o4 + b*o5 + b*o6", d, list(ordered = o), "default")
+differ("diff_wlsmv_x", mimic, paste0("f1 =~ o1 + o2 + o3\nf2 =~ o4 + o5 + o6\nf1 ~ x + 0*z\nf2 ~ f1 + 0*x"), d, list(ordered = o), "default")
+differ("diff_wlsmv_groups", ord, ord, d, list(ordered = o, group = "g"), "default", list(group.equal = c("thresholds", "loadings")))
+differ("diff_dwls_sb", "f1 =~ o1 + o2 + o3\nf2 =~ o4 + o5 + o6", "f1 =~ o1 + a*o2 + a*o3\nf2 =~ o4 + b*o5 + b*o6", d, list(ordered = o, estimator = "WLSM"), all3)
+
 info <- paste(R.version.string, "lavaan", packageVersion("lavaan"), "survey", packageVersion("survey"))
 write(toJSON(c(list(software = info), out), digits = NA, auto_unbox = TRUE, na = "null", null = "null", pretty = TRUE), "designs.json")
