@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
-from ..inference import ADJUSTMENTS, adjusted_pvalues, choose, share_interval
+from ..inference import ADJUSTMENTS, adjusted_pvalues, choose, quantile, share_interval
+from .decomposition import Parts, direct_from_total, split_change
+from .hierarchy import WHOLE, Weights, _names, aggregate_scores
+from .ranks import rank_table
+from .shrinkage import shrink
 
 if TYPE_CHECKING:
     from .result import IndexResult
@@ -28,45 +33,20 @@ def rate(answers: np.ndarray, case: np.ndarray, measure: str, item: str, level: 
     return {"measure": [measure], "value": [p], "se": [se], **bounds}
 
 
-def aggregate(result: IndexResult, levels: list[str], weights: str | None) -> pd.DataFrame:
+def aggregate(result: IndexResult, levels: list[str], weights: Weights) -> pd.DataFrame:
     """Weighted means of unit indices by level; see :meth:`IndexResult.aggregate`."""
-    from scipy.special import ndtri
-
     if not result.keys:
         raise SpecError("There is one unit only, so nothing to aggregate; fit with by= first.")
-    if not levels or not all(isinstance(c, str) for c in levels) or not isinstance(weights, str | None):
-        raise SpecError("aggregate takes the names of level columns and of one weight column.")
+    named = list(weights.values()) if isinstance(weights, Mapping) else [weights]
+    if not levels or not all(isinstance(c, str) for c in levels) or not all(isinstance(c, str | None) for c in named):
+        raise SpecError("aggregate takes the names of level columns and of weight columns.")
     frame, keys = result.survey.frame, list(result.keys)
-    wanted = [c for c in [*levels, weights] if c]
+    wanted = list(dict.fromkeys(c for c in [*levels, *named] if c and (c != WHOLE or c in frame)))
     for column in wanted:
         if column not in frame.columns:
             raise SpecError(f"Column '{column}' is not in the data.{near(column, map(str, frame.columns))}")
     facts = _facts(frame, keys, [c for c in wanted if c not in keys])
-    table = result.scores.merge(facts, on=keys)
-    if weights is not None and not pd.api.types.is_numeric_dtype(table[weights]):
-        raise DataError(f"The weight '{weights}' holds text; a weight of units is a number.")
-    table["_weight"] = 1.0 if weights is None else table[weights].astype(float)
-    if (bad := table.loc[~(table["_weight"] >= 0), keys].drop_duplicates()).size:
-        raise DataError(f"The weight '{weights}' is negative or missing for {_names(bad)}.")
-    z = -ndtri((1 - result.level) / 2)
-    parts = []
-    for name in levels:
-        others = _crossing(table, keys, name)
-        part = table.assign(_wx=table["_weight"] * table["index"], _wse=(table["_weight"] * table["se"]) ** 2)
-        sums = part.groupby([name, *others, "construct"], sort=False, observed=True).agg(
-            total=("_weight", "sum"), wx=("_wx", "sum"), wse=("_wse", "sum"), units=("n", "size"), n=("n", "sum")
-        )
-        if not (sums["total"] > 0).all():
-            empty = sums.index[~(sums["total"] > 0)].get_level_values(0).unique()
-            raise DataError(f"All weights of {name} {listed(empty)} are zero.")
-        sums["index"], sums["se"] = sums["wx"] / sums["total"], np.sqrt(sums["wse"]) / sums["total"]
-        sums["ci_lower"] = np.maximum(sums["index"] - z * sums["se"], 0)
-        sums["ci_upper"] = np.minimum(sums["index"] + z * sums["se"], 100)
-        flat = sums.reset_index().rename(columns={name: "name"})
-        flat.insert(0, "level", name)
-        keep = ["level", "name", *others, "construct", "index", "se", "ci_lower", "ci_upper", "units", "n"]
-        parts.append(flat[keep])
-    return pd.concat(parts, ignore_index=True)
+    return aggregate_scores(result.scores, facts, keys, levels, weights, z=quantile(result.level))
 
 
 def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFrame:
@@ -74,14 +54,7 @@ def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFr
     from scipy.special import ndtr
 
     choose("adjust", adjust, ADJUSTMENTS)
-    if not isinstance(previous, type(result)):
-        raise SpecError("change() compares with the result of an earlier wave, made by SatisfactionIndex.fit.")
-    if result.engine_name != previous.engine_name:
-        raise SpecError(
-            f"One wave was estimated by {previous.engine_name}, the other by {result.engine_name}; estimate both alike."
-        )
-    if result.keys != previous.keys:
-        raise SpecError(f"The waves have different units: {listed(result.keys)} against {listed(previous.keys)}.")
+    _check_waves(result, previous, "change")
     keys = [*result.keys, "construct"]
     both = result.scores.merge(previous.scores, on=keys, suffixes=("", "_before"))
     if both.empty:
@@ -97,15 +70,123 @@ def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFr
     return out
 
 
-def _crossing(table: pd.DataFrame, keys: list[str], level: str) -> list[str]:
-    """Keys that cut across a level, such as the year; those nested in it, such as the company, are averaged over."""
+def _check_waves(result: IndexResult, previous: IndexResult, verb: str) -> None:
+    """Refuse waves that cannot be compared."""
+    if not isinstance(previous, type(result)):
+        raise SpecError(f"{verb}() compares with the result of an earlier wave, made by SatisfactionIndex.fit.")
+    if result.engine_name != previous.engine_name:
+        raise SpecError(
+            f"One wave was estimated by {previous.engine_name}, the other by {result.engine_name}; estimate both alike."
+        )
+    if result.keys != previous.keys:
+        raise SpecError(f"The waves have different units: {listed(result.keys)} against {listed(previous.keys)}.")
 
-    def varies(of: str, within: str) -> bool:
-        return bool(table.groupby(within, observed=True)[of].nunique().gt(1).any())
 
-    nested = [k for k in keys if k != level and not varies(level, k)]
-    unit = max(nested, key=lambda k: table[k].nunique(), default=None)
-    return [k for k in keys if k not in (level, unit) and (k not in nested or (unit is not None and varies(k, unit)))]
+def _grouped(result: IndexResult, within: str | None) -> pd.DataFrame:
+    """Scores of many units, with their group beside them."""
+    if not result.keys:
+        raise SpecError("There is one unit only; fit with by= first.")
+    if within is None or within in result.keys:
+        return result.scores
+    columns = result.survey.frame.columns
+    if within not in columns:
+        raise SpecError(f"Column '{within}' is not in the data.{near(within, map(str, columns))}")
+    facts = _facts(result.survey.frame, list(result.keys), [within])
+    return result.scores.merge(facts, on=list(result.keys))
+
+
+def ranks(result: IndexResult, construct: str, within: str | None, joint: bool) -> pd.DataFrame:
+    """Ranks of units; see :meth:`IndexResult.ranks`."""
+    table = _grouped(result, within)
+    known = table["construct"].unique()
+    if construct not in known:
+        raise SpecError(f"There is no construct '{construct}'.{near(construct, known)}")
+    table = table[table["construct"] == construct].reset_index(drop=True)
+    groups = [table.index] if within is None else list(table.groupby(within, sort=False).groups.values())
+    parts = []
+    for rows in groups:
+        part = table.loc[rows]
+        found = rank_table(part["index"], part["se"], level=result.level, joint=joint).set_index(part.index)
+        parts.append(part.join(found).sort_values("rank", kind="stable"))
+    keep = list(dict.fromkeys([*result.keys, *([within] if within else [])]))
+    return pd.concat(parts, ignore_index=True)[
+        [*keep, "index", "se", "n", "rank", "rank_lower", "rank_upper", "group"]
+    ]
+
+
+def shrunk(result: IndexResult, within: str | None) -> pd.DataFrame:
+    """Empirical-Bayes indices of units; see :meth:`IndexResult.shrunk`."""
+    table, z = _grouped(result, within), quantile(result.level)
+    parts = []
+    for _, part in table.groupby("construct", sort=False):
+        found = shrink(part["index"], part["se"], None if within is None else part[within])
+        part = part.assign(direct=part["index"], share=found.share)
+        part["index"], part["se"] = found.est, found.se
+        part["ci_lower"] = np.maximum(found.est - z * found.se, 0)
+        part["ci_upper"] = np.minimum(found.est + z * found.se, 100)
+        parts.append(part)
+    keep = list(dict.fromkeys([*result.keys, *([within] if within else [])]))
+    names = [*keep, "construct", "index", "se", "ci_lower", "ci_upper", "direct", "share", "n"]
+    return pd.concat(parts).sort_index(kind="stable")[names].reset_index(drop=True)
+
+
+def explain_change(result: IndexResult, previous: IndexResult, target: str, reference: float | str) -> pd.DataFrame:
+    """Split of a change; see :meth:`IndexResult.explain_change`."""
+    _check_waves(result, previous, "explain_change")
+    both = [u for u in result.measured if u in previous.measured]
+    if not both:
+        raise SpecError("The two waves have no unit in common.")
+    if reference != "mean" and not isinstance(reference, int | float):
+        raise SpecError(f"reference is a level on 0-100 or 'mean', not {reference!r}.")
+    levels = pd.concat([result.scores, previous.scores]).groupby("construct")["index"].mean()
+    parts = []
+    for unit in both:
+        now, then = result.measured[unit], previous.measured[unit]
+        if now.constructs != then.constructs:
+            continue
+        if target not in now.constructs:
+            raise SpecError(f"There is no construct '{target}'.{near(target, now.constructs)}")
+        t = now.constructs.index(target)
+        drivers = np.flatnonzero(now.arrows[t])
+        if not len(drivers):
+            raise SpecError(f"Nothing leads to '{target}'; choose a construct that has drivers.")
+        at = levels[list(now.constructs)].to_numpy() if reference == "mean" else float(reference)
+        est = _flat(split_change(then.index, now.index, then.direct, now.direct, t, at), drivers)
+        spread = _split_replicates(result, previous, unit, t, at, drivers)
+        names = [now.constructs[k] for k in drivers]
+        lines = {
+            "target": target,
+            "driver": [*names, *names, "", ""],
+            "part": ["driver"] * len(names) + ["impact"] * len(names) + ["rest", "change"],
+            "est": est,
+        }
+        parts.append(result._labelled(unit, lines | spread))
+    if not parts:
+        raise SpecError("No unit has the same constructs in both waves.")
+    return pd.concat(parts, ignore_index=True)
+
+
+def _flat(parts: Parts, drivers: np.ndarray) -> np.ndarray:
+    """Parts of the drivers, of their impacts, the rest, and the sum, along the last axis."""
+    some = np.concatenate([parts.drivers[..., drivers], parts.impacts[..., drivers], parts.rest[..., None]], axis=-1)
+    return np.concatenate([some, some.sum(axis=-1, keepdims=True)], axis=-1)
+
+
+def _split_replicates(
+    result: IndexResult, previous: IndexResult, unit: Any, target: int, at: Any, drivers: np.ndarray
+) -> dict[str, Any]:
+    """Standard errors and percentile intervals of the parts, from independent replicates of both waves."""
+    k = 2 * len(drivers) + 2
+    if unit not in result.replicates or unit not in previous.replicates:
+        return dict.fromkeys(("se", "ci_lower", "ci_upper"), np.full(k, np.nan))
+    j = len(result.measured[unit].index)
+    now, then = (r.values[r.ok] for r in (result.replicates[unit], previous.replicates[unit]))
+    n = min(len(now), len(then))
+    b0, b1 = (direct_from_total(v[:n, j:].reshape(n, j, j)) for v in (then, now))
+    values = _flat(split_change(then[:n, :j], now[:n, :j], b0, b1, target, at), drivers)
+    tail = (1 - result.level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail], axis=0)
+    return {"se": values.std(axis=0, ddof=1), "ci_lower": low, "ci_upper": high}
 
 
 def _facts(frame: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:
@@ -122,8 +203,3 @@ def _facts(frame: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataF
         if (empty := blanks.index[blanks[column]]).size:
             raise DataError(f"'{column}' is missing in {_names(empty.to_frame())}.")
     return groups.first().reset_index()
-
-
-def _names(units: pd.DataFrame) -> str:
-    """Units as text for a message."""
-    return listed(", ".join(map(str, row)) for row in units.itertuples(index=False, name=None))

@@ -200,16 +200,19 @@ class IndexResult(Result):
         asked = ", ".join(map(str, unit)) or "(no unit named)"
         raise SpecError(f"No unit '{asked}' was estimated; there are {known}.")
 
-    def aggregate(self, levels: str | Sequence[str], weights: str | None = None) -> pd.DataFrame:
+    def aggregate(self, levels: str | Sequence[str], weights: str | Mapping[str, str] | None = None) -> pd.DataFrame:
         """Combine the indices of units into those of industries, sectors, or any other level.
 
         Parameters
         ----------
         levels : str or sequence of str
-            Columns of the data that name the level of every unit, each constant within a unit.
-        weights : str, optional
+            Columns of the data that name the level of every unit, each constant within a unit, from the lowest up;
+            ``"nation"`` is everything together.
+        weights : str or mapping of level to str, optional
             Column with the weight of a unit, such as its revenue, constant within a unit. Without it units
-            count alike.
+            count alike. A mapping names a weight for each level, and each level then averages the one below:
+            ``{"industry": "revenue", "sector": "revenue", "nation": "gdp_share"}`` adds the revenue of companies up to
+            that of industries, and takes the share of GDP, which is constant in a sector, as the sector's weight.
 
         Returns
         -------
@@ -250,6 +253,84 @@ class IndexResult(Result):
             If keys differ, no unit is in both, or `adjust` is unknown.
         """
         return comparison.change(self, previous, adjust)
+
+    def ranks(self, construct: str | None = None, *, within: str | None = None, joint: bool = False) -> pd.DataFrame:
+        """Rank the units by an index, with an interval for each rank and groups of ties.
+
+        Parameters
+        ----------
+        construct : str, optional
+            By default the headline construct.
+        within : str, optional
+            Column of the data that names a group, such as the industry, inside which units are ranked.
+        joint : bool, default False
+            Whether the intervals hold for all units together; by default each by itself.
+
+        Returns
+        -------
+        DataFrame
+            [unit..., (within), index, se, n, rank, rank_lower, rank_upper, group], best first; see
+            :func:`cxmodels.acsi.ranks.rank_table`.
+
+        Raises
+        ------
+        SpecError
+            If there is one unit only, or no such construct or column.
+        """
+        return comparison.ranks(self, construct or self.target, within, joint)
+
+    def shrunk(self, within: str | None = None) -> pd.DataFrame:
+        """Draw the indices of units towards the mean of their group, the more the fewer interviews a unit has.
+
+        Parameters
+        ----------
+        within : str, optional
+            Column of the data that names the group, such as the industry; by default all units are one.
+
+        Returns
+        -------
+        DataFrame
+            [unit..., (within), construct, index, se, ci_lower, ci_upper, direct, share, n]: empirical-Bayes index and
+            the root of its mean squared error, the index from the unit's own interviews, and how much of the way to
+            the group's mean it was drawn (Fay and Herriot 1979); see :func:`cxmodels.acsi.shrinkage.shrink`.
+
+        Raises
+        ------
+        SpecError
+            If there is one unit only, or no such column.
+        DataError
+            If no group has two units.
+        """
+        return comparison.shrunk(self, within)
+
+    def explain_change(
+        self, previous: IndexResult, target: str | None = None, *, reference: float | str = "mean"
+    ) -> pd.DataFrame:
+        """Split the change of an index since an earlier wave into what drivers moved and what their impacts moved.
+
+        Parameters
+        ----------
+        previous : IndexResult
+            The earlier wave, with the same keys and model.
+        target : str, optional
+            By default the headline construct.
+        reference : float or "mean", default "mean"
+            Level of the drivers at which everything else is read: the mean of each driver over all units and both
+            waves, or a number such as 0 for the lower end of the scale. The drivers' part does not depend on it.
+
+        Returns
+        -------
+        DataFrame
+            [unit..., target, driver, part, est, se, ci_lower, ci_upper]: part is "driver" (its index moved), "impact"
+            (its effect moved), "rest", or "change" (the sum); see :mod:`cxmodels.acsi.decomposition`. Intervals from
+            the bootstraps of both waves, NaN without. Association, not proof of cause.
+
+        Raises
+        ------
+        SpecError
+            If waves cannot be compared, or nothing leads to the target.
+        """
+        return comparison.explain_change(self, previous, target or self.target, reference)
 
     # --- what it is -----------------------------------------------------------------------------------------
 

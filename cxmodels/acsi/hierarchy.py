@@ -1,0 +1,328 @@
+"""From companies to industries, sectors and the nation, and forward in time between measurements.
+
+An aggregate is a weighted mean of the estimates one level below, I = sum p_c I_c, and as samples of different units are
+independent, se² = sum p_c² se_c². Which weights belong to which level is a matter of fact: revenue for companies and
+industries, shares of GDP for sectors (public description of the national index).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError, SpecError, listed, near
+
+WHOLE = "nation"  # a level that need not be a column: everything together
+MEASURES = ["index", "se", "ci_lower", "ci_upper", "units", "n"]
+
+Weights = str | Mapping[str, str] | None
+
+
+def aggregate_scores(
+    scores: pd.DataFrame,
+    facts: pd.DataFrame,
+    keys: Sequence[str],
+    levels: Sequence[str],
+    weights: Weights = None,
+    *,
+    z: float = 1.959963984540054,
+) -> pd.DataFrame:
+    """Combine indices level by level.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        [keys..., construct, index, se, n], one line per unit and construct.
+    facts : DataFrame
+        One line per unit: its keys, the columns of the levels, and those of the weights.
+    keys : sequence of str
+        Columns that name a unit.
+    levels : sequence of str
+        From the lowest up, each nested in the next. ``"nation"`` is everything together unless there is such a column.
+    weights : str or mapping of level to str, optional
+        Weight of what is averaged to make a level. One name serves all levels. In a mapping, the column of the lowest
+        level belongs to the units and is added up for higher levels that use it again (revenue); a column that first
+        appears higher up belongs to the groups one level below, and must be constant in each (share of GDP).
+    z : float
+        Quantile of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        [level, name, (further keys such as year), construct, index, se, ci_lower, ci_upper, units, n].
+
+    Raises
+    ------
+    SpecError
+        If a weight is named for something that is no level.
+    DataError
+        If weights are missing, negative, all zero or not constant where they must be, or a group lies in two groups
+        of the next level.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"company": ["a", "b"], "construct": "S", "index": [70.0, 80.0], "se": 1.0, "n": 100})
+    >>> facts = pd.DataFrame({"company": ["a", "b"], "industry": "x", "revenue": [3.0, 1.0]})
+    >>> aggregate_scores(scores, facts, ["company"], ["industry"], "revenue")[["index", "se", "units"]].round(4)
+       index      se  units
+    0   72.5  0.7906      2
+    """
+    chosen = _by_level(levels, weights)
+    table = scores.merge(facts, on=list(keys), validate="many_to_one")
+    if WHOLE in levels and WHOLE not in table:
+        table[WHOLE] = WHOLE
+    crossing = _crossing(table, list(keys), levels[0])
+    if isinstance(weights, Mapping):
+        _check_chain(table, levels, chosen, crossing)
+    table["_units"] = 1
+    below, used = "", set[str]()
+    parts: list[pd.DataFrame] = []
+    for level in levels:
+        others = crossing if not parts else [c for c in crossing if c != level]
+        groups = [level, *[c for c in others if c != level], "construct"]
+        weight = chosen[level]
+        table["_w"] = _weight(table, weight, keys if not below else [below])
+        table["_w"] = table["_w"].fillna(0.0)
+        grouped = table.assign(_wx=table._w * table["index"], _wv=(table._w * table.se) ** 2).groupby(
+            groups, sort=False, observed=True
+        )
+        sums = grouped.agg(
+            _t=("_w", "sum"), _wx=("_wx", "sum"), _wv=("_wv", "sum"), units=("_units", "sum"), n=("n", "sum")
+        )
+        if not (sums._t > 0).all():
+            empty = sums.index[~(sums._t > 0)].get_level_values(0).unique()
+            raise DataError(f"All weights of {level} {listed(empty)} are zero.")
+        sums["index"], sums["se"] = sums._wx / sums._t, np.sqrt(sums._wv) / sums._t
+        flat = sums.reset_index()
+        flat["ci_lower"] = np.maximum(flat["index"] - z * flat.se, 0)
+        flat["ci_upper"] = np.minimum(flat["index"] + z * flat.se, 100)
+        shown = flat.assign(level=level, name=flat[level])
+        parts.append(shown[["level", "name", *groups[1:-1], "construct", *MEASURES]])
+        if isinstance(weights, Mapping):  # the next level averages these groups
+            used |= {weight} if weight else set()
+            table = _climb(table, flat, groups, used, levels, chosen)
+            below = level
+    return pd.concat(parts, ignore_index=True)
+
+
+def _by_level(levels: Sequence[str], weights: Weights) -> dict[str, str | None]:
+    """Weight column of each level."""
+    if not isinstance(weights, Mapping):
+        return dict.fromkeys(levels, weights)
+    if odd := [k for k in weights if k not in levels]:
+        raise SpecError(f"Weights are given for {listed(odd)}, which is no level asked for.{near(odd[0], levels)}")
+    return {level: weights.get(level) for level in levels}
+
+
+def _weight(table: pd.DataFrame, weight: str | None, owner: Sequence[str]) -> pd.Series:
+    """Weights as numbers, none missing or negative."""
+    if weight is None:
+        return pd.Series(1.0, table.index)
+    if not pd.api.types.is_numeric_dtype(table[weight]):
+        raise DataError(f"The weight '{weight}' holds text; a weight of units is a number.")
+    values = table[weight].astype(float)
+    if (bad := table.loc[~(values >= 0) | ~np.isfinite(values), list(owner)].drop_duplicates()).size:
+        raise DataError(f"The weight '{weight}' is negative or missing for {_names(bad)}.")
+    return values
+
+
+def _climb(
+    table: pd.DataFrame,
+    flat: pd.DataFrame,
+    groups: list[str],
+    used: set[str],
+    levels: Sequence[str],
+    chosen: Mapping[str, str | None],
+) -> pd.DataFrame:
+    """One line per group, carrying the higher levels and their weights: sums of those used, values of the others."""
+    above = list(levels[levels.index(groups[0]) + 1 :])
+    carried = [c for c in dict.fromkeys(chosen[k] for k in above) if c]
+    rules = {c: "sum" if c in used else "first" for c in carried}
+    rules |= dict.fromkeys([k for k in above if k not in groups], "first")
+    facts = table.groupby(groups, sort=False, observed=True).agg(rules) if rules else None
+    out = flat[[*groups, "index", "se", "n"]].assign(_units=flat.units)
+    return out if facts is None else out.merge(facts.reset_index(), on=groups)
+
+
+def _check_chain(
+    table: pd.DataFrame, levels: Sequence[str], chosen: Mapping[str, str | None], crossing: list[str]
+) -> None:
+    """Refuse levels that are not nested, and weights of groups that are not the same all over a group."""
+    used: set[str | None] = {chosen[levels[0]], None}
+    for below, level in pairwise(levels):
+        others = [c for c in crossing if c not in (below, level)]
+        homes = table.groupby([below, *others], observed=True)[level].nunique(dropna=False)
+        if level not in crossing and (torn := homes.index[homes > 1]).size:
+            first = torn.get_level_values(0)[0]
+            raise DataError(f"The {below} '{first}' lies in more than one {level}; a level is nested in the next.")
+        if (weight := chosen[level]) not in used and weight is not None:
+            _check_constant(table, weight, [below, *others], level)
+        used.add(weight)
+
+
+def _check_constant(table: pd.DataFrame, weight: str, owner: list[str], level: str) -> None:
+    """Refuse a weight of groups that is not the same all over a group."""
+    spread = table.groupby(owner, observed=True)[weight].nunique(dropna=False)
+    if (varying := spread.index[spread > 1]).size:
+        first = varying[0] if not isinstance(varying[0], tuple) else varying[0][0]
+        raise DataError(
+            f"The weight '{weight}' of {level} varies within {owner[0]} '{first}'; it must be one number per {owner[0]}."
+        )
+
+
+def _crossing(table: pd.DataFrame, keys: list[str], level: str) -> list[str]:
+    """Keys that cut across a level, such as the year; those nested in it, such as the company, are averaged over."""
+
+    def varies(of: str, within: str) -> bool:
+        return bool(table.groupby(within, observed=True)[of].nunique().gt(1).any())
+
+    nested = [k for k in keys if k != level and not varies(level, k)]
+    unit = max(nested, key=lambda k: table[k].nunique(), default=None)
+    return [k for k in keys if k not in (level, unit) and (k not in nested or (unit is not None and varies(k, unit)))]
+
+
+def _names(units: pd.DataFrame) -> str:
+    """Units as text for a message."""
+    return listed(", ".join(map(str, row)) for row in units.itertuples(index=False, name=None))
+
+
+def last_values(
+    scores: pd.DataFrame,
+    period: str,
+    unit: str,
+    *,
+    periods: Sequence[object] | None = None,
+    max_age: int | None = None,
+) -> pd.DataFrame:
+    """Carry every unit's last measurement forward: each industry is measured once a year, the nation every quarter.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        [period, unit, construct, index, se, n], a line wherever the unit was measured.
+    period, unit : str
+        Columns of the period and of what is carried forward.
+    periods : sequence, optional
+        All periods in order; by default those that occur, sorted.
+    max_age : int, optional
+        Periods after which a measurement is too old and the unit missing; by default never.
+
+    Returns
+    -------
+    DataFrame
+        [period, unit, construct, index, se, n, measured, age]: for every period the last measurement of each unit up to
+        then, when it was made, and how many periods ago.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, a unit was measured twice in a period, or a period occurs that is not in `periods`.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"q": [1, 2, 3], "industry": ["a", "b", "a"], "construct": "S", "index": [70, 60, 72.0],
+    ...                        "se": 1.0, "n": 250})
+    >>> last_values(scores, "q", "industry")[["q", "industry", "index", "age"]].values.tolist()
+    [[1, 'a', 70.0, 0], [2, 'a', 70.0, 1], [2, 'b', 60.0, 0], [3, 'a', 72.0, 0], [3, 'b', 60.0, 1]]
+    """
+    for column in (period, unit, "construct", "index", "se"):
+        if column not in scores:
+            raise DataError(f"There is no column '{column}' in the scores.{near(column, map(str, scores.columns))}")
+    order = sorted(scores[period].unique()) if periods is None else list(periods)
+    if odd := [p for p in scores[period].unique() if p not in order]:
+        raise DataError(f"The scores have the period {listed(odd)}, which is not among the periods given.")
+    if (twice := scores.duplicated([period, unit, "construct"])).any():
+        first = scores[twice].iloc[0]
+        raise DataError(f"{unit} '{first[unit]}' was measured twice in {first[period]}.")
+    place = {p: i for i, p in enumerate(order)}
+    parts = []
+    for p in order:
+        now = scores[scores[period].map(place) <= place[p]]
+        last = now.loc[now[period].map(place).sort_values(kind="stable").index]
+        last = last.drop_duplicates([unit, "construct"], keep="last")
+        part = last.assign(measured=last[period], age=place[p] - last[period].map(place))
+        part[period] = [p] * len(part)
+        parts.append(part)
+    out = pd.concat(parts)
+    if max_age is not None:
+        out = out[out.age <= max_age]
+    kept = [c for c in (period, unit, "construct", "index", "se", "n", "measured", "age") if c in out]
+    return out[kept].sort_values(
+        [period, unit], key=lambda c: c.map(place) if c.name == period else c, kind="stable", ignore_index=True
+    )
+
+
+def rolling_change(
+    rolled: pd.DataFrame, facts: pd.DataFrame, period: str, unit: str, weights: str | None = None
+) -> pd.DataFrame:
+    """Change of the whole from one period to the next, when units not measured anew carry their last value.
+
+    What was carried forward is the same number in both periods, so that its error cancels: the variance of the change
+    is the sum over units of (p1 se1)² + (p0 se0)², less 2 p1 p0 se² for a measurement that stands in both.
+
+    Parameters
+    ----------
+    rolled : DataFrame
+        From :func:`last_values`.
+    facts : DataFrame
+        [unit, weights], one line per unit; or with the period as well, where weights change.
+    period, unit : str
+        Columns.
+    weights : str, optional
+        Column of weights.
+
+    Returns
+    -------
+    DataFrame
+        [period, construct, index, se, change, change_se, z, pvalue, units, renewed]; NaN changes in the first period.
+
+    Raises
+    ------
+    DataError
+        If a weight is missing or negative.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"q": [1, 1, 2], "industry": ["a", "b", "a"], "construct": "S", "index": [70, 60, 72.0],
+    ...                        "se": 1.0, "n": 250})
+    >>> rolled = last_values(scores, "q", "industry")
+    >>> rolling_change(rolled, pd.DataFrame({"industry": ["a", "b"]}), "q", "industry").round(3)[
+    ...     ["q", "index", "se", "change", "change_se"]].values.tolist()
+    [[1.0, 65.0, 0.707, nan, nan], [2.0, 66.0, 0.707, 1.0, 0.707]]
+    """
+    from scipy.special import ndtr
+
+    on = [unit, period] if period in facts else [unit]
+    table = rolled.merge(facts, on=on, how="left")
+    table["_w"] = _weight(table, weights, [unit])
+    table["_p"] = table._w / table.groupby([period, "construct"])._w.transform("sum")
+    rows: list[dict[str, Any]] = []
+    for construct, mine in table.groupby("construct", sort=False):
+        before: pd.DataFrame | None = None
+        for p, now in mine.groupby(period, sort=False):
+            line: dict[str, Any] = {period: p, "construct": construct, "index": (now._p * now["index"]).sum()}
+            line |= {
+                "se": np.sqrt(((now._p * now.se) ** 2).sum()),
+                "units": len(now),
+                "renewed": int((now.age == 0).sum()),
+            }
+            if before is not None:
+                both = now.merge(before, on=[unit, "measured"], suffixes=("", "_0"))
+                shared = 2 * (both._p * both._p_0 * both.se**2).sum()
+                variance = ((now._p * now.se) ** 2).sum() + ((before._p * before.se) ** 2).sum() - shared
+                line |= {
+                    "change": line["index"] - (before._p * before["index"]).sum(),
+                    "change_se": np.sqrt(max(variance, 0)),
+                }
+            rows.append(line)
+            before = now
+    names = [period, "construct", "index", "se", "change", "change_se", "units", "renewed"]
+    out = pd.DataFrame(rows).reindex(columns=names)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out.insert(6, "z", out.change / out.change_se)
+    out.insert(7, "pvalue", 2 * ndtr(-out.z.abs()))
+    return out
