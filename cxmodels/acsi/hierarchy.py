@@ -232,7 +232,7 @@ def last_values(
     for column in (period, unit, "construct", "index", "se"):
         if column not in scores:
             raise DataError(f"There is no column '{column}' in the scores.{near(column, map(str, scores.columns))}")
-    order = sorted(scores[period].unique()) if periods is None else list(periods)
+    order: list[Any] = sorted(scores[period].unique()) if periods is None else list(periods)
     if odd := [p for p in scores[period].unique() if p not in order]:
         raise DataError(f"The scores have the period {listed(odd)}, which is not among the periods given.")
     if (twice := scores.duplicated([period, unit, "construct"])).any():
