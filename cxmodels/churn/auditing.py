@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -17,18 +16,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, SpecError
+from .columns import LOOK, Column, duplicates
 from .leakage import Limits, Outcome, binary, evidence
-from .timeline import UNIT, Instants, table
+from .timeline import Instants, table
 from .timeline import dates as read_dates
 
 COLUMNS = ["column", "issue", "evidence", "advice", "action"]
 
-_ID = re.compile(
-    r"(^|_|\b)(id|uuid|guid|key|nr|no|number|phone|email|e_mail)$|[a-z](Id|ID|Key|Number)$", re.IGNORECASE
-)
+_ID = re.compile(r"(?i:(^|_|\b)(id|uuid|guid|key|nr|no|number|phone|email|e_mail)$)|[a-z](Id|ID|Key|Number)$")
 _DATE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T].*)?\Z|\d{1,2}[./-]\d{1,2}[./-]\d{4}([ T].*)?\Z")
-_CODES = 20  # fewer different numbers may be codes
-_LOOK = 2_000  # distinct values of text looked at, and rows that may tell two columns apart
 
 
 @dataclass(frozen=True)
@@ -39,88 +35,6 @@ class Thresholds:
     unique: float
     max_levels: int
     min_rows: int
-
-
-@dataclass(frozen=True, eq=False)
-class Column:
-    """One column: its values and what they are, computed when first asked for."""
-
-    name: Any
-    values: pd.Series
-
-    @cached_property
-    def blank(self) -> NDArray[np.bool_]:
-        """Where it is blank; text of blanks only is blank too."""
-        out = self.values.isna().to_numpy(dtype=bool)
-        if self.is_text:
-            out = out | np.append(self.texts.str.strip().to_numpy(dtype=object) == "", False)[self.codes]
-        return out
-
-    @cached_property
-    def hashable(self) -> bool:
-        """Whether its values can be told apart: lists cannot."""
-        if self.values.dtype != object:
-            return True
-        try:
-            pd.unique(self.values)
-        except TypeError:
-            return False
-        return True
-
-    @cached_property
-    def is_text(self) -> bool:
-        """Whether it holds text or categories, and neither numbers nor dates."""
-        kind = self.values.dtype
-        return isinstance(kind, pd.CategoricalDtype) or kind.kind not in "biufcmM"
-
-    @cached_property
-    def factorized(self) -> tuple[NDArray[np.int64], Any]:
-        """Codes, -1 where blank, and levels."""
-        code, levels = pd.factorize(self.values)
-        return code.astype(np.int64), levels
-
-    @property
-    def codes(self) -> NDArray[np.int64]:
-        """Level of each row, -1 where blank."""
-        return self.factorized[0]
-
-    @cached_property
-    def texts(self) -> pd.Series:
-        """Levels as text."""
-        return pd.Series(pd.Index(self.factorized[1])).astype(str)
-
-    @cached_property
-    def rows(self) -> NDArray[np.int64]:
-        """Rows of each level."""
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.factorized[1]))
-
-    @cached_property
-    def as_numbers(self) -> pd.Series:
-        """Levels of text as numbers, blank where they are none."""
-        return pd.to_numeric(self.texts.str.strip(), errors="coerce")
-
-    @cached_property
-    def is_integer(self) -> bool:
-        """Whether it holds whole numbers."""
-        if self.values.dtype.kind in "iu":
-            return True
-        if self.values.dtype.kind != "f":
-            return False
-        x = self.values.to_numpy(dtype=float, na_value=np.nan)
-        return bool(np.all((x == np.floor(x)) | np.isnan(x)))
-
-    @cached_property
-    def dates(self) -> Instants | None:
-        """Its dates, if it holds any; text of dates in another order than the ISO one gives none."""
-        if self.values.dtype.kind == "M" or isinstance(self.values.dtype, pd.DatetimeTZDtype):
-            naive = (
-                self.values.dt.tz_localize(None) if isinstance(self.values.dtype, pd.DatetimeTZDtype) else self.values
-            )
-            return naive.to_numpy(dtype=UNIT)
-        try:
-            return read_dates(self.values.to_frame("date"), "date", "") if self.is_text else None
-        except DataError:
-            return None
 
 
 Finding = tuple[str, str, str, str]  # issue, evidence, advice, action
@@ -217,6 +131,8 @@ def audit(
     levels, fewest, rows = _wholes(max_levels=max_levels, min_rows=min_rows, sample=sample)
     at = Thresholds(common, distinct, levels, fewest)
     columns = [Column(name, frame[name].reset_index(drop=True)) for name in frame]
+    if not len(frame):
+        return pd.DataFrame([], columns=COLUMNS)
     look, outcome = _outcome(y, len(frame), rows)
     known = _snapshots(dates, len(frame))
     who = None if ids is None else pd.factorize(_of_length(ids, len(frame), "ids"))[0]
@@ -225,8 +141,8 @@ def audit(
         for column in columns:
             if not {"constant", "identifier", "text"} & {f[0] for f in found[column.name]} and column.hashable:
                 found[column.name] += _leaks(column, look, outcome, limits)
-    for column, finding in _duplicates([c for c in columns if c.hashable and not _dropped(found[c.name])]):
-        found[column.name].append(finding)
+    for column, other, how in duplicates([c for c in columns if c.hashable and not _dropped(found[c.name])]):
+        found[column.name].append(("duplicate", f"{how} '{other.name}'", f"'{other.name}' is enough", "drop"))
     return pd.DataFrame([(name, *f) for name, findings in found.items() for f in findings], columns=COLUMNS)
 
 
@@ -324,7 +240,7 @@ def _identifier(column: Column, distinct: int, at: Thresholds, who: Any) -> tupl
         return None
     named = bool(_ID.search(str(column.name)))
     if column.is_text:
-        look = column.texts.iloc[:: max(1, distinct // _LOOK)]
+        look = column.texts.iloc[:: max(1, distinct // LOOK)]
         if distinct >= 0.5 * n and look.str.len().mean() >= 25 and look.str.count(r"\s").mean() >= 3:
             return (
                 "text",
@@ -344,15 +260,16 @@ def _identifier(column: Column, distinct: int, at: Thresholds, who: Any) -> tupl
             return "identifier", f"{distinct} different whole numbers in {n} rows" + (
                 ", counting up" if counts_up else ""
             )
-    if who is not None and distinct > at.max_levels and _one_to_one(pd.factorize(column.values)[0], who):
-        return "identifier", f"one to one with the {distinct} customers"
+    several = who is not None and who.max() + 1 <= n / 2  # with one row each every different value fits one customer
+    if several and distinct > at.max_levels and (column.is_text or column.is_integer) and _one_to_one(column, who):
+        return "identifier", f"one to one with the {who.max() + 1} customers"
     return None
 
 
 def _date(column: Column, known: Instants | None) -> list[Finding]:
     """Dates, and those later than their snapshot."""
     if column.is_text:
-        look = column.texts.iloc[:: max(1, len(column.texts) // _LOOK)]
+        look = column.texts.iloc[:: max(1, len(column.texts) // LOOK)]
         if not len(look) or look.str.strip().str.match(_DATE).mean() < 0.9:
             return []
     elif column.dates is None:
@@ -379,59 +296,11 @@ def _leaks(column: Column, look: NDArray[np.intp], outcome: Outcome, limits: Lim
     return [("leakage", said, "leave it out unless it was surely known at the snapshot", "drop")] if said else []
 
 
-def _duplicates(columns: list[Column]) -> Iterator[tuple[Column, Finding]]:
-    """Columns that say what an earlier one says: equal, in other units, or by other names."""
-    seen: dict[bytes, list[Column]] = {}
-    for column in columns:
-        n = len(column.values)
-        rows = np.unique(np.linspace(0, n - 1, min(n, _LOOK)).astype(int))
-        earlier = seen.setdefault(_appearance(column.values.iloc[rows]).tobytes(), [])
-        for other in earlier:
-            if how := _same(other, column, rows):
-                yield column, ("duplicate", f"{how} '{other.name}'", f"'{other.name}' is enough", "drop")
-                break
-        else:
-            earlier.append(column)
-
-
-def _same(a: Column, b: Column, rows: NDArray[np.intp]) -> str:
-    """How column b repeats column a; nothing if it does not. Cheap tests on some rows come first."""
-    if a.dates is not None or b.dates is not None:
-        return "the same dates as" if a.values.equals(b.values) else ""
-    if a.is_text or b.is_text:
-        text = a if a.is_text else b
-        few = len(text.rows) <= len(a.values) / 5  # distinct texts match any other distinct values
-        return "by other names the same as" if few and _same_appearance(a, b) else ""
-    x, y = (c.values.to_numpy(dtype=float, na_value=np.nan) for c in (a, b))
-    if np.array_equal(x[rows], y[rows], equal_nan=True):
-        return "equal to" if np.array_equal(x, y, equal_nan=True) else ""
-    if len(np.unique(x[rows])) < _CODES:
-        return "by other numbers the same as" if _same_appearance(a, b) else ""
-    return "in other units the same as" if _linear(x[rows], y[rows]) and _linear(x, y) else ""
-
-
-def _appearance(values: pd.Series) -> NDArray[np.int64]:
-    """Code values in the order in which they first appear, blank like any other."""
-    return pd.factorize(values, use_na_sentinel=False)[0].astype(np.int64)
-
-
-def _same_appearance(a: Column, b: Column) -> bool:
-    return np.array_equal(_appearance(a.values), _appearance(b.values))
-
-
-def _linear(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
-    """Whether one column is the other times a number plus a number."""
-    there = np.isfinite(x)
-    if not np.array_equal(there, np.isfinite(y)) or there.sum() < 3:
-        return False
-    x, y = x[there] - x[there].mean(), y[there] - y[there].mean()
-    return bool(np.abs(y - x * (x @ y / (x @ x))).max() <= 1e-9 * np.abs(y).max())
-
-
-def _one_to_one(code: NDArray[np.int64], who: NDArray[np.int64]) -> bool:
+def _one_to_one(column: Column, who: NDArray[np.int64]) -> bool:
     """Whether each value has one customer and each customer one value."""
-    pairs = len(pd.DataFrame({"a": code, "b": who}).drop_duplicates())
-    return pairs == len(np.unique(code)) == len(np.unique(who))
+    code = pd.factorize(column.values)[0]
+    pairs = len(np.unique(code * (who.max() + 1) + who))
+    return bool((code >= 0).all() and pairs == code.max() + 1 == who.max() + 1)
 
 
 def _dropped(findings: list[Finding]) -> bool:
@@ -440,14 +309,14 @@ def _dropped(findings: list[Finding]) -> bool:
 
 def _is_written(column: Column) -> bool:
     """Whether text was written as text, and is not numbers of type object."""
-    return any(isinstance(v, str) for v in column.factorized[1][:_LOOK])
+    return any(isinstance(v, str) for v in column.factorized[1][:LOOK])
 
 
 def _kinds(column: Column) -> list[str]:
     """Types among the levels, whole and broken numbers being one."""
     names = {
         "number" if isinstance(v, Real) and not isinstance(v, bool) else type(v).__name__
-        for v in column.factorized[1][: 50 * _LOOK]
+        for v in column.factorized[1][: 50 * LOOK]
     }
     return sorted(names)
 
