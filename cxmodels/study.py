@@ -15,8 +15,8 @@ import pandas as pd
 
 from . import __version__, datasets
 from .acsi import ACSI, ECSI, IndexModel, IndexResult, SatisfactionIndex
+from .acsi.engines import answers_given
 from .errors import DataError, SpecError, listed, near
-from .pls import PLSBootstrap, PLSResult
 from .results import Result
 from .studyfile import SECTIONS, check_content, read_toml
 from .survey import Survey, read_survey
@@ -24,6 +24,7 @@ from .survey import Survey, read_survey
 __all__ = ["Study", "StudyResult"]
 
 MODELS = {"ACSI": ACSI, "ECSI": ECSI}
+REPLICATES = {"pls": 5000, "sem": 0}
 UNIT_REPLICATES = 500  # behind the impacts of each unit; the intervals of its indices need none
 FRAME_COLUMNS = (
     "construct", "index", "se", "ci_lower", "ci_upper", "se_bootstrap", "n", "driver", "target", "impact", "measure",
@@ -73,11 +74,14 @@ class Study:
         by = "company"                       # one index per unit, beside the overall one
 
         [options]
-        scheme = "path"                      # path, factorial, centroid
-        missing = "mean"                     # mean, listwise, pairwise, error
+        engine = "pls"                       # pls, or sem: covariance-based, with measures of fit
+        missing = "mean"                     # pls: mean, listwise, pairwise, error; sem: fiml, listwise, error
+        scheme = "path"                      # pls: path, factorial, centroid
+        consistent = false                   # pls: correct paths for measurement error (PLSc)
+        estimator = "ML"                     # sem: ML, MLR, GLS, ...
 
         [bootstrap]
-        replicates = 5000
+        replicates = 5000                    # sem: none unless asked for; it has standard errors of its own
         seed = 1
         interval = "percentile"              # percentile, basic, normal, bca, studentized
         level = 0.95
@@ -206,9 +210,7 @@ class Study:
             target=m.get("target"),
             items=m.get("items"),
             scale=None if scale is None else (float(scale[0]), float(scale[1])),
-            scheme=o.get("scheme", "path"),
-            modes=o.get("modes"),
-            standardize=o.get("standardize", True),
+            **{k: v for k, v in o.items() if k != "missing"},
         )
         constructs = spec.model.measures
         if unknown := [k for k in self.labels if k not in constructs]:
@@ -241,19 +243,18 @@ class Study:
         spec, b = self.spec(), self.bootstrap
         survey = self.survey()
         _check_units(survey, self.model.get("by"))
-        n, seed = int(b.get("replicates", 5000)), int(b.get("seed", 1))
+        n, seed = int(b.get("replicates", REPLICATES[spec.engine])), int(b.get("seed", 1))
         level, workers = float(b.get("level", 0.95)), int(b.get("workers", 1))
-        missing, interval = self.options.get("missing", "mean"), b.get("interval", "percentile")
-        shared = {"missing": missing, "seed": seed, "interval": interval, "level": level, "n_jobs": workers}
+        interval = b.get("interval", "percentile")
+        shared = {
+            "missing": self.options.get("missing"), "seed": seed, "interval": interval, "level": level, "n_jobs": workers,
+        }  # fmt: skip
         index = spec.fit(survey, bootstrap=n, progress=tell("indices and impacts"), **shared)
-        boot = index.fit_of().bootstrap(
-            n,
-            seed,
-            interval=interval,
-            level=level,
-            n_jobs=workers,
-            progress=tell("path model"),
-        )
+        boot = None
+        if n:
+            boot = index.fit_of().bootstrap(
+                n, seed=seed, interval=interval, level=level, n_jobs=workers, progress=tell("path model")
+            )
         units = None
         if by := self.model.get("by"):
             units = spec.fit(survey, by, bootstrap=min(n, UNIT_REPLICATES), progress=tell("units"), **shared)
@@ -270,21 +271,48 @@ class StudyResult(Result):
         What was run.
     index : IndexResult
         Indices, impacts and rates over all rows.
-    bootstrap : PLSBootstrap
-        The path model with intervals; its ``point`` is the fit.
+    bootstrap : PLSBootstrap, SEMBootstrap or None
+        The model with intervals from replicates; None if there were none.
     units : IndexResult or None
         The same by unit.
     """
 
     study: Study
     index: IndexResult
-    bootstrap: PLSBootstrap
+    bootstrap: Any
     units: IndexResult | None
 
     @property
-    def fit(self) -> PLSResult:
-        """The path model over all rows."""
-        return self.bootstrap.point
+    def fit(self) -> Any:
+        """The model over all rows, a PLSResult or SEMResult."""
+        return self.index.fit_of()
+
+    @property
+    def by_sem(self) -> bool:
+        """Whether the engine is covariance-based SEM."""
+        return self.index.spec.engine == "sem"
+
+    @property
+    def constructs(self) -> tuple[str, ...]:
+        """Constructs of the model, interactions included."""
+        return tuple(self.index.scores["construct"]) if self.by_sem else self.fit.layout.constructs
+
+    @property
+    def blanks(self) -> int:
+        """Missing answers in the rows used."""
+        return int(np.isnan(answers_given(self.fit)).sum())
+
+    @property
+    def treatment(self) -> str:
+        """What was done about missing answers."""
+        if not self.by_sem:
+            return str(self.fit.missing)
+        return "fiml" if self.fit.estimate.plan.fiml else "listwise"
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the rows have case weights."""
+        return (self.fit.rows.weights if self.by_sem else self.fit.case_weights) is not None
 
     @property
     def model(self) -> IndexModel:
@@ -308,15 +336,14 @@ class StudyResult(Result):
 
     @property
     def proper(self) -> bool:
-        """Whether all estimates are such as the model allows: no negative weight, no impossible correlations."""
-        fits = [self.fit, *(self.units.fits.values() if self.units else ())]
-        return not any(f.negative_weights() or _indefinite(f) for f in fits)
+        """Whether all estimates are such as the model allows: no negative weight or variance, no impossible correlation."""
+        return self.index.proper and (self.units is None or self.units.proper)
 
     @property
     def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
         """What was unusual."""
-        every = [*self.index.warnings, *self.bootstrap.warnings, *(self.units.warnings if self.units else ())]
-        return tuple(dict.fromkeys(every))
+        parts = (self.index, self.bootstrap, self.units)
+        return tuple(dict.fromkeys(w for part in parts if part is not None for w in part.warnings))
 
     def label(self, construct: str) -> str:
         """Return how a construct is called in the report.
@@ -351,13 +378,10 @@ class StudyResult(Result):
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
         """All tidy tables, by file name."""
-        b = self.bootstrap
-        names = ("paths", "weights", "loadings", "r_squared", "reliability", "htmt", "effects", "f_squared", "vif")
         out = {"indices": self.index.scores, "impacts": self.index.impacts}
         if len(self.index.rates):
             out["rates"] = self.index.rates
-        out |= {name: getattr(b, name) for name in names}
-        out["cross_loadings"] = self.fit.cross_loadings.reset_index(names="item")
+        out |= self._sem_frames() if self.by_sem else self._pls_frames()
         out["fornell_larcker"] = self.fit.fornell_larcker.reset_index(names="construct")
         out["items"] = self._items()
         out["excluded"] = self.excluded
@@ -376,30 +400,33 @@ class StudyResult(Result):
         import numpy
         import scipy
 
-        frame = self.index.survey.frame
+        frame, spec, boot = self.index.survey.frame, self.index.spec, self.bootstrap
         digest = hashlib.sha256("\x1f".join(map(str, frame.columns)).encode())
         digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
-        r = self.bootstrap.replicates
+        if self.by_sem:
+            own = {"engine": "sem", "estimator": self.fit.estimate.plan.name}
+        else:
+            own = {"engine": "pls", "scheme": spec.scheme, "modes": dict(spec.modes or {})}
+            own |= {"standardize": spec.standardize, "consistent": spec.consistent}
+        drawn = 0 if boot is None else boot.replicates.n
         return {
             "data_sha256": digest.hexdigest(),
             "rows": len(frame),
             "rows_used": self.n_obs,
             "rows_excluded": int(self.excluded["rows"].sum()),
             "options": {
-                "scheme": self.fit.spec.scheme,
-                "modes": dict(self.fit.spec.modes or {}),
-                "standardize": self.fit.spec.standardize,
-                "missing": self.fit.missing,
+                **own,
+                "missing": self.treatment,
                 "weights": self.index.survey.weight_name,
                 "by": list(self.units.keys) if self.units else [],
             },
             "bootstrap": {
-                "replicates": r.n,
-                "failed": r.failed,
-                "seed": r.seed,
-                "interval": self.bootstrap.interval,
-                "level": self.bootstrap.level,
-                "unit_replicates": 0 if self.units is None else min(r.n, UNIT_REPLICATES),
+                "replicates": drawn,
+                "failed": 0 if boot is None else boot.replicates.failed,
+                "seed": self.index.seed,
+                "interval": self.index.interval,
+                "level": self.index.level,
+                "unit_replicates": 0 if self.units is None else min(drawn, UNIT_REPLICATES),
             },
             "versions": {
                 "cxmodels": __version__,
@@ -426,14 +453,49 @@ class StudyResult(Result):
         -------
         dict of DataFrame
         """
-        more = {"Paths": self.bootstrap.paths, "Reliability and convergent validity": self.fit.reliability}
+        more = {"Paths": self.frames["paths"], "Reliability and convergent validity": self.fit.reliability}
         return {**self.index.tables(), **more}
+
+    def _pls_frames(self) -> dict[str, pd.DataFrame]:
+        """What a path model says, with intervals."""
+        names = ("paths", "weights", "loadings", "r_squared", "reliability", "htmt", "effects", "f_squared", "vif")
+        out = {name: getattr(self.bootstrap, name) for name in names}
+        return out | {"cross_loadings": self.fit.cross_loadings.reset_index(names="item")}
+
+    def _sem_frames(self) -> dict[str, pd.DataFrame]:
+        """What a covariance-based model says, with intervals."""
+        fit, boot = self.fit, self.bootstrap
+        estimates = fit.parameters(self.index.level) if boot is None else boot.estimates
+        estimates = estimates.drop(columns="group")
+        kinds = {"paths": ("~", "outcome", "predictor"), "loadings": ("=~", "construct", "item"), "weights": ("<~", "construct", "item")}  # fmt: skip
+        out = {"estimates": estimates}
+        for name, (op, lhs, rhs) in kinds.items():
+            lines = estimates[estimates["op"] == op].drop(columns=["op", "label"])
+            if len(lines) or op != "<~":
+                out[name] = lines.rename(columns={"lhs": lhs, "rhs": rhs}).reset_index(drop=True)
+        out["index_weights"] = self.index.weights
+        out["r_squared"] = fit.r_squared.drop(columns="group")
+        out["reliability"] = fit.reliability.reset_index()
+        out["htmt"] = fit.htmt.reset_index(names="construct")
+        out["fit_measures"] = fit.fit_measures.rename_axis("measure").reset_index(name="value")
+        out["modification_indices"] = fit.modification_indices()
+        out["residual_correlations"] = fit.residuals("cor").reset_index(names="item")
+        return out
 
     def _items(self) -> pd.DataFrame:
         """Items with wording, construct, answers and scale."""
         fit = self.fit
         homes = {i: c for c, items in self.model.measures.items() for i in items}
-        frame = fit.items.reset_index()
+        if self.by_sem:
+            m = self.index.measured[()]
+            answers = answers_given(fit)
+            share = m.case / m.case.sum()
+            spread = np.sqrt(len(m.case) / (len(m.case) - 1) * share @ (m.answers - share @ m.answers) ** 2)
+            means = fit.item_means(fit.index_parts()[0])
+            columns = {"item": m.items, "mean": means, "sd": spread, "missing": np.isnan(answers).sum(axis=0)}
+            frame = pd.DataFrame(columns)
+        else:
+            frame = fit.items.reset_index()
         frame.insert(1, "label", [self.item_label(i) for i in frame["item"]])
         frame.insert(2, "construct", frame["item"].map(homes))
         lo, hi = self.index.spec.ends(fit)
@@ -453,10 +515,3 @@ def _check_units(survey: Survey, by: str | list[str] | None) -> None:
             raise SpecError(f"by names '{key}', which is a column of every result; rename it in the data.")
     if keys and not survey.frame[keys].notna().all(axis=1).any():
         raise DataError(f"None of the {len(survey.frame)} rows names a unit in {listed(keys)}.")
-
-
-def _indefinite(fit: PLSResult) -> bool:
-    """Whether pairwise correlations of the items contradict one another."""
-    cov = fit.estimate.cov[0]
-    sd = np.sqrt(np.diagonal(cov))
-    return bool(np.linalg.eigvalsh(cov / np.outer(sd, sd))[0] < -1e-10)

@@ -80,6 +80,7 @@ def _one_of(*options: str) -> Rule:
 
 TEXT = Rule(_is_text, "text")
 ANY_TEXT = Rule(lambda v: isinstance(v, str), "text")
+YES_NO = Rule(lambda v: isinstance(v, bool), "true or false")
 TEXTS = Rule(lambda v: _is_text(v) or _are_texts(v), "a column, or a list of different columns, by name")
 SECTIONS: dict[str, dict[str, Rule]] = {
     "": {
@@ -110,10 +111,13 @@ SECTIONS: dict[str, dict[str, Rule]] = {
         "by": TEXTS,
     },
     "options": {
+        "engine": _one_of("pls", "sem"),
         "scheme": _one_of(*SCHEMES),
         "modes": Rule(_each(lambda v: v in ("A", "B")), "a table of construct = \"A\" or \"B\""),
-        "standardize": Rule(lambda v: isinstance(v, bool), "true or false"),
-        "missing": _one_of(*MISSING),
+        "standardize": YES_NO,
+        "consistent": YES_NO,
+        "estimator": TEXT,
+        "missing": _one_of(*MISSING, "fiml"),
     },
     "bootstrap": {
         "replicates": _whole(2, MOST_REPLICATES),

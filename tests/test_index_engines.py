@@ -129,7 +129,7 @@ def test_index_by_group_is_that_of_the_group(mobi):
 def test_full_information_uses_every_answer_and_its_error_is_right():
     """Over many surveys with answers missing by chance, se is the standard deviation of the index."""
     model, found = "S =~ s1 + s2 + s3", []
-    for seed in range(60):
+    for seed in range(40):
         frame = survey(300, seed)[["s1", "s2", "s3"]]
         frame = frame.mask(np.random.default_rng(seed + 1000).random(frame.shape) < 0.25)
         res = cx.SEM(model).fit(frame, missing="fiml")
@@ -137,8 +137,8 @@ def test_full_information_uses_every_answer_and_its_error_is_right():
         if seed == 0:
             assert res.index_scores((0, 20))["S"].mean() == pytest.approx(found[0][0])
     index, se = np.array(found).T
-    assert index.mean() == pytest.approx(50, abs=3 * se.mean() / np.sqrt(60))
-    assert 0.8 < index.std(ddof=1) / se.mean() < 1.25
+    assert index.mean() == pytest.approx(50, abs=3 * se.mean() / np.sqrt(40))
+    assert 0.75 < index.std(ddof=1) / se.mean() < 1.3
 
 
 def test_clusters_count_as_units():
@@ -171,13 +171,13 @@ def test_standard_errors_of_impacts_by_delta_method_agree_with_the_bootstrap():
     spec = cx.SatisfactionIndex(MODEL, engine="sem", scale=(0, 20))
     frame = survey(600, 3)
     delta = spec.fit(frame).impacts
-    boot = spec.fit(frame, bootstrap=400, seed=1)
+    boot = spec.fit(frame, bootstrap=150, seed=1)
     np.testing.assert_allclose(delta["impact"], boot.impacts["impact"])
-    np.testing.assert_allclose(delta["se"], boot.impacts["se"], rtol=0.2)
+    np.testing.assert_allclose(delta["se"], boot.impacts["se"], rtol=0.35)
     assert ((delta["ci_lower"] < delta["impact"]) & (delta["impact"] < delta["ci_upper"])).all()
     scores = boot.scores
-    np.testing.assert_allclose(scores["se_bootstrap"], scores["se"], rtol=0.2)
-    again = spec.fit(frame, bootstrap=400, seed=1, n_jobs=2)
+    np.testing.assert_allclose(scores["se_bootstrap"], scores["se"], rtol=0.35)
+    again = spec.fit(frame, bootstrap=150, seed=1, n_jobs=2)
     pd.testing.assert_frame_equal(boot.impacts, again.impacts, rtol=0, atol=0)
 
 

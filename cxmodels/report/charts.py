@@ -155,7 +155,8 @@ def interval_forest(
     if limits:
         rows = [replace(r, warm=(r.upper if r.bounded else r.est) >= limits[0]) for r in rows]
         if any(r.warm for r in rows):
-            notes = [said["beyond"].format(threshold=number(limits[0], digits, said))]
+            word = "beyond" if any(r.bounded for r in rows) else "at_least"
+            notes = [said[word].format(threshold=number(limits[0], digits, said))]
     else:
         rows = [replace(r, hollow=r.covers(0)) for r in rows]
         notes = [said["hollow"]] if any(r.hollow for r in rows) else []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .. import __version__
-from . import charts
+from . import charts, study_sem
 from .blocks import Block, Flag, above, below, cell, facts, figure, inline, markup, paragraph, shown, table
 from .diagram import path_diagram
 
@@ -117,8 +117,11 @@ def _warnings(r: StudyResult) -> dict[str, list[str]]:
 
 def _rows(r: StudyResult) -> str:
     """Rows read, used and excluded, weights and blanks, in one line."""
-    blanks = int(np.isnan(r.fit.x).sum())
-    treatment = {"mean": "replaced by the item's mean", "pairwise": "left out pair by pair"}.get(r.fit.missing, "")
+    blanks = r.blanks
+    treatment = {
+        "mean": "replaced by the item's mean", "pairwise": "left out pair by pair",
+        "fiml": "treated by full-information maximum likelihood",
+    }.get(r.treatment, "")  # fmt: skip
     answers = f"{blanks:,} missing answers {treatment}" if blanks else "no missing answers"
     return f"{_used(r)}; {_case_weights(r)}; {answers}."
 
@@ -129,7 +132,7 @@ def _used(r: StudyResult) -> str:
 
 
 def _case_weights(r: StudyResult) -> str:
-    if r.fit.case_weights is None:
+    if not r.weighted:
         return "no case weights"
     name = r.index.survey.weight_name
     return f"weighted by the survey's '{shown(name)}'" if name else "weighted"
@@ -179,8 +182,10 @@ def _lead(r: StudyResult) -> list[str]:
 
 
 def _model_blocks(r: StudyResult, prefix: str) -> list[Block]:
+    if r.by_sem:
+        return study_sem.model_blocks(r, prefix, lambda c: _name(r, c), path_diagram)
     svg = path_diagram(
-        {c: _name(r, c) for c in r.fit.layout.constructs},
+        {c: _name(r, c) for c in r.constructs},
         r.bootstrap.paths,
         index=r.index.scores.set_index("construct")["index"],
         r_squared=r.fit.r_squared,
@@ -199,11 +204,11 @@ def _model_blocks(r: StudyResult, prefix: str) -> list[Block]:
 def _index_blocks(r: StudyResult, prefix: str) -> list[Block]:
     scores = _label(r, r.index.scores)
     svg = charts.index_bars(scores, highlight=_name(r, r.index.target), id=f"{prefix}indices-chart")
-    heads = {"construct": "Construct", "index": "Index", **INTERVAL, "se_bootstrap": "Std. error with free weights", "n": "n"}  # fmt: skip
-    caption = (
-        f"On 0–100, with {_percent(r.index.level)} interval at fixed weights. The last standard error lets the weights "
-        "vary with the sample."
-    )
+    heads = {"construct": "Construct", "index": "Index", **INTERVAL, "n": "n"}
+    caption = f"On 0–100, with {_percent(r.index.level)} interval at fixed weights."
+    if r.bootstrap is not None:
+        heads |= {"se_bootstrap": "Std. error with free weights"}
+        caption += " The last standard error lets the weights vary with the sample."
     blocks = [figure(svg), table(scores, heads, "Indices", caption, digits=2)]
     if len(r.index.rates):
         rates = {"measure": "Measure", "value": "Share", **INTERVAL, "n": "n"}
@@ -275,6 +280,8 @@ def _unit_note(fit: Any) -> str:
 
 
 def _quality_blocks(r: StudyResult, prefix: str) -> list[Block]:
+    if r.by_sem:
+        return study_sem.quality_blocks(r, prefix, lambda c: _name(r, c), lambda f: _label(r, f))
     fit = r.fit
     several = fit.layout.design.size > 1
     reliability = fit.reliability.copy()
@@ -320,6 +327,8 @@ def _item_block(r: StudyResult) -> Block:
 
 
 def _table_blocks(r: StudyResult) -> list[Block]:
+    if r.by_sem:
+        return study_sem.table_blocks(r, lambda f: _label(r, f))
     b = r.bootstrap
     cells = {"construct": "Construct", "item": "Item"}
     total = b.effects[b.effects["effect"] == "total"]
@@ -345,31 +354,48 @@ def _table_blocks(r: StudyResult) -> list[Block]:
 
 
 def _method_blocks(r: StudyResult) -> list[Block]:
-    fit, p = r.fit, r.provenance
+    p = r.provenance
+    o, b = p["options"], p["bootstrap"]
+    if r.by_sem:
+        text, iterations = study_sem.method_text(r), r.fit.estimate.minimum.iterations
+        own = [("Estimator", o["estimator"])]
+    else:
+        text, iterations = _pls_text(r), r.fit.iterations
+        mode_b = ", ".join(shown(k) for k, v in o["modes"].items() if v == "B")
+        own = [
+            ("Items", "standardised" if o["standardize"] else "in their own metric"),
+            ("Mode B", mode_b or "none (all Mode A)"),
+        ]
+    replicates = f"{b['replicates']:,} replicates, {b['failed']:,} failed, {b['interval']} intervals at {_percent(b['level'])}, seed {b['seed']}"
+    rows = [
+        ("Rows", _used(r)),
+        ("Missing answers", f"{r.blanks:,}, treated by: {o['missing']}" if r.blanks else "none"),
+        ("Case weights", _case_weights(r)),
+        ("Converged", f"yes, after {iterations} iterations" if r.converged else "NO"),
+        *own,
+        ("Bootstrap", replicates if b["replicates"] else f"none; intervals at {_percent(b['level'])}"),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in p["versions"].items())),
+        ("Data, SHA-256", p["data_sha256"]),
+        ("Model", shown("; ".join(r.index.spec.model.syntax.splitlines()), 20_000)),
+    ]
+    return [paragraph(text), facts(rows)]
+
+
+def _pls_text(r: StudyResult) -> str:
+    """How a path model was estimated."""
     names = {"path": "path weighting", "factorial": "factorial", "centroid": "centroid"}
-    text = (
+    corrected = (
+        "Paths, R² and impacts are corrected for measurement error (consistent PLS, Dijkstra and Henseler 2015). "
+        if r.fit.spec.consistent
+        else ""
+    )
+    return (
         f"The model was estimated by partial least squares path modelling (Wold 1982; Lohmöller 1989) with the "
-        f"{names[fit.spec.scheme]} scheme. The index of a construct is the mean of its items, weighted by their "
+        f"{names[r.fit.spec.scheme]} scheme. {corrected}The index of a construct is the mean of its items, weighted by their "
         "unstandardised outer weights and placed on 0 to 100 between the ends of the scale (Fornell et al. 1996). "
         "Intervals of indices hold these weights fixed; all other intervals come from a bootstrap that repeats the whole "
         "estimation on resampled respondents."
     )
-    o, b = p["options"], p["bootstrap"]
-    blanks = int(np.isnan(fit.x).sum())
-    mode_b = ", ".join(shown(k) for k, v in o["modes"].items() if v == "B")
-    rows = [
-        ("Rows", _used(r)),
-        ("Missing answers", f"{blanks:,}, treated by: {o['missing']}" if blanks else "none"),
-        ("Case weights", _case_weights(r)),
-        ("Converged", f"yes, after {fit.iterations} iterations" if r.converged else "NO"),
-        ("Items", "standardised" if o["standardize"] else "in their own metric"),
-        ("Mode B", mode_b or "none (all Mode A)"),
-        ("Bootstrap", f"{b['replicates']:,} replicates, {b['failed']:,} failed, {b['interval']} intervals at {_percent(b['level'])}, seed {b['seed']}"),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in p["versions"].items())),
-        ("Data, SHA-256", p["data_sha256"]),
-        ("Model", shown("; ".join(r.index.spec.model.syntax.splitlines()), 20_000)),
-    ]  # fmt: skip
-    return [paragraph(text), facts(rows)]
 
 
 # --- names --------------------------------------------------------------------------------------------------
@@ -382,7 +408,7 @@ def _name(r: StudyResult, construct: str) -> str:
 
 def _label(r: StudyResult, frame: pd.DataFrame) -> pd.DataFrame:
     """Constructs in a frame as the reader knows them."""
-    known = set(r.fit.layout.constructs)
+    known = set(r.constructs)
     columns = [c for c in ("outcome", "predictor", "construct", "driver", "target") if c in frame]
     return frame.assign(**{c: frame[c].map(lambda v: _name(r, v) if v in known else v) for c in columns})
 

@@ -54,6 +54,7 @@ WORDS = MappingProxyType(
         "means": "Dashed lines: means",
         "estimate": "Estimate",
         "beyond": "Vermilion: interval reaches {threshold}",
+        "at_least": "Vermilion: {threshold} or more",
         "overall": "Overall",
         "differs": "Filled: interval excludes {overall}",
         "omitted": "{n} more in between, not shown",
