@@ -171,7 +171,7 @@ class Planning:
         >>> model = cx.SEM("F =~ x1 + x2 + x3; G =~ y1 + y2 + y3; G ~ F")
         >>> found = model.power(truth, [100, 200], parameters="G ~ F", seed=1, standardized=True)
         >>> found.estimates[["n", "power"]].round(1).to_numpy().tolist()
-        [[100.0, 0.5], [200.0, 0.8]]
+        [[100.0, 0.6], [200.0, 0.9]]
         """
         from .power import power_of
 

@@ -38,6 +38,7 @@ Array = NDArray[Any]
 __all__ = ["SEMPower", "power_of", "sample_size_of"]
 
 _CHUNK = 100  # replicates fitted together
+_HEAD = 4  # numbers about the model before those of its parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class _Design:
     together: bool
 
     def __call__(self, which: range, root: Any, place: int) -> Array:
-        """Lines of (chi-square p-value, chi-square, improper, estimates, standard errors); NaN where there is none."""
+        """Lines of (p-value and chi-square of the model, df, improper, estimates, standard errors); NaN without a fit."""
         seeds = [np.random.SeedSequence(root, spawn_key=(place, i)) for i in which]
         if self.together:
             return self._moments([np.random.default_rng(s) for s in seeds])
@@ -62,7 +63,7 @@ class _Design:
         """Draw rows and fit them."""
         from scipy.special import chdtrc
 
-        out = np.full(3 + 2 * len(self.truth.rows), np.nan)
+        out = np.full(_HEAD + 2 * len(self.truth.rows), np.nan)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CxWarning)
             try:
@@ -79,7 +80,7 @@ class _Design:
             except (CxError, np.linalg.LinAlgError):
                 return out
         p = chdtrc(found[1], found[0]) if tested else np.nan
-        out[:] = np.concatenate([[p, found[0], float(not res.proper)], est, se])
+        out[:] = np.concatenate([[p, found[0], e.df, float(not res.proper)], est, se])
         return out
 
     def _moments(self, rngs: Sequence[np.random.Generator]) -> Array:
@@ -104,7 +105,8 @@ class _Design:
             if x.op == "~~" and x.lhs == x.rhs and e.table.index[i] >= 0:
                 improper |= values[:, i] < 0
         p = chdtrc(e.df, np.maximum(chisq, 0)) if e.df > 0 else np.full(len(values), np.nan)
-        out = np.column_stack([p, chisq, improper, est[:, self.truth.rows], se[:, self.truth.rows]])
+        df = np.full(len(values), e.df)
+        out = np.column_stack([p, chisq, df, improper, est[:, self.truth.rows], se[:, self.truth.rows]])
         out[~many.converged | ~np.isfinite(se[:, self.truth.rows]).all(axis=1)] = np.nan
         return out
 
@@ -330,7 +332,7 @@ class SEMPower(Result):
         ok = ~np.isnan(self.lines[k][:, 1])
         lines = self.lines[k][ok]
         size = len(truth.rows)
-        est, se = lines[:, 3 : 3 + size], lines[:, 3 + size :]
+        est, se = lines[:, _HEAD : _HEAD + size], lines[:, _HEAD + size :]
         width = -ndtri((1 - self.level) / 2) * se
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.abs(est / se) > -ndtri(self.alpha / 2)
@@ -352,15 +354,15 @@ class SEMPower(Result):
         where it is not. Without a test (no degrees of freedom, or interaction="lms") it is NaN.
         """
         rows = []
-        for design, lines in zip(self.designs, self.lines, strict=True):
+        for design, lines in zip(self.designs, self.lines, strict=bool(self.lines)):
             ok = ~np.isnan(lines[:, 1])
             p = lines[ok, 0]
             tested = not np.isnan(p).any()
             share = float((p < self.alpha).mean()) if tested else np.nan
             rows.append(
                 (
-                    sum(design.drawing.sizes), len(lines), int((~ok).sum()), int(lines[ok, 2].sum()),
-                    float(lines[ok, 1].mean()) if tested else np.nan, self.truth.df if tested else np.nan, share,
+                    sum(design.drawing.sizes), len(lines), int((~ok).sum()), int(lines[ok, 3].sum()),
+                    float(lines[ok, 1].mean()) if tested else np.nan, lines[ok, 2].mean() if tested else np.nan, share,
                     np.sqrt(share * (1 - share) / max(ok.sum(), 1)),
                 )
             )  # fmt: skip

@@ -59,7 +59,6 @@ class Truth:
     estimate: Estimate | None
     batched: bool
     tested: bool
-    df: float
 
     def only(self, keep: list[int]) -> Truth:
         """Return some of the parameters."""
@@ -179,9 +178,8 @@ def truth_of(spec: SEM, population: Population, options: dict[str, Any]) -> Trut
         and all(np.isinf(x.lower) and np.isinf(x.upper) for x in table.entries)
     )  # fmt: skip
     lms = products and spec.interaction == "lms"
-    df = estimated.df if estimated is not None and not spec.ordered else np.nan
     usable = estimated if not spec.ordered and plan.kind == "ML" else None
-    return Truth(table, population.labels, rows, every[rows], usable, batched, not lms, df)
+    return Truth(table, population.labels, rows, every[rows], usable, batched, not lms)
 
 
 def _internal(table: Table, i: int) -> bool:
