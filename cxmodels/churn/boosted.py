@@ -177,7 +177,8 @@ def grow(
     )
     sizes = [columns[j].size for j in order]
     levels = [np.unique(codes[j][codes[j] > 0]) for j in order]
-    forest, path = Forest(0.0, []), []
+    forest = Forest(0.0, [])
+    path: list[Array] = []
     reached = 0
     while reached < most:
         reached = most if held_out is None else min(reached + STEP, most)

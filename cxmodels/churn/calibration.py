@@ -93,7 +93,7 @@ def fit_sigmoid(raw: Array, y: NDArray[Any], w: Array) -> Sigmoid:
             break
     if b[1] < LEAST_SLOPE:  # a score without value keeps its order, near the overall rate
         b = np.array([np.log((ones + 1) / (zeros + 1)) - LEAST_SLOPE * (w @ raw) / w.sum(), LEAST_SLOPE])
-    return Sigmoid(float(b[0]), float(b[1]), np.linalg.inv(information))
+    return Sigmoid(float(b[0]), float(b[1]), np.linalg.inv(information).astype(float))
 
 
 def _loss(eta: Array, target: Array, w: Array) -> float:

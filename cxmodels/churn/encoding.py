@@ -123,11 +123,17 @@ class Table:
 
     def by_row(self) -> NDArray[np.object_]:
         """Flags of each row as text, ``"unseen: contract; blank: tenure"``, empty where there are none."""
-        out = np.full(self.rows, "", dtype=object)
+        state, texts = self.combined()
+        return np.array(texts, dtype=object)[state]
+
+    def combined(self) -> tuple[NDArray[np.intp], list[str]]:
+        """Which of the occurring combinations of flags each row has, and these as text."""
+        state, texts = np.zeros(self.rows, dtype=np.intp), [""]
         for column, flag, rows in self.flags:
-            said = f"{flag}: {column}"
-            out[rows] = [f"{old}; {said}" if old else said for old in out[rows]]
-        return out
+            before, place = np.unique(state[rows], return_inverse=True)
+            state[rows] = len(texts) + place
+            texts += [f"{texts[b]}; {flag}: {column}" if texts[b] else f"{flag}: {column}" for b in before]
+        return state, texts
 
 
 def learn(
@@ -264,9 +270,9 @@ def is_number(series: pd.Series) -> bool:
     if _numeric_type(series):
         return True
     codes, uniques = _factorize(series)
-    filled = np.array([not _is_blank(u) for u in uniques], dtype=bool)
+    filled = np.array([not is_blank(u) for u in uniques], dtype=bool)
     count = np.bincount(codes[codes >= 0], minlength=len(uniques))
-    numbers = filled & np.isfinite(_parsed(uniques))
+    numbers = filled & np.isfinite(parsed(uniques))
     return bool(count[filled].sum() > 0 and count[numbers].sum() >= NUMERIC_SHARE * count[filled].sum())
 
 
@@ -294,7 +300,7 @@ def _learn(name: str, series: pd.Series, weights: Array) -> Column:
     if is_number(series):
         return _learn_number(name, _numbers(series)[0], weights)
     codes, uniques = _factorize(series)
-    texts = np.array(["" if _is_blank(u) else text_of(u) for u in uniques], dtype=object)
+    texts = np.array(["" if is_blank(u) else text_of(u) for u in uniques], dtype=object)
     count: dict[str, float] = {}
     for text, weight in zip(texts, np.bincount(codes[codes >= 0], weights[codes >= 0], len(uniques)), strict=True):
         count[text] = count.get(text, 0.0) + float(weight)
@@ -326,9 +332,9 @@ def _numbers(series: pd.Series) -> tuple[Array, dict[str, NDArray[np.bool_]]]:
         text = np.zeros(len(x), dtype=bool)
     else:
         codes, uniques = _factorize(series)
-        parsed = np.append(_parsed(uniques), np.nan)
-        empty = np.append([_is_blank(u) for u in uniques], True).astype(bool)
-        x, blank = parsed[codes], empty[codes]
+        numbers = np.append(parsed(uniques), np.nan)
+        empty = np.append([is_blank(u) for u in uniques], True).astype(bool)
+        x, blank = numbers[codes], empty[codes]
         text = np.isnan(x) & ~blank
     infinite = np.isinf(x)
     if infinite.any():
@@ -361,7 +367,7 @@ def match(uniques: Sequence[Any], levels: tuple[str, ...]) -> tuple[Codes, NDArr
         Which are blank, and which are not among the levels.
     """
     known = {level: k + 1 for k, level in enumerate(levels)}
-    blank = np.append([_is_blank(u) for u in uniques], True).astype(bool)
+    blank = np.append([is_blank(u) for u in uniques], True).astype(bool)
     codes = np.append([known.get(text_of(u), 0) for u in uniques], 0).astype(np.uint8)
     codes[blank] = 0
     return codes, blank, ~blank & (codes == 0)
@@ -375,15 +381,14 @@ def _numeric_type(series: pd.Series) -> bool:
 def _floats(series: pd.Series) -> Array:
     """Numbers as floats; dates and durations in days."""
     if series.dtype.kind in "mM":
-        day = pd.Timedelta(days=1)
         if series.dtype.kind == "M":
             stamps = pd.DatetimeIndex(series)
             series = pd.Series((stamps.tz_localize(None) if stamps.tz else stamps) - pd.Timestamp(0))
-        return np.asarray(series / day, dtype=float)
+        return (series.to_numpy() / np.timedelta64(1, "D")).astype(np.float64)
     return series.to_numpy(dtype=float, na_value=np.nan)
 
 
-def _factorize(series: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
+def _factorize(series: pd.Series) -> tuple[NDArray[Any], list[Any]]:
     """Place of each value among the distinct ones, -1 for missing."""
     if isinstance(series.dtype, pd.CategoricalDtype):
         return series.cat.codes.to_numpy(dtype=np.intp), series.cat.categories.tolist()
@@ -391,16 +396,37 @@ def _factorize(series: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
         codes, uniques = pd.factorize(series.to_numpy() if series.dtype == object else series)
     except TypeError:  # values that cannot be hashed, such as lists
         codes, uniques = pd.factorize(series.astype(str))
-    return codes, list(uniques)
+    return codes.astype(np.intp), list(uniques)
 
 
-def _parsed(uniques: Sequence[Any]) -> Array:
-    """Distinct values as floats, NaN where they are none."""
+def parsed(uniques: Sequence[Any]) -> Array:
+    """Distinct values as floats, NaN where they are none.
+
+    Parameters
+    ----------
+    uniques : sequence
+        Distinct values, text or numbers.
+
+    Returns
+    -------
+    ndarray
+    """
     texts = pd.Series([u.strip() if isinstance(u, str) else u for u in uniques], dtype=object)
     return pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
 
 
-def _is_blank(value: Any) -> bool:
+def is_blank(value: Any) -> bool:
+    """Whether a value says nothing.
+
+    Parameters
+    ----------
+    value : object
+        A value of a column.
+
+    Returns
+    -------
+    bool
+    """
     if isinstance(value, str):
         return value.strip().casefold() in BLANKS
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value))

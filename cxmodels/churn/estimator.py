@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +69,8 @@ class Churn(ClassifierMixin, BaseEstimator):
         [column, decision, log_loss_difference, se]: totals and noise, decided by cross-validation.
     calibration_ : Series
         intercept, slope of the sigmoid and their se.
+    provenance_ : dict
+        Version of the program, rows, weighted churn rate, seed, and a hash of the training data in any order of rows.
     excluded_ : DataFrame
         [reason, rows]: rows not used.
     flags_ : DataFrame
@@ -163,6 +165,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         frame = frame.drop(columns=[c for c in self.dropped_["column"] if c not in beside])
         found = train(frame, outcome, w, options, beside)
         self._scorer: Scorer = found.scorer
+        self.provenance_ = _provenance(frame, outcome, w, self.random_state)
         self._keep(found, frame)
         return self
 
@@ -402,7 +405,7 @@ class Churn(ClassifierMixin, BaseEstimator):
 
         save(self, path)
 
-    def to_sql(self, dialect: str = "duckdb", table: str = "customers") -> str:
+    def to_sql(self, dialect: str = "duckdb", table: str = "customers", ids: str | Sequence[str] = ()) -> str:
         """The score as a SQL query; for the linear and the additive model.
 
         Parameters
@@ -411,15 +414,16 @@ class Churn(ClassifierMixin, BaseEstimator):
             Whose words are used.
         table : str, default "customers"
             Table to read.
+        ids : str or sequence of str, optional
+            Columns that the query gives beside ``p_churn``; those that the model needs by default.
 
         Returns
         -------
         str
-            A query that gives all columns of the table and ``p_churn``.
         """
         from .sql import query
 
-        return query(self._scorer_of(), dialect, table)
+        return query(self._scorer_of(), dialect, table, [ids] if isinstance(ids, str) else ids)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -561,7 +565,11 @@ class Churn(ClassifierMixin, BaseEstimator):
         noise = found.columns.loc[found.columns["decision"] == "left out as noise", "column"]
         more = pd.DataFrame({"column": noise, "reason": "noise"})
         self.dropped_ = pd.concat([self.dropped_, more], ignore_index=True) if len(more) else self.dropped_
-        sigmoid = scorer.sigmoid
+        self._say_calibration()
+
+    def _say_calibration(self) -> None:
+        """The sigmoid as a Series."""
+        sigmoid = self._scorer.sigmoid
         se = np.sqrt(np.diag(sigmoid.covariance))
         self.calibration_ = pd.Series(
             {"intercept": sigmoid.intercept, "slope": sigmoid.slope, "intercept_se": se[0], "slope_se": se[1]}
@@ -601,6 +609,8 @@ def _first(frame: pd.DataFrame, ids: NDArray[Any]) -> pd.DataFrame:
 
 
 def _is_frame(X: Any) -> bool:
+    if hasattr(X, "toarray"):  # sparse, which scikit-learn's own check refuses; one kind of it is a mapping
+        return False
     if isinstance(X, pd.DataFrame | Mapping):
         return True
     return not isinstance(X, np.ndarray) and (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__"))
@@ -618,6 +628,18 @@ def _weights(given: ArrayLike | None, frame: pd.DataFrame) -> Array:
     if not w.sum() > 0:
         raise DataError("Sample weights must contain at least one non-zero number.")
     return w
+
+
+def _provenance(frame: pd.DataFrame, outcome: NDArray[np.intp], w: Array, seed: Any) -> dict[str, Any]:
+    """Where a model comes from."""
+    import hashlib
+
+    from .. import __version__
+
+    marks = np.sort(pd.util.hash_pandas_object(frame.astype(str).assign(_y=outcome, _w=w), index=False).to_numpy())
+    rate = float(w @ outcome / w.sum())
+    digest = hashlib.sha256(marks.tobytes()).hexdigest()
+    return {"version": __version__, "rows": len(frame), "churn_rate": rate, "seed": seed, "data_hash": digest}
 
 
 def _whole(what: str, value: Any, least: int) -> int:

@@ -234,5 +234,6 @@ def profiles(columns: Sequence[Column], codes: Sequence[NDArray[Any]], y: NDArra
     list of Profile
     """
     return [
-        Profile(np.bincount(k, w, c.size), np.bincount(k, w * y, c.size)) for c, k in zip(columns, codes, strict=True)
+        Profile(np.bincount(k, w, c.size).astype(float), np.bincount(k, w * y, c.size).astype(float))
+        for c, k in zip(columns, codes, strict=True)
     ]

@@ -370,11 +370,7 @@ def _trial(problem: Problem, candidate: Any, folds: list[Any]) -> Trial:
     held = [problem.split(k)[1] for k in range(problem.folds)]
     raw = np.empty(len(problem.y))
     if isinstance(candidate, str):
-        length = min(len(path) for _, path in folds)
-        total = np.zeros(length)
-        for rows, (_, path) in zip(held, folds, strict=True):
-            total += (np.logaddexp(0, path[:length]) - problem.y[rows] * path[:length]) @ problem.w[rows]
-        best = int(total.argmin())
+        best = _best(problem, held, [path for _, path in folds], one_se=candidate == "linear")
         for rows, (_, path) in zip(held, folds, strict=True):
             raw[rows] = path[best]
         if candidate == "linear":
@@ -387,6 +383,23 @@ def _trial(problem: Problem, candidate: Any, folds: list[Any]) -> Trial:
     sigmoid = fit_sigmoid(raw, problem.y, problem.w)
     eta = sigmoid.logits(raw)
     return Trial(name_of(candidate), raw, sigmoid, np.logaddexp(0, eta) - problem.y * eta, members, setting)
+
+
+def _best(problem: Problem, held: list[NDArray[np.intp]], paths: list[Array], one_se: bool) -> int:
+    """Setting with the lowest held-out loss, or the first within one standard error of it: the strongest penalty."""
+    length = min(len(path) for path in paths)
+    loss = [np.logaddexp(0, p[:length]) - problem.y[rows] * p[:length] for rows, p in zip(held, paths, strict=True)]
+    total = np.sum([part @ problem.w[rows] for rows, part in zip(held, loss, strict=True)], axis=0)
+    best = int(total.argmin())
+    if not one_se:
+        return best
+    w = problem.w[np.concatenate(held)]
+    every = np.concatenate(loss, axis=1)
+    for k in range(length):
+        difference, se = mean_se(every[k] - every[best], w)
+        if difference <= se + 1e-12:
+            return k
+    return best
 
 
 def _linear_fold(problem: Problem, X: Array, k: int) -> tuple[Array, Array]:

@@ -122,7 +122,7 @@ def same_unit(numbers: Mapping[str, NDArray[Any]]) -> dict[str, tuple[str, ...]]
         for k, word in enumerate(split):
             if len(split) > 1 and word not in UNITS:
                 groups.setdefault((*split[:k], "*", *split[k + 1 :]), []).append(name)
-    found = {}
+    found: dict[str, tuple[str, ...]] = {}
     for pattern, names in groups.items():
         alike = _comparable(names, numbers)
         if len(alike) > 1 and tuple(alike) not in found.values():
@@ -145,7 +145,8 @@ def proposed(numbers: Mapping[str, NDArray[Any]]) -> tuple[list[Derived], list[D
     -------
     totals, ratios : list of (name, how, parts)
     """
-    totals, ratios = [], []
+    totals: list[Derived] = []
+    ratios: list[Derived] = []
     kept: dict[str, tuple[str, ...]] = {}
     for group, parts in same_unit(numbers).items():
         name = f"sum of {group} ({len(parts)} columns)"

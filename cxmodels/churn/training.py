@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -213,7 +214,7 @@ def _harm(problem: Problem, trial: Trial) -> Array:
         return out
 
     orders = [rng.permutation(int((problem.fold == k).sum())) for k in range(problem.folds)]
-    return np.sum(run([lambda k=k: fold(k) for k in range(problem.folds)], problem.n_jobs), axis=0)
+    return np.sum(run([partial(fold, k) for k in range(problem.folds)], problem.n_jobs), axis=0)
 
 
 def _finish(full: Problem, chosen: Any, trial: Trial | None) -> tuple[linear.Linear | Trees | Foreign, list[Profile]]:
@@ -228,8 +229,8 @@ def _finish(full: Problem, chosen: Any, trial: Trial | None) -> tuple[linear.Lin
         few = full.table.take(np.argsort(row_hash(full.table, full.seed))[:BACKGROUND])
         return Foreign(basis, [fit_foreign(chosen, X, full.y, full.w, full.seed), *members], few), profile
     share, strength = trial.setting if trial else DEFAULT_PENALTY
-    start = linear.null_model(X, full.y, full.w)
-    (coef,) = run([lambda: linear.fit(X, full.y.astype(float), full.w, share, strength, start)], 1)
+    start = linear.null_model(X, full.y.astype(float), full.w)
+    (coef,) = run([partial(linear.fit, X, full.y.astype(float), full.w, share, strength, start)], 1)
     model = basis.model(np.array([coef, *members]))
     means = [full.w @ e.of(v) / full.w.sum() for e, v in zip(model.effects, full.table.values, strict=True)]
     return model, [replace(p, mean_effect=float(m)) for p, m in zip(profile, means, strict=True)]
