@@ -162,6 +162,14 @@ FAULTS = {
     "two items": (fit(model="f =~ x1 + x2"), NotIdentifiedError, "degrees of freedom -1). Construct 'f' has fewer"),
     "no scale": (fit(model="f =~ NA*x1 + x2 + x3"), NotIdentifiedError, "Fix one loading ('f =~ 1*x1')"),
     "pairs apart": (fit(model="f =~ x1 + x2; g =~ x3 + x4; f ~~ 0*g"), NotIdentifiedError, "cannot tell 'f =~ x2'"),
+    "composite alone": (fit(model="f <~ x1 + x2 + x3"), NotIdentifiedError, "Composite 'f' is linked to no other variable"),
+    "composite beside a path": (
+        fit(model="f <~ x1 + x2 + x3; x7 ~ x8"), NotIdentifiedError, "Let it predict or covary with one ('y ~ f')"
+    ),
+    "scale of a composite": (
+        fit(model="f <~ x1 + x2 + x3; g =~ x4 + x5 + x6; f ~~ a*g; a == 0"), NotIdentifiedError, "cannot tell 'f <~ x2'"
+    ),
+    "inequalities": (fit(model=f"{FREE}; a > 2; a < 1"), SpecError, "satisfy 'a > 2', 'a < 1' together"),
     "loop": (fit(model="x1 ~ x2; x2 ~ x1"), NotIdentifiedError, "4 free parameters but only 3 moments"),
     "construct without variance": (
         fit(model="f =~ x1 + x2 + x3; f ~~ 0*f"), NotIdentifiedError, "do not determine 'f =~ x2'",

@@ -19,9 +19,8 @@ from .constraints import defined_values
 from .design import Units
 from .estimate import Data, Estimate, estimate
 from .objective import expand
-from .ordinal import ordinal_moments
 from .patterns import Patterns
-from .prepare import Rows
+from .prepare import Rows, response_moments
 from .samples import Sample, sample_of
 from .saturated import saturated
 from .standardize import standardized
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _NEEDED: dict[str, Literal["full", "diagonal", "none"]] = {"ULS": "none", "DWLS": "diagonal"}
+
+RUNS_OFF = "no finite estimate of "  # begins the notes on replicates lost to a path
 
 __all__ = ["SEMBootstrap", "Statistic", "bootstrap_model"]
 
@@ -65,7 +66,7 @@ class Statistic:
         """Evaluate replicates; lines without a solution are NaN."""
         if self.rows.weights is not None:
             counts = counts * self.rows.weights
-        values, chisq, done = self._together(counts) if self.moments else self._singly(counts)
+        values, chisq, done, runaway = self._together(counts) if self.moments else self._singly(counts)
         e = self.estimate
         improper = np.zeros(len(counts), dtype=bool)
         for i, x in enumerate(e.table.entries):
@@ -77,10 +78,17 @@ class Statistic:
             parts.append(np.concatenate([full, defined_values(e.table, full)], axis=1))
         out = np.hstack(parts)
         out[~done] = np.nan
-        return out, {"improper": improper & done}
+        lost = {self._path(i): runaway == i for i, x in enumerate(e.table.entries) if x.op == "~"}
+        return out, {"improper": improper & done} | lost
 
-    def _together(self, counts: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
-        """Batched scoring."""
+    def _path(self, i: int) -> str:
+        """Note on replicates in which a path has no finite estimate."""
+        x = self.estimate.table.entries[i]
+        where = f" in group '{self.rows.labels[x.group]}'" if len(self.rows.labels) > 1 else ""
+        return f"{RUNS_OFF}'{x.lhs} ~ {x.rhs}'{where}"
+
+    def _together(self, counts: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.intp]]:
+        """All replicates at once."""
         means, covs, n = [], [], []
         for g, moments in enumerate(self.moments):
             w = counts[:, self.rows.codes == g]
@@ -88,16 +96,11 @@ class Statistic:
             means.append(mean)
             covs.append(cov * ((moments.n - 1) / moments.n))
             n.append(float(self.estimate.data.samples[g].n))
-        x, done, base = fit_many(self.estimate, means, covs, n)
-        values = expand(self.estimate.table, base, x)
-        from .batch import _derivatives
+        found = fit_many(self.estimate, means, covs, n)
+        values = expand(self.estimate.table, found.base, found.x)
+        return values, sum(n) * found.value, found.converged, found.runaway
 
-        logdets = [np.linalg.slogdet(c)[1] for c in covs]
-        total = sum(n)
-        fit = _derivatives(self.estimate, x, base, means, covs, logdets, [k / total for k in n], np.arange(len(x)))[0]
-        return values, total * fit, done & np.isfinite(fit)
-
-    def _singly(self, counts: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+    def _singly(self, counts: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.intp]]:
         """One replicate after another, each from the solution of the data."""
         e = self.estimate
         values = np.full((len(counts), len(e.table.entries)), np.nan)
@@ -108,7 +111,7 @@ class Statistic:
             except (CxError, np.linalg.LinAlgError):
                 continue
             values[i], chisq[i], done[i] = found.values, found.chisq, found.minimum.converged
-        return np.where(done[:, None], values, e.values), chisq, done
+        return np.where(done[:, None], values, e.values), chisq, done, np.full(len(counts), -1, dtype=np.intp)
 
     def _data(self, counts: Array) -> Data:
         """Moments of one replicate."""
@@ -121,11 +124,7 @@ class Statistic:
             names = block.names[: block.p]
             x, w = rows.x[mine][:, [place[n] for n in names]], counts[mine]
             if e.data.ordinal:
-                is_ordered = np.array([n in e.table.options.thresholds for n in names])
-                found = ordinal_moments(
-                    x, is_ordered, w, "pairwise" if np.isnan(x).any() else "listwise", names=names,
-                    covariance=_NEEDED.get(e.plan.kind, "full"),
-                )  # fmt: skip
+                found = response_moments(x, names, e.table, g, w, covariance=_NEEDED.get(e.plan.kind, "full"))
                 if any(len(a) != len(b) for a, b in zip(found.levels, e.data.ordinal[g].levels, strict=True)):
                     raise DataError("A replicate lost a category.")
                 ordinal.append(replace(found, n=round(w.sum())))
@@ -265,6 +264,13 @@ class SEMBootstrap(Result):
             out.append(
                 f"{self.failed} of {self.replicates.n} replicates did not converge and are left out: standard errors and "
                 "intervals describe the others only, and are too narrow if these are many."
+            )
+        lost = {k: v for k, v in self.replicates.notes.items() if v and k.startswith(RUNS_OFF)}
+        for note, count in sorted(lost.items(), key=lambda item: -item[1])[:3]:
+            path = note.removeprefix(RUNS_OFF)
+            out.append(
+                f"In {count} of {self.replicates.n} replicates the likelihood rises without end as the path {path} grows: "
+                "its predictors are nearly one. Drop or merge one."
             )
         if count := self.replicates.notes.get("improper", 0):
             out.append(f"{count} of {self.replicates.n} replicates had a negative variance; they are kept.")

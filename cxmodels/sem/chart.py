@@ -28,7 +28,9 @@ from .table import Table
 Array = NDArray[Any]
 Index = NDArray[np.intp]
 
-__all__ = ["Chart", "Core", "core_of"]
+__all__ = ["RUNAWAY", "Chart", "Core", "core_of", "longest_path"]
+
+RUNAWAY = 100.0  # standard deviations per standard deviation: a path beyond it is on its way to infinity
 
 
 class _Node(NamedTuple):
@@ -110,7 +112,10 @@ class Core:
         right = m.right[..., self.members[:, None], self.cells]
         change = left[..., self.first, :] * right[..., self.second, :]
         change += right[..., self.first, :] * left[..., self.second, :]
-        by_cov = np.linalg.solve(np.swapaxes(change, -1, -2), gradient[..., self.cells, None])[..., 0] / 2
+        try:
+            by_cov = np.linalg.solve(np.swapaxes(change, -1, -2), gradient[..., self.cells, None])[..., 0] / 2
+        except np.linalg.LinAlgError:  # a predictor without variance: the coordinates end here
+            return np.zeros((*gradient.shape, gradient.shape[-1]))
         c = len(self.members)
         w = np.zeros((*gradient.shape[:-1], c, c))
         w[..., self.first, self.second] += by_cov
@@ -118,13 +123,13 @@ class Core:
         return curvature(self.block, s, m, w, None, self.members)
 
 
-def core_of(table: Table, number: int, block: Block) -> Core | None:
+def core_of(table: Table, number: int, block: Block, ops: Sequence[str] = ("~",)) -> Core | None:
     """Find the part of a block that has other coordinates, or None.
 
-    A variable belongs to it if all paths to it are free regressions, its residual variance is free too, nothing of it is
+    A variable belongs to it if all paths to it are free ones of the kinds `ops`, its residual variance is free too, nothing of it is
     tied to another parameter, it is on no circle, and its residual is uncorrelated with all that it depends on.
     """
-    written = {i for i in table.block(number) if table.entries[i].op == "~"}
+    written = {i for i in table.block(number) if table.entries[i].op in ops}
     to, source, rows = block.directed
     if not written:
         return None
@@ -195,7 +200,7 @@ class Chart:
     @cached_property
     def cores(self) -> list[Core | None]:
         """The part of each block that has other coordinates."""
-        return [core_of(self.table, k, b) for k, b in enumerate(self.blocks)]
+        return [core_of(self.table, k, b, ("~", "=~")) for k, b in enumerate(self.blocks)]
 
     def after(self, x: Array, step: Array) -> Array:
         """Where a step (q,) leads; straight on where there are no other coordinates."""
@@ -203,7 +208,10 @@ class Chart:
         for block, core in zip(self.blocks, self.cores, strict=True):
             if core is not None:
                 s = state(block, before)
-                core.settle(values, core.target(s, move(block, s), step[block.columns]))
+                try:
+                    core.settle(values, core.target(s, move(block, s), step[block.columns]))
+                except np.linalg.LinAlgError:  # exactly on a wall
+                    return x + step
         out = x + step
         rows, places = self.table.free
         out[places] = values[rows]
@@ -218,3 +226,36 @@ class Chart:
                 s = state(block, values)
                 out += gather_square(block, core.bend(s, move(block, s), gradient[block.columns]))
         return out
+
+
+def longest_path(
+    table: Table, blocks: Sequence[Block], values: Array, states: Sequence[State]
+) -> tuple[Array, Index]:
+    """Find the free regression path that is largest in standard deviations.
+
+    Parameters
+    ----------
+    table : Table
+    blocks : sequence of Block
+    values : ndarray of shape (..., rows)
+    states : sequence of State
+        Of each block, at these values.
+
+    Returns
+    -------
+    size : ndarray of shape (...)
+        0 without such paths.
+    entry : ndarray of int of shape (...)
+        -1 without such paths.
+    """
+    size, entry = np.zeros(values.shape[:-1]), np.full(values.shape[:-1], -1, dtype=np.intp)
+    for block, s in zip(blocks, states, strict=True):
+        free = [table.index[r] >= 0 and table.entries[r].op == "~" for r in block.directed[2]]
+        to, source, rows = (a[free] for a in block.directed)
+        if len(rows):
+            sd = np.sqrt(np.abs(np.diagonal(s.cov, axis1=-2, axis2=-1))) + 1e-300
+            each = np.abs(values[..., rows]) * sd[..., source] / sd[..., to]
+            most = each.max(axis=-1)
+            entry = np.where(most > size, rows[each.argmax(axis=-1)], entry)
+            size = np.maximum(size, most)
+    return size, entry

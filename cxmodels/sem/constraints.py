@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SpecError
+from ..errors import SpecError, listed
+from .chart import Chart
 from .objective import Objective, expand
 from .optimise import Minimum, minimise
 from .table import Table
@@ -89,7 +90,7 @@ def null_space(jacobian: Array) -> Array:
 
 
 def minimise_under(
-    objective: Objective, table: Table, base: Array, x: Array
+    objective: Objective, table: Table, base: Array, x: Array, chart: Chart | None = None
 ) -> tuple[Minimum, Array | None, NDArray[np.bool_] | None]:
     """Minimise under the constraints and bounds of a table.
 
@@ -101,6 +102,8 @@ def minimise_under(
         Fixed values.
     x : ndarray of shape (q,)
         Start.
+    chart : Chart, optional
+        Coordinates for difficult cases without constraints.
 
     Returns
     -------
@@ -118,15 +121,39 @@ def minimise_under(
     rules = Constraints(table, base)
     zero, more = rules.values(x)
     if not len(zero) and not len(more):
-        return minimise(objective, x), None, None
-    jac = rules.jacobians(x)[0]
-    linear = np.allclose(jac, rules.jacobians(x * 1.37 + 0.11)[0], atol=1e-10)
+        return minimise(objective, x, chart=chart), None, None
+    jac, more_jac = rules.jacobians(x)
+    other = rules.jacobians(x * 1.37 + 0.11)
+    linear = np.allclose(jac, other[0], atol=1e-10)
+    if linear and np.allclose(more_jac, other[1], atol=1e-10):
+        _check_possible(rules, x, jac, more_jac)
     if linear:
         x = _onto(rules, x, jac)
         found = minimise(objective, x, null_space(jac) if len(zero) else None)
         if (rules.values(found.x)[1] >= -1e-9).all():
             return found, jac, np.ones(len(jac), dtype=bool)
     return _nonlinear(objective, rules, x)
+
+
+def _check_possible(rules: Constraints, x: Array, jac: Array, more_jac: Array) -> None:
+    """Refuse linear constraints that no values satisfy together, by linear programming."""
+    from scipy.optimize import linprog
+
+    zero, more = rules.values(x)
+    if not len(more):
+        return
+    found = linprog(
+        np.zeros(len(x)), A_ub=-more_jac, b_ub=more - more_jac @ x,
+        A_eq=jac if len(jac) else None, b_eq=jac @ x - zero if len(jac) else None, bounds=(None, None),
+    )  # fmt: skip
+    if found.status == 2:
+        written = [f"{left.text} {op} {right.text}" for op, left, right in rules.table.constraints]
+        limits = [f"{e.lhs} {e.op} {e.rhs}" for e in rules.table.entries if np.isfinite([e.lower, e.upper]).any()]
+        within = f" within the bounds of {listed(limits)}" if limits else ""
+        raise SpecError(
+            f"The constraints contradict each other: no parameter values satisfy {listed(written)} together{within}; "
+            "drop or change one."
+        )
 
 
 def _onto(rules: Constraints, x: Array, jac: Array) -> Array:
@@ -157,7 +184,7 @@ def _nonlinear(objective: Objective, rules: Constraints, x: Array) -> tuple[Mini
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = minimize(
-            whole, start, jac=True, method="SLSQP", constraints=both, options={"maxiter": 1000, "ftol": 1e-12}
+            whole, start, jac=True, method="SLSQP", constraints=both, options={"maxiter": 300, "ftol": 1e-12}
         )
     x = found.x
     zero, more = rules.values(x)

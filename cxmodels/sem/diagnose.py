@@ -64,6 +64,7 @@ def check_identified(table: Table) -> None:
     for role in table.roles[:1]:
         for lv in role.latent:
             _check_scale(table, lv, labelled)
+    _check_links(table)
     equations = sum(op == "==" for op, _, _ in table.constraints)
     free = table.size - equations
     if free > moments:
@@ -78,6 +79,27 @@ def check_identified(table: Table) -> None:
             f"The model is not identified: {free} free parameters but only {moments} moments "
             f"(degrees of freedom {moments - free}).{hint}"
         )
+
+
+def _check_links(table: Table) -> None:
+    """A composite needs something outside it: its items alone can be weighted in any way."""
+    blocks: dict[str, dict[str, None]] = {}
+    for e in table.entries:
+        if e.op == "=~" and is_hidden(e.lhs):
+            blocks.setdefault(e.lhs[1:].split("~")[0], {})[e.rhs] = None
+    for name, items in blocks.items():
+        others = {
+            other
+            for e in table.entries
+            for own, other in ((e.lhs, e.rhs), (e.rhs, e.lhs))
+            if own == name and other != name and e.op in ("~", "~~", "=~") and (e.free or e.value != 0)
+        }
+        if not others - set(items):
+            raise NotIdentifiedError(
+                f"Composite '{name}' is linked to no other variable, so nothing tells how to weight its items: the model is "
+                f"not identified. Let it predict or covary with one ('y ~ {name}'), or measure a factor "
+                f"('{name} =~ {' + '.join(sorted(items))}')."
+            )
 
 
 def _check_scale(table: Table, lv: str, labelled: set[str]) -> None:
@@ -115,10 +137,9 @@ def diagnose(e: Estimate, rows: Rows) -> list[Event]:
     events: list[Event] = []
     if not e.minimum.converged:
         events.append((ConvergenceWarning, _stopped(e)))
-    flat = _flat(e)
+    flat, alone = _flat(e)
     if flat:
         few = f" {e.data.n:.0f} rows for {e.npar} parameters are few." if e.data.n < 2 * e.npar else ""
-        alone = len(flat) == 1
         raise NotIdentifiedError(
             f"The model is not identified: the data {'do not determine' if alone else 'cannot tell'} {listed(flat)}"
             f"{'' if alone else ' apart'}, many values fit equally well. "
@@ -177,8 +198,8 @@ def _without_value(e: Estimate) -> list[str]:
     return [f"The defined parameter {listed(bad)} has no value at the estimates; check its formula."] if bad else []
 
 
-def _flat(e: Estimate) -> list[str]:
-    """Parameters along a direction about which the data say nothing."""
+def _flat(e: Estimate) -> tuple[list[str], bool]:
+    """Parameters along directions about which the data say nothing, and whether each of them is such a direction."""
     info = information(e, "expected")
     if not np.isfinite(info).all():
         raise EstimationError("The information matrix is not finite; check the scales of the items.")
@@ -188,15 +209,22 @@ def _flat(e: Estimate) -> list[str]:
     size = np.sqrt(np.where(own > 1e-100 * own.max(initial=0.0), own, 1.0))
     values, vectors = np.linalg.eigh(info / np.outer(size, size))
     if not len(values) or values[0] > _FLAT:
-        return []
-    weight = np.abs(vectors[:, 0])
-    worst = [int(q) for q in np.argsort(-weight)[:4] if weight[q] > 0.2 * weight.max()]
-    return [_name(e.table, q) for q in worst]
+        return [], False
+    weight = np.sqrt((vectors[:, values <= _FLAT] ** 2).sum(axis=1))
+    worst = np.flatnonzero(weight > 0.2 * weight.max())
+    names = list(dict.fromkeys(_name(e.table, int(q)) for q in worst))[:4]
+    return names, bool((weight[worst] > 1 - 1e-6).all())
 
 
 def _name(table: Table, q: int) -> str:
-    """A parameter as text."""
+    """A parameter as text; what only serves a composite stands for its weights."""
     x = table.entries[int(np.flatnonzero(table.index == q)[0])]
+    for name in (x.lhs, x.rhs):
+        if is_hidden(name):
+            composite, item = name[1:].split("~")
+            return f"{composite} <~ {item}"
+    if x.op == "=~" and is_hidden(x.label):
+        return f"{x.lhs} <~ {x.rhs}"
     return f"{x.lhs} {x.op} {x.rhs}".strip()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, EstimationError, listed
+from .chart import Chart
 from .constraints import minimise_under, null_space
 from .incomplete import Incomplete
 from .matrices import Block, State, compile_block, move, state
@@ -231,9 +232,10 @@ def estimate(table: Table, data: Data, plan: Plan, start: Array | None = None) -
     if start is None:
         start = _start(table, data, blocks, base)
         _check_regular(blocks, expand(table, base, start), plan.kind == "ML")
-    minimum, active, equations = minimise_under(objective, table, base, start)
+    chart = Chart(table, blocks, base)
+    minimum, active, equations = minimise_under(objective, table, base, start, chart)
     if not np.isfinite(minimum.value) or not minimum.converged:
-        minimum, active, equations = _again(table, objective, base, start, data, (minimum, active, equations))
+        minimum, active, equations = _again(table, objective, base, start, chart, (minimum, active, equations))
     if not np.isfinite(minimum.value):
         raise EstimationError(
             "The model has no positive definite covariance matrix at the starting values; "
@@ -336,7 +338,7 @@ def _start(table: Table, data: Data, blocks: Sequence[Block], base: Array) -> Ar
     return x
 
 
-def _again(table: Table, objective: Objective, base: Array, start: Array, data: Data, first: tuple) -> tuple:
+def _again(table: Table, objective: Objective, base: Array, start: Array, chart: Chart, first: tuple) -> tuple:
     """Try other starting values: weaker loadings, larger residuals; keep the best."""
     best = first
     for shrink in (0.5, 0.1, 1.3):
@@ -349,7 +351,7 @@ def _again(table: Table, objective: Objective, base: Array, start: Array, data: 
                 elif e.op == "~~" and e.lhs == e.rhs:
                     latent = e.lhs in table.roles[e.group * table.levels + e.level].latent
                     x[q] *= shrink if latent else 1.6
-        found = minimise_under(objective, table, base, x)
+        found = minimise_under(objective, table, base, x, chart)
         if not found[0].converged and abs(found[0].value - best[0].value) < 1e-4 * max(best[0].value, 1e-3):
             break  # the same valley without an end
         better = found[0].value < best[0].value - 1e-10

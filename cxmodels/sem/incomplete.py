@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,21 +57,40 @@ class Incomplete:
         return 2 * total / self.n
 
     def derivatives(self, x: Array) -> Derivatives | None:
-        """Return value, gradient and the matrix of expected information."""
+        """Return value, gradient and a Gauss-Newton matrix: the information of the unrestricted moments, by the model."""
         values = expand(self.table, self.base, x)
         total, gradient, scoring = 0.0, np.zeros(len(x)), np.zeros((len(x), len(x)))
-        for block, patterns, top in zip(self.blocks, self.patterns, self.saturated, strict=True):
+        parts = zip(self.blocks, self.patterns, self.saturated, self._weights, strict=True)
+        for block, patterns, top, weight in parts:
             s, p = state(block, values), block.p
             mu, sigma = s.mean[:p], s.cov[:p, :p]
             found = missing.score(patterns, mu, sigma)
             if not np.isfinite(found.loglik):
                 return None
             j = jacobian_of(block, move(block, s), True)
-            info = missing.information(patterns, mu, sigma, "expected")
             total += top.loglik - found.loglik
             gradient -= gather(block, found.stacked @ j)
-            scoring += gather_square(block, j.T @ info @ j) * patterns.total
+            scoring += gather_square(block, j.T @ weight @ j) * patterns.total
         return Derivatives(2 * total / self.n, 2 * gradient / self.n, 2 * scoring / self.n)
+
+    @cached_property
+    def _weights(self) -> list[Array]:
+        """Information about the moments of each group at the unrestricted ones, the same in every step."""
+        return [
+            missing.information(p, top.mean, top.cov, "expected")
+            for p, top in zip(self.patterns, self.saturated, strict=True)
+        ]
+
+    def expected(self, x: Array) -> Array:
+        """Return the expected unit information about the parameters, (q, q)."""
+        values = expand(self.table, self.base, x)
+        out = np.zeros((len(x), len(x)))
+        for block, patterns in zip(self.blocks, self.patterns, strict=True):
+            s, p = state(block, values), block.p
+            j = jacobian_of(block, move(block, s), True)
+            info = missing.information(patterns, s.mean[:p], s.cov[:p, :p], "expected")
+            out += gather_square(block, j.T @ info @ j) * patterns.total
+        return out / self.n
 
     def hessian(self, x: Array) -> Array:
         """Return the exact second derivatives."""

@@ -63,6 +63,8 @@ def information(e: Estimate, kind: str | None = None) -> Array:
         return e.objective.hessian(e.x) / 2
     if kind == "first.order":
         return _meat(e, case_scores(e))
+    if isinstance(e.objective, Incomplete):
+        return e.objective.expected(e.x)
     if e.plan.kind in ("ML", "GLS"):
         found = e.objective.derivatives(e.x)
         assert found is not None

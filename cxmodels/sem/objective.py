@@ -26,7 +26,6 @@ from .matrices import (
     gather,
     gather_square,
     move,
-    normal_information,
     state,
 )
 from .samples import Sample, vech
@@ -40,6 +39,7 @@ __all__ = [
     "LeastSquares",
     "Normal",
     "Objective",
+    "Products",
     "Target",
     "expand",
     "likelihood_hessian",
@@ -141,7 +141,7 @@ class Normal:
                 g -= 2 * (e @ left) * m.shift
             total += share * value
             gradient += share * gather(block, g)
-            h = normal_information(left, right, m.shift if self.means else None, v)
+            h = Products.of(left, right, v).information(m.shift if self.means else None)
             scoring += 2 * share * gather_square(block, h)
         return Derivatives(total, gradient, scoring)
 
@@ -160,14 +160,35 @@ class Normal:
 
     def _hessian(self, block: Block, s: State, m: Moved, v: Array, w: Array, e: Array) -> Array:
         """Second derivatives of one block by its cells."""
+        products = Products.of(m.left[: block.p], m.right[: block.p], v)
         if self.kind == "ML":
-            return likelihood_hessian(block, s, m, v, w, e if self.means else None)
-        left, right = m.left[: block.p], m.right[: block.p]
+            return likelihood_hessian(block, s, m, v, w, e if self.means else None, products)
         out = curvature(block, s, m, w, -2 * e if self.means else None)
-        return out + 2 * normal_information(left, right, m.shift if self.means else None, v)
+        return out + 2 * products.information(m.shift if self.means else None)
 
 
-def likelihood_hessian(block: Block, s: State, m: Moved, v: Array, w: Array, e: Array | None) -> Array:
+class Products(NamedTuple):
+    """Products a' V a, b' V b and a' V b of the vectors of all derivatives of one block, (..., k, k)."""
+
+    aa: Array
+    bb: Array
+    ab: Array
+
+    @classmethod
+    def of(cls, left: Array, right: Array, v: Array) -> Products:
+        """Multiply."""
+        lt, vr = np.swapaxes(left, -1, -2), v @ right
+        return cls(lt @ (v @ left), np.swapaxes(right, -1, -2) @ vr, lt @ vr)
+
+    def information(self, shift: Array | None) -> Array:
+        """Expected normal-theory information of one observation, V the inverse covariance."""
+        out = self.aa * self.bb + self.ab * np.swapaxes(self.ab, -1, -2)
+        return out if shift is None else out + self.aa * (shift[..., :, None] * shift[..., None, :])
+
+
+def likelihood_hessian(
+    block: Block, s: State, m: Moved, v: Array, w: Array, e: Array | None, products: Products
+) -> Array:
     """Second derivatives (..., k, k) of the maximum likelihood discrepancy of one block by its cells.
 
     Parameters
@@ -180,17 +201,17 @@ def likelihood_hessian(block: Block, s: State, m: Moved, v: Array, w: Array, e: 
         Derivative by the covariances, v - v (S + d d') v.
     e : ndarray of shape (..., p) or None
         v d, for deviations d of the means; None without a mean structure.
+    products : Products
+        With `v`.
     """
     left, right = m.left[..., : block.p, :], m.right[..., : block.p, :]
-    lt, rt = np.swapaxes(left, -1, -2), np.swapaxes(right, -1, -2)
-    vl, vr, zl, zr = v @ left, v @ right, (v - w) @ left, (v - w) @ right
-    ll, rr, lr = lt @ vl, rt @ vr, lt @ vr
-    half = np.swapaxes(lr, -1, -2) * (2 * (lt @ zr) - lr)
-    half += rr * (lt @ zl - ll / 2) + ll * (rt @ zr - rr / 2)
+    aa, bb, ab = products
+    other = Products.of(left, right, v - w)
+    half = np.swapaxes(ab, -1, -2) * (2 * other.ab - ab) + bb * (other.aa - aa / 2) + aa * (other.bb - bb / 2)
     if e is not None:
         shift = m.shift[..., :, None]
         row = e[..., None, :]
-        half += 2 * shift * ((row @ left) * lr + (row @ right) * ll) + ll * shift * (m.shift[..., None, :])
+        half += 2 * shift * ((row @ left) * ab + (row @ right) * aa) + aa * shift * (m.shift[..., None, :])
     return curvature(block, s, m, w, None if e is None else -2 * e) + half + np.swapaxes(half, -1, -2)
 
 
@@ -293,13 +314,14 @@ def inverse_of(sigma: Array) -> tuple[Array, float] | None:
     """Inverse and log determinant by Cholesky; None if the matrix is not positive definite."""
     from scipy.linalg import lapack
 
-    root, info = lapack.dpotrf(sigma, lower=1, clean=0)
+    root, info = lapack.dpotrf(sigma, lower=1, clean=1)
     diagonal = root.diagonal()
     if info != 0 or not np.isfinite(diagonal).all():
         return None
     lower, _ = lapack.dpotri(root, lower=1)
-    v = np.tril(lower)
-    v += np.tril(lower, -1).T
+    v = lower + lower.T
+    own = np.arange(len(v))
+    v[own, own] /= 2
     return v, 2 * float(np.log(diagonal).sum())
 
 

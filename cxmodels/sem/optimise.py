@@ -2,8 +2,8 @@
 
 Far away the Gauss-Newton matrix is positive definite and its steps are safe; near the minimum the exact Hessian makes
 convergence quadratic. Where the discrepancy is nearly flat or saddle-shaped (few items, near-collinear constructs)
-neither is enough: there the exact quadratic model is minimised within an ellipsoid shaped by the Gauss-Newton matrix
-(trust region of Moré and Sorensen 1983, solved exactly by eigenvalues).
+neither is enough: there the exact Hessian is damped by the Gauss-Newton matrix, as much as it takes to descend, in coordinates
+in which paths cannot run away (:mod:`cxmodels.sem.chart`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .chart import Chart
 from .objective import Derivatives, Objective
 
 Array = NDArray[Any]
@@ -22,7 +23,11 @@ __all__ = ["Minimum", "minimise", "solve_damped"]
 
 _NEAR = 1e-2  # Newton decrement below which exact second derivatives are worth their price
 _SMALL = 1e-17  # decrement, in units of the discrepancy, at which nothing is left to gain
-_PATIENCE = 8  # scoring steps before the trust region takes over
+_FAR = 1e-3  # decrement above which second derivatives mislead where the discrepancy is bent
+_PATIENCE = 12  # simple steps before damped ones take over
+_STEPS = 100  # damped ones: what has not settled by then has no minimum
+_RIDGE = 1e-5  # so that the metric is one where scoring says nothing about a direction
+_STUCK = 1e12  # damping at which no step is left
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +50,14 @@ class Minimum:
     converged: bool
 
 
-def minimise(objective: Objective, x: Array, basis: Array | None = None, *, max_iter: int = 500) -> Minimum:
+def minimise(
+    objective: Objective,
+    x: Array,
+    basis: Array | None = None,
+    *,
+    chart: Chart | None = None,
+    max_iter: int = _STEPS,
+) -> Minimum:
     """Minimise over x + span(basis).
 
     Parameters
@@ -55,7 +67,9 @@ def minimise(objective: Objective, x: Array, basis: Array | None = None, *, max_
         Start, feasible.
     basis : ndarray of shape (q, r), optional
         Directions that linear constraints allow; by default all.
-    max_iter : int, default 500
+    chart : Chart, optional
+        Coordinates for difficult cases, without constraints; by default the parameters.
+    max_iter : int, default 100
 
     Returns
     -------
@@ -66,31 +80,26 @@ def minimise(objective: Objective, x: Array, basis: Array | None = None, *, max_
         return Minimum(x, np.inf, np.full(len(x), np.nan), 0, False)
     if not len(x):
         return Minimum(x, now.value, now.gradient, 0, True)
-    damping, radius = 0.0, 0.0
-    for number in range(1, max_iter + 1):
+    start, damping, number = (x, now), 0.0, 0  # from which the damped steps may lead to another valley
+    for number in range(1, _PATIENCE + 1):
         g, h = _reduced(now.gradient, now.scoring, basis)
         step, decrement = solve_damped(h, g, damping)
         if decrement < _SMALL * max(1.0, now.value) and decrement >= 0:
             return Minimum(x, now.value, now.gradient, number, True)
-        near = decrement < _NEAR * max(now.value, 1e-3)
-        if near or number > _PATIENCE:
+        if decrement < _NEAR * max(now.value, 1e-3):
             exact = _reduced(now.gradient, objective.hessian(x), basis)[1]
-            step, decrement = solve_damped(exact, g, 0.0, strict=True)
-            if 0 <= decrement < _SMALL * max(1.0, now.value):
-                x, now = _last(objective, x, step, basis, now)
+            newton, gain = solve_damped(exact, g, 0.0, strict=True)
+            if 0 <= gain < _SMALL * max(1.0, now.value):
+                x, now = _last(objective, x, newton, basis, now)
                 return Minimum(x, now.value, now.gradient, number, True)
-            if decrement >= 0:
-                new = x + _whole(step, basis)
+            if gain >= 0:
+                new = x + _whole(newton, basis)
                 found = objective.derivatives(new)
-                if found is not None and found.value <= now.value - 0.2 * decrement * (decrement > 1e-11):
+                if found is not None and found.value <= now.value - 0.2 * gain * (gain > 1e-11):
                     x, now = new, found
                     continue
-            inside = _trust(objective, x, now, exact, basis, radius or 1.0)
-            if inside is None:
-                break
-            x, now, radius = inside
-            continue
-        for attempt in range(30):
+            break
+        for attempt in range(8):
             new = x + _whole(step, basis)
             found = objective.derivatives(new)
             if found is not None and found.value <= now.value - 1e-4 * decrement * (decrement > 1e-11):
@@ -99,6 +108,52 @@ def minimise(objective: Objective, x: Array, basis: Array | None = None, *, max_
                 break
             damping = max(damping * 8, 1e-3)
             step, decrement = solve_damped(h, g, damping)
+        else:
+            break
+    end = _difficult(objective, x, now, basis, chart, number, max_iter)
+    if end.converged or chart is None or not any(chart.cores):
+        return end
+    other = _difficult(objective, *start, basis, chart, number, max_iter)
+    return other if other.converged or other.value < end.value else end
+
+
+def _difficult(
+    objective: Objective,
+    x: Array,
+    now: Derivatives,
+    basis: Array | None,
+    chart: Chart | None,
+    before: int,
+    max_iter: int,
+) -> Minimum:
+    """Minimise with damped second derivatives in the coordinates of a chart, after some steps `before`."""
+    damping, number = 0.0, before
+    for number in range(before + 1, before + max_iter + 1):
+        g, metric = _reduced(now.gradient, now.scoring, basis)
+        metric = metric + _RIDGE * np.diag(metric.diagonal())
+        far = solve_damped(metric, g, 0.0)[1] > _FAR * max(now.value, 1e-3)
+        matrix = metric
+        if not far:
+            bend = 0.0 if chart is None else chart.bend(x, now.gradient)
+            matrix = _reduced(now.gradient, objective.hessian(x) - bend, basis)[1]
+        while damping < _STUCK:
+            step, decrement = solve_damped(matrix + damping * metric if damping else matrix, g, 0.0, strict=True)
+            if decrement < 0:
+                damping = max(damping * 4, 0.1)
+                continue
+            if not far and not damping and decrement < _SMALL * max(1.0, now.value):
+                x, now = _last(objective, x, step, basis, now)
+                return Minimum(x, now.value, now.gradient, number, True)
+            whole = _whole(step, basis)
+            new = x + whole if chart is None else chart.after(x, whole)
+            found = objective.derivatives(new)
+            expected = (decrement + damping * float(step @ metric @ step)) / 2
+            gain = -1.0 if found is None else (now.value - found.value) / max(expected, 1e-300)
+            if found is not None and (gain > 0.1 or (decrement < 1e-10 and found.value <= now.value + 1e-12)):
+                x, now = new, found
+                damping = 0.0 if damping < 0.02 else damping * (0.2 if gain > 0.7 else 0.5 if gain > 0.3 else 1.0)
+                break
+            damping = max(damping * 4, 0.05)
         else:
             break
     return Minimum(x, now.value, now.gradient, number, _settled(objective, x, now, basis))
@@ -127,58 +182,6 @@ def solve_damped(h: Array, g: Array, damping: float, strict: bool = False) -> tu
         if strict or damping > 1e8:
             return np.zeros_like(g), -1.0
         damping = max(damping * 10, 1e-8)
-
-
-def _trust(
-    objective: Objective, x: Array, now: Derivatives, exact: Array, basis: Array | None, radius: float
-) -> tuple[Array, Derivatives, float] | None:
-    """One accepted step of the trust region, or None if none is left; the next radius with it."""
-    g, shape = _reduced(now.gradient, now.scoring, basis)
-    size = np.sqrt(np.maximum(np.diagonal(shape), 1e-12))
-    try:
-        root = np.linalg.cholesky(shape / np.outer(size, size) + 1e-6 * np.eye(len(g))) * size[:, None]
-        inner = np.linalg.inv(root)
-        values, vectors = np.linalg.eigh(inner @ exact @ inner.T)
-    except np.linalg.LinAlgError:
-        return None
-    slope = vectors.T @ (inner @ g)
-    for _ in range(60):
-        z = _within(values, slope, radius)
-        expected = -(slope @ z + 0.5 * (values * z) @ z)
-        new = x + _whole(inner.T @ (vectors @ z), basis)
-        found = objective.derivatives(new)
-        gain = -np.inf if found is None else now.value - found.value
-        if found is not None and (gain > 0.05 * expected or (expected < 1e-12 and gain > 0)):
-            length = float(np.sqrt(z @ z))
-            good = gain > 0.7 * expected and length > 0.8 * radius
-            return new, found, radius * 2.5 if good else max(radius, length) if gain > 0.3 * expected else radius / 2
-        radius = min(radius, float(np.sqrt(z @ z))) / 4
-        if radius < 1e-14 or expected < 1e-15:
-            return None
-    return None
-
-
-def _within(values: Array, slope: Array, radius: float) -> Array:
-    """Minimise slope'z + z'diag(values)z/2 over |z| <= radius."""
-    low = max(0.0, -float(values[0]))
-    if values[0] > 0:
-        z = -slope / values
-        if z @ z <= radius**2:
-            return z
-    down, up = low, low + float(np.sqrt(slope @ slope)) / radius + 1e-12
-    for _ in range(100):
-        middle = (down + up) / 2
-        gap = values + middle
-        z = -slope / np.where(gap > 1e-300, gap, 1e-300)
-        down, up = (middle, up) if z @ z > radius**2 else (down, middle)
-        if up - down < 1e-12 * max(up, 1e-12):
-            break
-    z = -slope / np.maximum(values + up, 1e-300)
-    short = radius**2 - float(z @ z)
-    if values[0] < 0 and short > 0.1 * radius**2:  # the hard case: add the direction of negative curvature
-        z = z.copy()
-        z[0] += np.sqrt(short) * (-1.0 if slope[0] > 0 else 1.0)
-    return z
 
 
 def _settled(objective: Objective, x: Array, now: Derivatives, basis: Array | None) -> bool:
