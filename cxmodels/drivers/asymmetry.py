@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError
 from ..inference import quantile
-from .coefficients import linear, tested
+from .coefficients import linear, ordinal, tested
+from .likelihood import Ordinal
 
 if TYPE_CHECKING:
     from .result import DriverResult
@@ -35,11 +36,13 @@ def penalty_reward(result: DriverResult, low: float, high: float, level: float) 
                 )
         columns += [few, many]
         labels += [f"{name} low", f"{name} high"]
-    if not result.spec.linear:
-        raise SpecError(f"The contrast needs a linear model of the outcome, not family='{result.spec.family}'.")
-    fit = linear(np.column_stack(columns).astype(float), y, _rows(result), tuple(labels))
-    est, se = fit.slopes, np.sqrt(np.diagonal(fit.cov))[1:]
-    cov = fit.cov[1:, 1:]
+    dummies, table = np.column_stack(columns).astype(float), _rows(result)
+    if result.spec.linear:
+        fit = linear(dummies, y, table, tuple(labels))
+    else:
+        fit = ordinal(Ordinal(dummies, y.astype(np.intp)), table, tuple(labels))
+    est, cov = fit.slopes, fit.cov[fit.leading :, fit.leading :]
+    se = np.sqrt(np.diagonal(cov))
     out = pd.DataFrame(
         {"penalty": est[0::2], "penalty_se": se[0::2], "reward": est[1::2], "reward_se": se[1::2]},
         index=pd.Index(names, name="attribute"),

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..inference import quantile
-from .likelihood import probabilities
+from .likelihood import Ordinal, probabilities
 from .split import LinearSplit, OrdinalSplit
 from .table import Table, filled
 
@@ -128,7 +128,7 @@ def one(table: Table, split: Any, missing: str) -> Coefficients:
     Coefficients
     """
     if isinstance(split, OrdinalSplit):
-        return _ordinal(table, split)
+        return ordinal(split.model, table, table.columns)
     if missing == "pairwise" and np.isnan(table.x).any():
         return _from_moments(table, split)
     return linear(filled(table), table.y, table)
@@ -238,10 +238,23 @@ def meat(scores: Array, table: Table) -> Array:
     return out
 
 
-def _ordinal(table: Table, split: OrdinalSplit) -> Coefficients:
-    """Proportional odds; a binary logit shows an intercept in place of a threshold."""
-    model = split.model
-    w = split.weights
+def ordinal(model: Ordinal, table: Table, names: tuple[str, ...]) -> Coefficients:
+    """Proportional odds; a binary logit shows an intercept in place of a threshold.
+
+    Parameters
+    ----------
+    model : Ordinal
+        The rows.
+    table : Table
+        Weights, strata and clusters.
+    names : tuple of str
+        Of the columns.
+
+    Returns
+    -------
+    Coefficients
+    """
+    w = np.ones(len(table.y)) if table.weights is None else table.weights
     _, theta, _ = model.fit(w[None], np.ones((1, model.z.shape[1]), dtype=bool))
     theta = theta[0, 0]
     values = model.natural(theta)
@@ -252,11 +265,11 @@ def _ordinal(table: Table, split: OrdinalSplit) -> Coefficients:
         cov, kind = bread @ meat(model.row_scores(theta) * w[:, None], table) @ bread, "linearised"
         df = freedom(table, np.inf)
     k = model.cuts
-    names = tuple(f"threshold {i + 1}" for i in range(k)) if k > 1 else ("(intercept)",)
+    leading = tuple(f"threshold {i + 1}" for i in range(k)) if k > 1 else ("(intercept)",)
     if k == 1:
         sign = np.concatenate([[-1.0], np.ones(len(values) - 1)])
         values, cov = values * sign, cov * np.outer(sign, sign)
-    return Coefficients((*names, *table.columns), values, cov, k, df, kind)
+    return Coefficients((*leading, *names), values, cov, k, df, kind)
 
 
 def _from_moments(table: Table, split: LinearSplit) -> Coefficients:

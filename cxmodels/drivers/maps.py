@@ -44,9 +44,8 @@ def importance_map(
             raise SpecError(f"Unknown {what}={value!r}; choose from {listed(options)}.")
     if (cut == "target") != (target is not None):
         raise SpecError("cut='target' and target= go together, such as map(cut='target', target=8).")
-    frame = result.importance[["importance", "share", "performance"]].copy()
-    if frame["performance"].isna().any():
-        frame = frame.dropna()
+    every = result.importance[["importance", "share", "performance"]].copy()
+    frame = every.dropna()
     if frame.empty:
         raise SpecError("No player has a performance: means exist for numeric attributes and groups of them.")
     if cut == "midpoint":
@@ -57,13 +56,13 @@ def importance_map(
     else:
         at = float(target) if target is not None else _middle(frame["performance"], cut)
     line = _middle(frame["importance"], importance_cut)
-    frame["quadrant"] = [
-        QUADRANTS[bool(i >= line), bool(p >= at)]
-        for i, p in zip(frame["importance"], frame["performance"], strict=True)
+    every["quadrant"] = [
+        "Not rated" if np.isnan(p) else QUADRANTS[bool(i >= line), bool(p >= at)]
+        for i, p in zip(every["importance"], every["performance"], strict=True)
     ]
-    frame["importance_cut"], frame["performance_cut"] = line, at
-    frame["cut"] = f"importance at its {importance_cut}, performance at {'the ' if cut == 'target' else 'its '}{cut}"
-    return frame
+    every["importance_cut"], every["performance_cut"] = line, at
+    every["cut"] = f"importance at its {importance_cut}, performance at {'the ' if cut == 'target' else 'its '}{cut}"
+    return every
 
 
 def stated_map(result: DriverResult, stated: Any, cut: str) -> pd.DataFrame:

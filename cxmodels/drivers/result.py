@@ -17,6 +17,7 @@ from ..resampling import Interval, check_level
 from . import asymmetry, maps, scenario
 from .analysis import Analysis
 from .bootstrap import DriverBootstrap, random_test, run
+from .budget import plan as budget_plan
 from .table import MISSING
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ class DriverResult(Analysis):
         Returns
         -------
         DataFrame
-            Index attribute: importance, share, performance, quadrant, importance_cut, performance_cut, cut.
+            Index attribute: importance, share, performance, quadrant ("Not rated" for a player without mean rating),
+            importance_cut, performance_cut, cut.
         """
         return maps.importance_map(self, cut, target, importance_cut, scale)
 
@@ -234,9 +236,9 @@ class DriverResult(Analysis):
         Returns
         -------
         DataFrame
-            Index attribute: penalty and reward (coefficients of the two dummies) with se and p-value; asymmetry (|penalty| -
-            reward) with se; kind: basic (penalty larger), excitement (reward larger), performance (no clear difference), no
-            effect; n_low, n_middle, n_high; intercept.
+            Index attribute: penalty and reward (coefficients of the two dummies, log odds in logit and ordered models) with
+            se and p-value; asymmetry (|penalty| - reward) with se; kind: basic (penalty larger), excitement (reward larger),
+            performance (no clear difference), no effect; n_low, n_middle, n_high; intercept (or first threshold).
         """
         check_level(level)
         return asymmetry.penalty_reward(self, low, high, level)
@@ -316,8 +318,9 @@ class DriverResult(Analysis):
     ) -> scenario.WhatIf:
         """Spend a budget where it goes with the greatest rise of the outcome.
 
-        The effect of an attribute flattens as respondents reach the end of the scale, so buying the steepest piece next is
-        the best plan there is.
+        In a linear model the effect of an attribute flattens as respondents reach the end of the scale, so buying the
+        steepest piece next is the best plan there is. In logit and ordered models the budget is spent in hundredths, each
+        where it gains most, and hundredths are moved while that gains.
 
         Parameters
         ----------
@@ -335,7 +338,7 @@ class DriverResult(Analysis):
         WhatIf
             ``effects`` also says cost, and cost_per_point of the outcome.
         """
-        return scenario.plan(self, costs, budget, scale, most, level)
+        return budget_plan(self, costs, budget, scale, most, level)
 
     # --- segments, deliverable --------------------------------------------------------------------------------------
 

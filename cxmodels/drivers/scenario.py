@@ -1,4 +1,4 @@
-"""What if: capped changes of attributes and what goes with them, elasticities, and the best use of a budget."""
+"""What if: capped changes of attributes and what goes with them, and elasticities."""
 
 from __future__ import annotations
 
@@ -194,71 +194,8 @@ def mean_of(table: Any, values: Array) -> float:
     -------
     float
     """
-    w = _weights(table)
+    w = weights_of(table)
     return float(w @ values / w.sum())
-
-
-def plan(
-    result: DriverResult, costs: Mapping[str, float], budget: float, scale: Any, most: Any, level: float
-) -> WhatIf:
-    """Spend a budget where it moves the outcome most; see :meth:`DriverResult.plan`."""
-    if not result.spec.linear:
-        raise SpecError(
-            f"A plan needs a linear model, not family='{result.spec.family}'; compare scenarios by simulate()."
-        )
-    names = list(costs)
-    if not names:
-        raise SpecError("costs names no attribute; give the cost of one point of each that may be raised.")
-    if wrong := [n for n in names if not costs[n] > 0]:
-        raise SpecError(f"The cost of one point of {listed(wrong)} must be positive.")
-    if not budget > 0:
-        raise SpecError(f"The budget must be positive, not {budget!r}.")
-    for name in [*names, *(most or {})]:
-        if name not in result.numeric:
-            raise result.unknown(name)
-    lo, hi = result.scale_ends(names, scale)
-    slopes = result.slopes_by_attribute()
-    steps: list[tuple[float, int, float]] = []
-    for k, name in enumerate(names):
-        limit = (most or {}).get(name, hi[k] - lo[k])
-        steps += [
-            (slopes[name] * rate / costs[name], k, length) for rate, length in _returns(result, name, hi[k], limit)
-        ]
-    left, change = float(budget), np.zeros(len(names))
-    for gain, k, length in sorted(steps, key=lambda s: (-s[0], s[1])):
-        if not gain > 0 or left <= 0:
-            break
-        taken = min(length, left / costs[names[k]])
-        change[k] += taken
-        left -= taken * costs[names[k]]
-    if not change.any():
-        raise SpecError(
-            f"None of {listed(names)} goes with a higher '{result.spec.outcome}'; there is nothing to buy."
-        )
-    chosen = {n: float(c) for n, c in zip(names, change, strict=True) if c > 0}
-    out = simulate(result, chosen, scale, True, level)
-    effects = out.effects.assign(cost=[chosen[n] * costs[n] for n in out.effects.index])
-    effects["cost_per_point"] = effects["cost"] / effects["effect"]
-    return WhatIf(**{**vars(out), "effects": effects})
-
-
-def _returns(result: DriverResult, name: str, top: float, limit: float) -> list[tuple[float, float]]:
-    """Pieces of a rise of one attribute: the share of respondents who can still follow, and how long the piece is."""
-    room: dict[float, float] = {}
-    for table in result.tables_used:
-        w = _weights(table)
-        x = filled(table)[:, result.column(name)]
-        moved = _answered(result, table, name)
-        for value, weight in zip(top - x[moved], w[moved] / w.sum() / len(result.tables_used), strict=True):
-            room[round(float(value), 9)] = room.get(round(float(value), 9), 0.0) + float(weight)
-    pieces, start = [], 0.0
-    for end in sorted(v for v in room if v > 0):
-        rate = sum(share for value, share in room.items() if value >= end)
-        stop = min(end, limit)
-        if stop > start:
-            pieces.append((rate, stop - start))
-        start = end
-    return pieces
 
 
 def _columns_of(result: DriverResult, changes: Mapping[str, float]) -> dict[str, float]:
@@ -292,18 +229,40 @@ def _moves(
     x = filled(table)[:, [result.column(n) for n in names]]
     by = np.array([wanted[n] for n in names])
     move = np.clip(x + by, np.minimum(lo, x), np.maximum(hi, x)) - x if capped else np.tile(by, (len(x), 1))
-    seen = np.column_stack([_answered(result, table, n) for n in names])
+    seen = np.column_stack([answered(result, table, n) for n in names])
     return np.where(seen, move, 0.0)
 
 
-def _answered(result: DriverResult, table: Any, name: str) -> NDArray[np.bool_]:
-    """Who can move: who answered; under multiple imputation, everyone."""
+def answered(result: DriverResult, table: Any, name: str) -> NDArray[np.bool_]:
+    """Tell who can move: who answered; under multiple imputation, everyone.
+
+    Parameters
+    ----------
+    result : DriverResult
+    table : Table
+    name : str
+        A rating.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+    """
     if result.missing == "multiple":
         return np.ones(len(table.x), dtype=bool)
     return ~np.isnan(table.ratings[name].to_numpy(float))
 
 
-def _weights(table: Any) -> Array:
+def weights_of(table: Any) -> Array:
+    """Return the case weights, ones without.
+
+    Parameters
+    ----------
+    table : Table
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
     return np.ones(len(table.y)) if table.weights is None else table.weights
 
 

@@ -16,7 +16,8 @@ from ..inference import adjusted_pvalues, choose
 from ..resampling import check_level, entropy
 from ..results import Result
 from .bootstrap import DriverBootstrap, run
-from .coefficients import freedom, linear, simple, tested
+from .coefficients import freedom, linear, ordinal, simple, tested
+from .likelihood import Ordinal
 from .table import filled
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ class Segments(Result):
         Test that all slopes are the same: F, df1, df2, pvalue.
     chow : Series
         Test that slopes and level are the same (Chow 1960): F, df1, df2, pvalue.
+
+    Notes
+    -----
+    The tests are F tests of least squares; in logit and ordered models likelihood-ratio tests, F their chi-square over
+    df1 and df2 infinite, where the level is one shift of all thresholds; with weights or a design Wald's of the linearised
+    covariance. Over imputations chi-squares are pooled by D2 of Li, Meng, Raghunathan and Rubin (1991).
     """
 
     by: str
@@ -68,7 +75,9 @@ class Segments(Result):
 
         def told(test: pd.Series) -> str:
             if test.isna().all():
-                return "needs a linear model"
+                return "too few rows"
+            if np.isinf(test["df2"]):
+                return f"χ²({test['df1']:g}) = {test['F'] * test['df1']:.2f}, p = {test['pvalue']:.3g}"
             return f"F({test['df1']:g}, {test['df2']:g}) = {test['F']:.2f}, p = {test['pvalue']:.3g}"
 
         return [
@@ -115,7 +124,7 @@ def segments(result: DriverResult, by: str, n: int, seed: int | None, of: str, l
         except DataError as error:
             raise DataError(f"Segment '{name}' of '{by}': {error}") from None
         fits[name] = run(part, n, [root, k], None, "percentile", level, adjust, 1, None)  # type: ignore[arg-type]
-    tests = _tests(result, used, names) if result.spec.linear else _no_tests(result)
+    tests = _tests(result, used, names)
     tests[0]["pvalue_adjusted"] = adjusted_pvalues(tests[0]["pvalue"].to_numpy(), adjust)
     parts = []
     for name, fit in fits.items():
@@ -153,53 +162,88 @@ def _table(fit: DriverBootstrap, of: str) -> pd.DataFrame:
     return fit.shares if of == "share" else fit.importance.assign(est=fit.importance["importance"])
 
 
-def _no_tests(result: DriverResult) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """Empty tests, for models that are not linear."""
-    columns = ["F", "df1", "df2", "pvalue"]
-    blank = pd.Series(np.nan, index=columns)
-    return pd.DataFrame(np.nan, index=result.importance.index, columns=columns), blank, blank
-
-
 def _tests(result: DriverResult, used: pd.Series, names: Sequence[Any]) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
     """Moderation of each player, equality of all slopes, and Chow's test."""
     keep = used.notna().to_numpy()
-    table = result.tables_used[0].rows(keep)
-    x, y = filled(table), table.y
     member = np.column_stack([(used[keep] == v).to_numpy(float) for v in names[1:]])
-    owner = np.array(table.owner)
-    rows = {}
-    for i, player in enumerate(result.spec.players):
-        rows[player.name] = _f_test(x, _product(x[:, owner == i], member), y, table, main=member)
-    every = _product(x, member)
-    slopes = _f_test(x, every, y, table, main=member)
-    chow = _f_test(x, np.column_stack([member, every]), y, table, main=None)
+    owner = np.array(result.tables_used[0].owner)
+    blocks: list[tuple[Any, bool]] = [(owner == i, True) for i in range(len(result.spec.players))]
+    blocks += [(np.ones(len(owner), dtype=bool), True), (np.ones(len(owner), dtype=bool), False)]
+    found = []
+    for table in (t.rows(keep) for t in result.tables_used):
+        x = filled(table)
+        products = [_product(x[:, own], member) for own, _ in blocks]
+        found.append(
+            [
+                _test(np.column_stack([x, member]), extra, table, result.spec.linear)
+                if shifted
+                else _test(x, np.column_stack([member, extra]), table, result.spec.linear)
+                for extra, (_, shifted) in zip(products, blocks, strict=True)
+            ]
+        )
     columns = ["F", "df1", "df2", "pvalue"]
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    frame.index.name = "attribute"
-    return frame, pd.Series(slopes, index=columns), pd.Series(chow, index=columns)
+    rows = [_pooled(list(each)) for each in zip(*found, strict=True)]
+    frame = pd.DataFrame(rows[:-2], columns=columns, index=result.importance.index)
+    return frame, pd.Series(rows[-2], index=columns), pd.Series(rows[-1], index=columns)
 
 
-def _f_test(x: Array, extra: Array, y: Array, table: Any, main: Array | None) -> tuple[float, float, float, float]:
-    """Test that extra columns add nothing: F of residual sums, or Wald's under a design."""
-    from scipy.special import fdtrc
+def _test(base: Array, extra: Array, table: Any, linear_model: bool) -> tuple[float, float, float, float]:
+    """Test that extra columns add nothing: F of residual sums, the likelihood ratio, or Wald's under a design."""
+    from scipy.special import chdtrc, fdtrc
 
-    base = x if main is None else np.column_stack([x, main])
     full = np.column_stack([base, extra])
-    n = len(y)
+    n, y = len(table.y), table.y
     if n <= full.shape[1] + 1:
         return (np.nan,) * 4
-    if simple(table):
-        small, big = _residual(base, y), _residual(full, y)
-        df1, df2 = float(big[1] - small[1]), float(n - big[1])
-        f = ((small[0] - big[0]) / df1) / (big[0] / df2) if df1 else np.nan
-        return f, df1, df2, float(fdtrc(df1, df2, f)) if df1 else np.nan
-    fit = linear(full, y, table, tuple(map(str, range(full.shape[1]))))
-    at = np.arange(1 + base.shape[1], 1 + full.shape[1])
+    if not simple(table):
+        return _wald(full, base.shape[1], table, linear_model)
+    small, big = _residual(base, y), _residual(full, y)
+    df1 = float(big[1] - small[1])
+    if not df1:
+        return np.nan, 0.0, np.nan, np.nan
+    if linear_model:
+        df2 = float(n - big[1])
+        f = ((small[0] - big[0]) / df1) / (big[0] / df2)
+        return f, df1, df2, float(fdtrc(df1, df2, f))
+    gain = 2 * (_loglik(full, table) - _loglik(base, table))
+    return gain / df1, df1, np.inf, float(chdtrc(df1, max(gain, 0.0)))
+
+
+def _wald(full: Array, base: int, table: Any, linear_model: bool) -> tuple[float, float, float, float]:
+    """Wald's test of the columns after the first `base`."""
+    from scipy.special import chdtrc, fdtrc
+
+    names = tuple(map(str, range(full.shape[1])))
+    if linear_model:
+        fit = linear(full, table.y, table, names)
+    else:
+        fit = ordinal(Ordinal(full, table.y.astype(np.intp)), table, names)
+    at = np.arange(fit.leading + base, fit.leading + full.shape[1])
     at = at[~np.isnan(fit.values[at])]
     df1 = float(len(at))
     df2 = float(max(freedom(table, fit.df) - df1 + 1, 1))
     f = float(fit.values[at] @ np.linalg.pinv(fit.cov[np.ix_(at, at)], hermitian=True) @ fit.values[at] / df1)
-    return f, df1, df2, float(fdtrc(df1, df2, f))
+    return f, df1, df2, float(chdtrc(df1, f * df1) if np.isinf(df2) else fdtrc(df1, df2, f))
+
+
+def _loglik(x: Array, table: Any) -> float:
+    """Largest log-likelihood of a logit or ordered model."""
+    found = Ordinal(x, table.y.astype(np.intp)).fit(np.ones((1, len(x))), np.ones((1, x.shape[1]), dtype=bool))
+    return float(found[0][0, 0])
+
+
+def _pooled(tests: list[tuple[float, float, float, float]]) -> tuple[float, float, float, float]:
+    """One test from those of every imputation: D2 of Li, Meng, Raghunathan and Rubin (1991), Statistica Sinica 1."""
+    from scipy.special import fdtrc
+
+    m, df1 = len(tests), tests[0][1]
+    if m == 1 or not df1 > 0:
+        return tests[0]
+    chi = np.array([f * df1 for f, *_ in tests])
+    r = (1 + 1 / m) * np.sqrt(chi).var(ddof=1)
+    f = max((chi.mean() / df1 - (m + 1) / (m - 1) * r) / (1 + r), 0.0)
+    df2 = min(df1 ** (-3 / m) * (m - 1) * (1 + 1 / r) ** 2, tests[0][2]) if r > 0 else tests[0][2]
+    return float(f), df1, float(df2), float(fdtrc(df1, min(df2, 1e9), f))
 
 
 def _residual(x: Array, y: Array) -> tuple[float, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import DataError, DataWarning, EstimationError, NotIdentifiedError, SpecError, SpecWarning, listed
+from ..errors import DataWarning, EstimationError, NotIdentifiedError, SpecError, SpecWarning, listed
 from ..inference import choose
 from ..resampling import whole_number
 from ..survey import as_survey
@@ -255,12 +255,8 @@ class Drivers:
         """Tables to analyse: one, or one for each imputation."""
         if missing != "multiple" or not np.isnan(table.x).any():
             return (table,)
-        if names := [a for a in dict.fromkeys(table.attribute) if a in self.categorical and
-                     np.isnan(table.x[:, table.attribute.index(a)]).any()]:  # fmt: skip
-            raise DataError(
-                f"Categorical {listed(names)} has blanks, which missing='multiple' cannot fill; use 'indicator'."
-            )
-        full = impute(table.x, table.y, table.weights, imputations, self.seed)
+        columns = {a: [i for i, v in enumerate(table.attribute) if v == a] for a in dict.fromkeys(table.attribute)}
+        full = impute(table.x, table.y, table.weights, imputations, self.seed, list(columns.values()))
         return tuple(replace(table, x=x) for x in full)
 
     def _split(self, table: Table, missing: str) -> LinearSplit | OrdinalSplit:
