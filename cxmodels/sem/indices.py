@@ -198,7 +198,11 @@ class OnScale:
     rows: Rows
     row_index: pd.Index | None
     survey: Survey | None
-    free_vcov: Array
+
+    if TYPE_CHECKING:
+
+        @property
+        def free_vcov(self) -> Array: ...
 
     @cached_property
     def index_weights(self) -> pd.DataFrame:

@@ -11,22 +11,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import CxWarning, DataError, SpecError
+from ..errors import CxWarning, SpecError
 from ..results import Result
-from . import assessment, constraint_tests, fit, inference, modification, scoring
+from . import assessment, constraint_tests, fit, inference, modification
 from .composites import is_hidden, weight_of
 from .constraints import defined_values
 from .diagnose import improper
 from .estimate import Estimate, estimate, independence, independent_values
 from .indices import OnScale
 from .inference import Scaled
+from .measurement import Measurement
 from .objective import expand
 from .pictures import Pictures
 from .prepare import Rows
 from .slopes import interactions, simple_slopes
 from .standardize import KINDS, complex_jacobian, standardized, standardized_se
 from .threads import one_thread
-from .twolevel import TwoLevelEstimate, two_level_baseline
+from .twolevel import TwoLevelEstimate
+from .twolevel_fit import two_level_baseline
 
 if TYPE_CHECKING:
     from ..survey import Survey
@@ -39,7 +41,7 @@ __all__ = ["SEMResult"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SEMResult(OnScale, Pictures, Result):
+class SEMResult(Measurement, OnScale, Pictures, Result):
     """A fitted structural equation model; made by :meth:`SEM.fit`.
 
     Attributes
@@ -343,68 +345,7 @@ class SEMResult(OnScale, Pictures, Result):
         """What was unusual, as also warned."""
         return tuple(m for _, m in self.events)
 
-    # --- moments --------------------------------------------------------------------------------------------
-
-    def implied(self, group: Any = None) -> tuple[pd.DataFrame, pd.Series]:
-        """Return the covariances and means that the model implies for a group's items.
-
-        Parameters
-        ----------
-        group : label, optional
-            By default the first (or only) group.
-
-        Returns
-        -------
-        (DataFrame, Series)
-        """
-        g = self._group(group)
-        names = list(self.estimate.blocks[g].names[: self.estimate.blocks[g].p])
-        s, p = self.estimate.states[g], len(names)
-        return pd.DataFrame(s.cov[:p, :p], names, names), pd.Series(s.mean[:p], names)
-
-    def latent_cov(self, group: Any = None, *, correlations: bool = False) -> pd.DataFrame:
-        """Return the covariances (or correlations) of the constructs in a group.
-
-        Parameters
-        ----------
-        group : label, optional
-            By default the first (or only) group.
-        correlations : bool, default False
-
-        Returns
-        -------
-        DataFrame
-        """
-        g = self._group(group)
-        block, s = self.estimate.blocks[g], self.estimate.states[g]
-        cov = s.cov[block.p :, block.p :]
-        if correlations:
-            sd = np.sqrt(np.abs(np.diagonal(cov)))
-            cov = cov / np.outer(sd, sd)
-        names = list(block.names[block.p :])
-        keep = [n for n in names if not is_hidden(n)]
-        return pd.DataFrame(cov, names, names).loc[keep, keep]
-
-    def residuals(
-        self, kind: Literal["raw", "cor", "standardized", "normalized"] = "raw", group: Any = None
-    ) -> pd.DataFrame:
-        """Return sample less implied covariances of a group's items.
-
-        Parameters
-        ----------
-        kind : {"raw", "cor", "standardized", "normalized"}
-            As they are; of the correlations; divided by their standard error given that parameters are estimated;
-            divided by that of the sample covariances.
-        group : label, optional
-            By default the first (or only) group.
-
-        Returns
-        -------
-        DataFrame
-            Items by items.
-        """
-        self._one_level("Residuals")
-        return modification.residuals(self.estimate, self._group(group), kind)
+    # --- what to change -------------------------------------------------------------------------------------
 
     @one_thread
     def modification_indices(self) -> pd.DataFrame:
@@ -460,44 +401,6 @@ class SEMResult(OnScale, Pictures, Result):
         self._one_level("Score tests")
         names = (release,) if isinstance(release, str) else tuple(release)
         return constraint_tests.expected_changes(self.estimate, self.rows.labels, names)
-
-    # --- people ---------------------------------------------------------------------------------------------
-
-    def scores(self, method: Literal["regression", "bartlett"] = "regression", *, se: bool = False) -> pd.DataFrame:
-        """Return factor scores of the rows used.
-
-        Parameters
-        ----------
-        method : {"regression", "bartlett"}, default "regression"
-            Regression scores have the smallest error; Bartlett's are unbiased given the true score
-            (0, as in lavaan, for a second-order construct, which has no items of its own).
-        se : bool, default False
-            Add a column ``<construct>_se``: the standard error of the score.
-
-        Returns
-        -------
-        DataFrame
-            Rows by constructs, with the data's index.
-        """
-        if self.row_index is None:
-            raise DataError("Scores need the rows of the data; the model was fitted to moments.")
-        self._one_level("Scores")
-        return scoring.scores(self.estimate, self.rows, self.row_index, method, se)
-
-    @cached_property
-    def reliability(self) -> pd.DataFrame:
-        """Reliability and convergent validity by construct (and group), [alpha, omega, cr, ave]."""
-        return assessment.reliability(self.estimate, self.rows.labels)
-
-    @cached_property
-    def htmt(self) -> pd.DataFrame:
-        """Heterotrait-monotrait ratios of the constructs (first group)."""
-        return assessment.htmt(self.estimate)
-
-    @cached_property
-    def fornell_larcker(self) -> pd.DataFrame:
-        """Correlations of the constructs, square root of the AVE on the diagonal (first group)."""
-        return assessment.fornell_larcker(self.estimate)
 
     # --- replicates -----------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from .prepare import Rows
 
 Array = NDArray[Any]
 
-__all__ = ["scores"]
+__all__ = ["precision", "scores"]
 
 
 def scores(e: Estimate, rows: Rows, index: pd.Index, method: str, se: bool) -> pd.DataFrame:
@@ -43,6 +44,32 @@ def scores(e: Estimate, rows: Rows, index: pd.Index, method: str, se: bool) -> p
     if se:
         frame = frame.join(pd.DataFrame(error, index=index, columns=list(latent))[shown].add_suffix("_se"))
     return frame
+
+
+def precision(e: Estimate, labels: Sequence[Any], method: str) -> pd.DataFrame:
+    """How well scores of complete rows tell the constructs, [se, reliability, determinacy] by construct (and group).
+
+    With regression weights W and C = cov(x, eta): error variance Var(eta) - W C, reliability WC / Var(eta), determinacy
+    its root, the correlation of score and construct (Guttman 1955; Grice 2001). Bartlett's scores have error variance
+    v and reliability Var(eta) / (Var(eta) + v).
+    """
+    if method not in ("regression", "bartlett"):
+        raise SpecError(f"method is 'regression' or 'bartlett', not '{method}'.")
+    if e.data.ordinal:
+        raise SpecError("Scores of ordinal items need numerical integration; fit the items as numerical for scores.")
+    parts = []
+    for number, (block, s) in enumerate(zip(e.blocks, e.states, strict=True)):
+        p = block.p
+        variance = np.diagonal(s.cov)[p:]
+        found = _weights(s.cov[:p, :p], s.cov[p:, :p], s.cov[p:, p:], method)
+        error = np.diagonal((found or _measured(*_measurement(e, number)))[1])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = 1 - error / variance if method == "regression" else variance / (variance + error)
+            columns = {"se": np.sqrt(np.maximum(error, 0.0)), "reliability": share, "determinacy": np.sqrt(share)}
+        frame = pd.DataFrame(columns, pd.Index(block.names[p:], name="construct"))
+        parts.append(frame[[not is_hidden(n) for n in frame.index]].assign(group=labels[number]))
+    out = pd.concat(parts)
+    return out.set_index("group", append=True) if len(labels) > 1 else out.drop(columns="group")
 
 
 def _block_scores(

@@ -1,0 +1,148 @@
+"""What a fitted model says of its items and constructs: implied moments, residuals, scores, reliability, validity."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError
+from . import assessment, modification, scoring
+from .composites import is_hidden
+from .estimate import Estimate
+
+if TYPE_CHECKING:
+    from .prepare import Rows
+
+__all__ = ["Measurement"]
+
+
+class Measurement:
+    """Moments, scores and quality of the measurement; a part of :class:`SEMResult`."""
+
+    estimate: Estimate
+    rows: Rows
+    row_index: pd.Index | None
+
+    if TYPE_CHECKING:
+
+        def _one_level(self, what: str) -> None: ...
+
+        def _group(self, group: Any) -> int: ...
+
+    def implied(self, group: Any = None) -> tuple[pd.DataFrame, pd.Series]:
+        """Return the covariances and means that the model implies for a group's items.
+
+        Parameters
+        ----------
+        group : label, optional
+            By default the first (or only) group.
+
+        Returns
+        -------
+        (DataFrame, Series)
+        """
+        g = self._group(group)
+        names = list(self.estimate.blocks[g].names[: self.estimate.blocks[g].p])
+        s, p = self.estimate.states[g], len(names)
+        return pd.DataFrame(s.cov[:p, :p], names, names), pd.Series(s.mean[:p], names)
+
+    def latent_cov(self, group: Any = None, *, correlations: bool = False) -> pd.DataFrame:
+        """Return the covariances (or correlations) of the constructs in a group.
+
+        Parameters
+        ----------
+        group : label, optional
+            By default the first (or only) group.
+        correlations : bool, default False
+
+        Returns
+        -------
+        DataFrame
+        """
+        g = self._group(group)
+        block, s = self.estimate.blocks[g], self.estimate.states[g]
+        cov = s.cov[block.p :, block.p :]
+        if correlations:
+            sd = np.sqrt(np.abs(np.diagonal(cov)))
+            cov = cov / np.outer(sd, sd)
+        names = list(block.names[block.p :])
+        keep = [n for n in names if not is_hidden(n)]
+        return pd.DataFrame(cov, names, names).loc[keep, keep]
+
+    def residuals(
+        self, kind: Literal["raw", "cor", "standardized", "normalized"] = "raw", group: Any = None
+    ) -> pd.DataFrame:
+        """Return sample less implied covariances of a group's items.
+
+        Parameters
+        ----------
+        kind : {"raw", "cor", "standardized", "normalized"}
+            As they are; of the correlations; divided by their standard error given that parameters are estimated;
+            divided by that of the sample covariances.
+        group : label, optional
+            By default the first (or only) group.
+
+        Returns
+        -------
+        DataFrame
+            Items by items.
+        """
+        self._one_level("Residuals")
+        return modification.residuals(self.estimate, self._group(group), kind)
+
+    def scores(self, method: Literal["regression", "bartlett"] = "regression", *, se: bool = False) -> pd.DataFrame:
+        """Return factor scores of the rows used.
+
+        Parameters
+        ----------
+        method : {"regression", "bartlett"}, default "regression"
+            Regression scores have the smallest error; Bartlett's are unbiased given the true score
+            (0, as in lavaan, for a second-order construct, which has no items of its own).
+        se : bool, default False
+            Add a column ``<construct>_se``: the standard error of the score.
+
+        Returns
+        -------
+        DataFrame
+            Rows by constructs, with the data's index.
+        """
+        if self.row_index is None:
+            raise DataError("Scores need the rows of the data; the model was fitted to moments.")
+        self._one_level("Scores")
+        return scoring.scores(self.estimate, self.rows, self.row_index, method, se)
+
+    def score_precision(self, method: Literal["regression", "bartlett"] = "regression") -> pd.DataFrame:
+        """Return how well factor scores of complete rows tell the constructs.
+
+        Parameters
+        ----------
+        method : {"regression", "bartlett"}, default "regression"
+            As for :meth:`scores`.
+
+        Returns
+        -------
+        DataFrame
+            Index construct (and group), columns se (standard error of a score), reliability (share of the score's
+            variance that is the construct's), determinacy (its root: the correlation of score and construct; .90
+            is the customary least for scores of persons, Grice 2001).
+        """
+        self._one_level("Scores")
+        return scoring.precision(self.estimate, self.rows.labels, method)
+
+    @cached_property
+    def reliability(self) -> pd.DataFrame:
+        """Reliability and convergent validity by construct (and group), [alpha, omega, cr, ave]."""
+        return assessment.reliability(self.estimate, self.rows.labels)
+
+    @cached_property
+    def htmt(self) -> pd.DataFrame:
+        """Heterotrait-monotrait ratios of the constructs (first group)."""
+        return assessment.htmt(self.estimate)
+
+    @cached_property
+    def fornell_larcker(self) -> pd.DataFrame:
+        """Correlations of the constructs, square root of the AVE on the diagonal (first group)."""
+        return assessment.fornell_larcker(self.estimate)
