@@ -121,6 +121,20 @@ def test_map_keeps_what_is_not_rated():
     assert len(alone) == 3
 
 
+def test_deliverable_with_a_competitor():
+    frame = data(300, 7)
+    res = cx.Drivers("buys", NAMES, family="logit").fit(frame)
+    theirs = frame.assign(b=np.minimum(frame["b"] + 1, 5))
+    report = res.deliverable(20, seed=1, scale=(1, 5), theirs=theirs)
+    assert "a pseudo-R² (McFadden) of 0." in report.paragraph
+    assert "Surely rated below the competitor: b." in report.paragraph
+    page = cx.report.drivers_html(report)
+    assert page.count("Against the competitor") >= 2
+    assert "profile-chart" in page
+    single = cx.Drivers("buys", ["a"]).fit(frame).deliverable(20, seed=1, scale=(1, 5))
+    assert single.paragraph.startswith("a accounts for ")
+
+
 # -- categories with blanks ------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..results import Result
+from .analysis import MEASURE_NAMES
 from .bootstrap import DriverBootstrap
 from .scenario import CAUTION, WhatIf
 
@@ -35,6 +36,8 @@ class DriverReport(Result):
         Ends of the answer scales, as given.
     paragraph : str
         The finding in plain words.
+    profile : DataFrame or None
+        Our ratings against a competitor's, where there is one.
     """
 
     bootstrap: DriverBootstrap
@@ -44,6 +47,7 @@ class DriverReport(Result):
     step: float
     scale: Any
     paragraph: str
+    profile: pd.DataFrame | None = None
 
     @property
     def point(self) -> DriverResult:
@@ -78,12 +82,16 @@ class DriverReport(Result):
         }
         if len(self.map):
             out["Importance and performance"] = self.map
+        if self.profile is not None:
+            out["Against the competitor"] = self.profile
         if self.what_if is not None:
             out[f"What if each rose by {self.step:g}"] = self.what_if.effects
         return out
 
 
-def deliverable(result: DriverResult, n: int, seed: int | None, step: float, scale: Any, cut: str) -> DriverReport:
+def deliverable(
+    result: DriverResult, n: int, seed: int | None, step: float, scale: Any, cut: str, theirs: Any
+) -> DriverReport:
     """Put the pieces together; see :meth:`DriverResult.deliverable`."""
     boot = result.bootstrap(n, seed)
     test = result.random_test(n, seed)
@@ -93,33 +101,41 @@ def deliverable(result: DriverResult, n: int, seed: int | None, step: float, sca
     movable = [a for a, b in result.slopes_by_attribute().items() if not np.isnan(b)]
     if movable:
         what = result.simulate(dict.fromkeys(movable, step), scale=scale)
-    return DriverReport(boot, test, chart, what, step, scale, _paragraph(boot, test, chart, what, step))
+    gaps = None if theirs is None else result.profile(theirs)
+    return DriverReport(boot, test, chart, what, step, scale, _paragraph(boot, test, chart, what, gaps, step), gaps)
 
 
 def _paragraph(
-    boot: DriverBootstrap, test: pd.DataFrame, chart: pd.DataFrame, what: WhatIf | None, step: float
+    boot: DriverBootstrap, test: pd.DataFrame, chart: pd.DataFrame, what: WhatIf | None, gaps: Any, step: float
 ) -> str:
     """The finding in a few sentences."""
     res = boot.point
     frame = boot.importance.sort_values("importance", ascending=False, kind="stable")
     best = frame.iloc[0]
     shares = boot.shares.loc[frame.index[0]]
+    who, ends = (f"The {len(frame)} attributes together", "") if len(frame) > 1 else (str(frame.index[0]), "s")
+    part = res.r_squared - res.r_squared_controls
     out = [
-        f"The {len(frame)} attributes together account for {res.r_squared - res.r_squared_controls:.0%} of what differs between "
-        f"respondents in {res.spec.outcome} ({res.n_obs:,} respondents).",
-        f"{frame.index[0]} counts most, with {best['share']:.0%} of that ({boot.level:.0%} interval {shares['ci_lower']:.0%} to "
-        f"{shares['ci_upper']:.0%})",
+        f"{who} account{ends} for {part:.0%} of what differs between respondents in {res.spec.outcome} ({res.n_obs:,} respondents)."
+        if res.spec.linear
+        else f"{who} reach{'es' * bool(ends)} a pseudo-R² ({MEASURE_NAMES[res.spec.measure]}) of {part:.2f} for {res.spec.outcome} "
+        f"({res.n_obs:,} respondents)."
     ]
     if len(frame) > 1:
         lead = boot.differences.iloc[0]
         sure = "clearly ahead of" if lead["pvalue_adjusted"] < 1 - boot.level else "not clearly ahead of"
-        out[-1] += f", {sure} {frame.index[1]} ({frame['share'].iloc[1]:.0%})"
-    out[-1] += "."
+        out.append(
+            f"{frame.index[0]} counts most, with {best['share']:.0%} of that ({boot.level:.0%} interval "
+            f"{shares['ci_lower']:.0%} to {shares['ci_upper']:.0%}), {sure} {frame.index[1]} ({frame['share'].iloc[1]:.0%})."
+        )
     noise = [str(a) for a in frame.index[~test["significant"].reindex(frame.index).to_numpy(bool)]]
     if noise:
         out.append(f"Not distinguishable from an attribute of pure noise: {', '.join(noise)}.")
     if len(chart) and (first := [str(a) for a in chart.index[chart["quadrant"] == "Concentrate here"]]):
         out.append(f"Important and rated below the cut: {', '.join(first)}.")
+    if gaps is not None:
+        behind = gaps.index[(gaps["gap"] < 0) & (gaps["pvalue_adjusted"] < 1 - boot.level)]
+        out.append(f"Surely rated below the competitor: {', '.join(map(str, behind)) or 'nothing'}.")
     if what is not None:
         gain = what.effects.sort_values("effect", kind="stable").iloc[-1]
         out.append(

@@ -390,7 +390,14 @@ class DriverResult(Analysis):
         return pd.concat(parts, axis=1)
 
     def deliverable(
-        self, n: int = 1000, seed: int | None = 1, *, step: float = 0.5, scale: ix.Scale = None, cut: str = "mean"
+        self,
+        n: int = 1000,
+        seed: int | None = 1,
+        *,
+        step: float = 0.5,
+        scale: ix.Scale = None,
+        cut: str = "mean",
+        theirs: Any = None,
     ) -> DriverReport:
         """Everything an analyst hands over: table, tests, map, what-if and one plain paragraph.
 
@@ -405,6 +412,8 @@ class DriverResult(Analysis):
             As for :meth:`simulate`.
         cut : {"mean", "median", "midpoint"}, default "mean"
             As for :meth:`map`.
+        theirs : Survey or DataFrame, optional
+            A competitor's ratings, as for :meth:`profile`.
 
         Returns
         -------
@@ -413,4 +422,4 @@ class DriverResult(Analysis):
         """
         from .deliverable import deliverable
 
-        return deliverable(self, n, seed, step, scale, cut)
+        return deliverable(self, n, seed, step, scale, cut, theirs)

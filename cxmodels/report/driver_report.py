@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..inference import quantile
 from .blocks import Block, above, facts, figure, inline, markup, paragraph, shown, table
 from .driver_charts import driver_bars, driver_map, what_if_waterfall
+from .metric_charts import profile_chart
 
 if TYPE_CHECKING:
     from ..drivers.deliverable import DriverReport
@@ -62,6 +63,7 @@ def drivers_html(report: DriverReport, *, title: str | None = None, whole: bool 
     sections = [
         ("what-if", "What if", _what_if(report, env, whole, prefix)),
         ("map", "Where to act", _map(report, prefix)),
+        ("profile", "Against the competitor", _profile(report, prefix)),
         ("importance", "Importance in full", _importance(report)),
         ("tests", "How sure", _tests(report)),
         ("method", "Method", _method(report)),
@@ -158,7 +160,7 @@ def _what_if(report: DriverReport, env: Any, whole: bool, prefix: str) -> list[B
             figure(widget),
         ]
     heads = {"attribute": "Attribute", "asked": "Asked", "realised": "Realised", "share_at_end": "Already at the end", "effect": "Change", "se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper"}  # fmt: skip
-    note = f"Each change alone, in points of the outcome, with {what.level:.0%} interval. {CAUTION}"
+    note = f"In points of the outcome, with {what.level:.0%} interval. {CAUTION}"
     return [*blocks, table(_flat(what.effects), heads, "Each change alone", note)]
 
 
@@ -227,6 +229,22 @@ def _map(report: DriverReport, prefix: str) -> list[Block]:
     )
     picture = figure(driver_map(report.map, outcome=res.spec.outcome, id=f"{prefix}map-chart"))
     return [paragraph(text), picture, table(frame, heads, "Quadrants")]
+
+
+def _profile(report: DriverReport, prefix: str) -> list[Block]:
+    if report.profile is None:
+        return []
+    frame = _flat(report.profile)
+    heads = {
+        "attribute": "Attribute", "ours": "Ours", "theirs": "Theirs", "gap": "Gap", "se": "Std. error", "ci_lower": "Lower",
+        "ci_upper": "Upper", "pvalue_adjusted": "p, adjusted", "contribution": "In points of the outcome",
+    }  # fmt: skip
+    text = "Mean ratings of our respondents and of the competitor's, attribute by attribute, and what goes with each gap."
+    return [
+        paragraph(text),
+        figure(profile_chart(report.profile, id=f"{prefix}profile-chart")),
+        table(frame, heads, "Gaps", "The last column is the gap times the coefficient of the attribute."),
+    ]
 
 
 def _importance(report: DriverReport) -> list[Block]:
