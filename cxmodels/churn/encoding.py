@@ -76,6 +76,13 @@ class Column:
         """Number of codes, blank among them."""
         return 1 + (len(self.levels) + self.pooled if self.kind == "category" else len(self.edges) + 1)
 
+    @property
+    def whole(self) -> bool:
+        """Whether a column of numbers holds whole ones."""
+        return bool(
+            float(self.low).is_integer() and float(self.high).is_integer() and (self.edges * 2 % 1 == 0).all()
+        )
+
     def codes(self, values: NDArray[Any]) -> Codes:
         """Codes of read values: bins of numbers; the codes of a category are its values."""
         if self.kind == "category":

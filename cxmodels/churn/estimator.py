@@ -86,7 +86,7 @@ class Churn(ClassifierMixin, BaseEstimator):
     >>> model.chosen_, bool(model.evaluate(data.drop(columns="churn"), data["churn"])["auc"] > 0.8)
     ('linear', True)
     >>> model.reasons(data.head(1), top=1)["reason_1"].item()
-    'Tenure is 1: raises the risk by ... points; of customers ... leave, of all 27 %'
+    'Tenure is 1: raises the risk by ... points; ... % of those from 0 to 1 leave, against ... % of all'
     """
 
     def __init__(
@@ -374,7 +374,8 @@ class Churn(ClassifierMixin, BaseEstimator):
 
         ids = X[ids] if isinstance(ids, str) else _index(X, len(X)) if ids is None else ids
         scored = self.score_frame(X, np.asarray(ids))
-        given = {"p_low": scored["p_low"], "p_high": scored["p_high"], "flags": scored["flags"], **options}
+        named = {"model_id": self.model_id_, "data_hash": self.provenance_["data_hash"][:16]}
+        given = named | {"p_low": scored["p_low"], "p_high": scored["p_high"], "flags": scored["flags"], **options}
         if scored["p_low"].isna().all():
             given["p_low"] = given["p_high"] = None
         worth = X[value] if isinstance(value, str) else value
@@ -424,6 +425,15 @@ class Churn(ClassifierMixin, BaseEstimator):
         from .sql import query
 
         return query(self._scorer_of(), dialect, table, [ids] if isinstance(ids, str) else ids)
+
+    @property
+    def model_id_(self) -> str:
+        """Name of the model: its candidate, and a hash of its data and options."""
+        import hashlib
+
+        options = {k: v for k, v in self.get_params(deep=False).items() if k not in ("n_jobs", "level")}
+        text = f"{self.provenance_['version']} {self.provenance_['data_hash']} {sorted(options.items())!r}"
+        return f"{self.chosen_}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

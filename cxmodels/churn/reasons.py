@@ -92,6 +92,7 @@ def worded(scorer: Scorer, table: Table, top: int) -> list[list[dict[str, Any]]]
             direction = "raises" if added[i, j] > 0 else "lowers"
             size = abs(points[i, j])
             amount = f"{size:.0f} point{'s' * (round(size) != 1)}" if size >= 1 else "less than 1 point"
+            words = peers[j].of(int(codes[j][i]), bool(added[i, j] > 0))
             reasons.append(
                 {
                     "column": features[j].name,
@@ -99,7 +100,7 @@ def worded(scorer: Scorer, table: Table, top: int) -> list[list[dict[str, Any]]]
                     "direction": direction,
                     "log_odds": float(added[i, j]),
                     "points": float(points[i, j]),
-                    "reason": f"{said(features[j], value)}: {direction} the risk by {amount}; {peers[j].of(int(codes[j][i]))}",
+                    "reason": f"{said(features[j], value)}: {direction} the risk by {amount}; {words}",
                 }
             )
         out.append(reasons)
@@ -107,7 +108,7 @@ def worded(scorer: Scorer, table: Table, top: int) -> list[list[dict[str, Any]]]
 
 
 class Peers:
-    """Churn among training customers with a like value of one column, and among all.
+    """Churn among training customers with a like value of one column, against others.
 
     Parameters
     ----------
@@ -122,24 +123,46 @@ class Peers:
     def __init__(self, column: Column, profile: Profile, base: float) -> None:
         self.column, self.profile, self.base = column, profile, base
         share = np.cumsum(profile.rows[1:])
-        few = column.kind == "category" or len(column.edges) < GROUPS
+        self.few = column.kind == "category" or len(column.edges) < GROUPS
         middle = (share - profile.rows[1:] / 2) / max(share[-1] if len(share) else 1.0, 1e-300)
-        band = np.arange(len(share)) if few else np.minimum((GROUPS * middle).astype(int), GROUPS - 1)
+        band = np.arange(len(share)) if self.few else np.minimum((GROUPS * middle).astype(int), GROUPS - 1)
         self.band = np.append(0, band + 1)
 
-    def of(self, code: int) -> str:
-        """The comparison for one code."""
+    def of(self, code: int, raises: bool) -> str:
+        """The comparison for one code: with the level that differs most for a category, with all customers for a number."""
         mine = self.band == self.band[code]
         rows, left = self.profile.rows[mine].sum(), self.profile.left[mine].sum()
         if not rows:
-            return f"no customer in training was like that, of all {_percent(self.base)} leave"
-        who = "customers like that"
-        if code and self.column.kind == "number" and len(self.column.edges) and mine.sum() > 1:
-            codes = np.flatnonzero(mine)
-            low = self.column.low if codes[0] == 1 else self.column.edges[codes[0] - 2]
-            high = self.column.high if codes[-1] > len(self.column.edges) else self.column.edges[codes[-1] - 1]
-            who = f"customers between {low:.4g} and {high:.4g}"
-        return f"of {who} {_percent(left / rows)} leave, of all {_percent(self.base)}"
+            return f"no customer in training was like that; {_percent(self.base)} of all leave"
+        rate = left / rows
+        return f"{_percent(rate)} of {self._who(mine, code)} leave, against {self._against(code, rate, raises)}"
+
+    def _who(self, mine: NDArray[np.bool_], code: int) -> str:
+        """Those with a like value."""
+        if not code or self.few or mine.sum() < 2:
+            return "such customers"
+        codes, column = np.flatnonzero(mine), self.column
+        low = column.low if codes[0] == 1 else column.edges[codes[0] - 2]
+        high = column.high if codes[-1] > len(column.edges) else column.edges[codes[-1] - 1]
+        if column.whole:
+            low, high = np.ceil(low), np.floor(high)
+        return f"those from {low:.4g} to {high:.4g}"
+
+    def _against(self, code: int, rate: float, raises: bool) -> str:
+        """Whom they are compared with."""
+        everyone = f"{_percent(self.base)} of all"
+        if self.column.kind != "category":
+            return everyone
+        rows, left = self.profile.rows.copy(), self.profile.left
+        rows[code] = 0
+        common = rows >= 0.01 * self.profile.rows.sum()
+        if not common.any():
+            return everyone
+        rates = np.where(common, left / np.maximum(rows, 1e-300), np.inf if raises else -np.inf)
+        other = int(rates.argmin() if raises else rates.argmax())
+        if (rates[other] < rate) != raises:
+            return everyone
+        return f"{_percent(float(rates[other]))} of those with {self.column.label(other)}"
 
 
 def shown(column: Column, value: Any) -> str:
