@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # a test of these against 0 answers no question: read their intervals, against .85 or .90 for HTMT
 UNTESTED = ("r_squared", "reliability", "htmt", "fornell_larcker", "vif", "item_vif", "f_squared")
 
+_CELLS = 12_000_000  # numbers of moment matrices held at a time
+
 
 @dataclass(frozen=True, eq=False)
 class PLSStatistic:
@@ -51,6 +53,15 @@ class PLSStatistic:
         values : ndarray of shape (b, k)
         notes : dict of ndarray of shape (b,)
         """
+        size = self.moments.p  # products of items make wide tables, of which few matrices fit into memory
+        step = max(1, int(_CELLS / size**2))
+        if len(counts) <= step:
+            return self._numbers(counts)
+        parts = [self._numbers(counts[i : i + step]) for i in range(0, len(counts), step)]
+        notes = {key: np.concatenate([part[1][key] for part in parts]) for key in parts[0][1]}
+        return np.concatenate([part[0] for part in parts]), notes
+
+    def _numbers(self, counts: Array) -> tuple[Array, dict[str, Any]]:
         _, _, est, bad, notes = self.estimates(counts)
         values = self.layout.flatten(est)
         values[bad] = np.nan

@@ -77,6 +77,19 @@ def goodness_of_fit(result: PLSResult) -> float:
     return float(np.sqrt(communality * np.nanmean(result.estimate.r2[0])))
 
 
+def cronbach(result: PLSResult, standardized: bool) -> pd.Series:
+    """Alpha of every block; see :meth:`PLSResult.alpha`."""
+    out = {}
+    for name, block, _ in result.spec.plan.own_blocks():
+        s = result.raw_cov[np.ix_(block, block)]
+        if standardized:
+            sd = np.sqrt(np.diagonal(s))
+            s = s / np.outer(sd, sd)
+        k = len(block)
+        out[name] = k / (k - 1) * (1 - np.trace(s) / s.sum()) if k > 1 else 1.0
+    return pd.Series(out, name="alpha").rename_axis("construct")
+
+
 def gsca_fit(result: PLSResult) -> pd.Series:
     """Explained share of the variance of items and constructs together; see :attr:`PLSResult.gsca_fit`."""
     design, est = result.layout.design, result.estimate

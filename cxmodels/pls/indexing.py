@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings as _warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from .. import index as ix
 from ..errors import ImproperSolutionWarning, SpecError, near
+from ..inference import choose
 from .kernel import Array, total_effects
 
 
@@ -96,7 +97,14 @@ class Indexing:
         out["direct"], out["indirect"], out["total"] = direct[at], (total - direct)[at], total[at]
         return out
 
-    def ipma(self: Any, target: str, scale: ix.Scale = None, *, items: bool = False) -> pd.DataFrame:
+    def ipma(
+        self: Any,
+        target: str,
+        scale: ix.Scale = None,
+        *,
+        items: bool = False,
+        weights: Literal["unstandardized", "standardized"] = "unstandardized",
+    ) -> pd.DataFrame:
         """Importance and performance for one target (Ringle and Sarstedt 2016).
 
         Parameters
@@ -107,13 +115,15 @@ class Indexing:
             As for :meth:`index_scores`.
         items : bool, default False
             Give the items of the drivers in place of the drivers.
+        weights : {"unstandardized", "standardized"}, default "unstandardized"
+            Which weights average the raw items. Unstandardised ones go with unstandardised answers (Fornell et al. 1996;
+            cSEM); some programs (seminrExtras) take those of standardised items, which shifts the first decimal.
 
         Returns
         -------
         DataFrame
             Index construct (or construct and item), columns importance (unstandardised total effect on the
-            target's 0-100 score) and performance (0-100 index). Unstandardised weights average the items; some
-            programs use standardised ones and differ in the first decimal.
+            target's 0-100 score) and performance (0-100 index).
 
         Raises
         ------
@@ -126,10 +136,12 @@ class Indexing:
         reach = total_effects(self.linear_arrows, self.layout.design.depth)[names.index(target)] > 0
         if not reach.any():
             raise SpecError(f"Nothing leads to '{target}'; choose a construct that has predictors.")
+        choose("weights", weights, ("unstandardized", "standardized"))
         lo, hi = self._scale(scale)
-        _, total = self._impacts(scale)
-        importance = total[names.index(target)]
         v = self._normalized()
+        if weights == "standardized":
+            v = ix.normalized_weights(self.raw_weights * np.sqrt(np.diagonal(self.raw_cov))[:, None])
+        importance = self._impacts(scale, v)[1][names.index(target)]
         if not items:
             columns = {"importance": importance, "performance": ix.index(self.means, v, lo, hi)}
             frame = pd.DataFrame(columns, index=pd.Index(names, name="construct"))
@@ -167,10 +179,10 @@ class Indexing:
         ix.check_inside(self.x, self.item_names, lo, hi)
         return lo, hi
 
-    def _impacts(self: Any, scale: ix.Scale) -> tuple[Array, Array]:
+    def _impacts(self: Any, scale: ix.Scale, v: Array | None = None) -> tuple[Array, Array]:
         """Direct and total unstandardised effects, [outcome, predictor]."""
         lo, hi = self._scale(scale)
-        sd = ix.index_sd(self.raw_cov, ix.normalized_weights(self.raw_weights), lo, hi)
+        sd = ix.index_sd(self.raw_cov, ix.normalized_weights(self.raw_weights) if v is None else v, lo, hi)
         j = len(self.linear)
         direct = ix.unstandardized_paths(self.estimate.paths[0, :j, :j], sd)
         return direct, total_effects(direct, self.layout.design.depth)

@@ -23,8 +23,9 @@ class Assessment:
     def model_fit(self) -> pd.DataFrame:
         """Distances of observed and implied correlations, [srmr, d_uls, d_g, d_ml] by measurement and structure.
 
-        Measurement: Mode A constructs as composites (what PLS estimates; cSEM's) and as common factors (what many
-        programs report); under PLSc as estimated. Structure: saturated, or as the paths imply.
+        Measurement: Mode A constructs as composites (what PLS estimates; cSEM's) and as common factors (what SmartPLS and
+        many programs report); under PLSc as estimated. Structure: saturated, or as the paths imply. Journals ask for
+        the SRMR of the saturated and of the estimated model; say which measurement it supposes.
         """
         from .fit import fit_measures
 
@@ -82,6 +83,24 @@ class Assessment:
         from .fit import exact_fit
 
         return exact_fit(self, n, seed, measurement, saturated, level, strata, clusters, n_jobs)  # type: ignore[arg-type]
+
+    def alpha(self, *, standardized: bool = True) -> pd.Series:
+        """Cronbach's alpha by construct that items measure; 1 for single items.
+
+        Parameters
+        ----------
+        standardized : bool, default True
+            From correlations, as ``reliability`` has it and seminr and SmartPLS report. False takes covariances, the
+            reliability of the plain sum of the raw answers (Cronbach 1951).
+
+        Returns
+        -------
+        Series
+            k / (k - 1) (1 - sum of the variances / variance of the sum).
+        """
+        from .criteria import cronbach
+
+        return cronbach(self, standardized)  # type: ignore[arg-type]
 
     @cached_property
     def criteria(self) -> pd.DataFrame:
