@@ -14,6 +14,7 @@ from .matrices import gather, move
 from .objective import weigh
 from .robust_tests import mean_var_adjusted, satorra_bentler, scaled_shifted, u_gamma_traces
 from .samples import Sample
+from .twolevel import TwoLevelEstimate
 
 Array = NDArray[Any]
 
@@ -62,7 +63,7 @@ def information(e: Estimate, kind: str | None = None) -> Array:
     if kind == "observed":
         return e.objective.hessian(e.x) / 2
     if kind == "first.order":
-        return _meat(e, case_scores(e))
+        return first_order(e)
     if isinstance(e.objective, Incomplete):
         return e.objective.expected(e.x)
     if e.plan.kind in ("ML", "GLS"):
@@ -97,7 +98,7 @@ def covariance(e: Estimate) -> Array:
     inverse = bread(e)
     n = e.multiplier
     if e.plan.se == "robust.huber.white":
-        return inverse @ _meat(e, case_scores(e)) @ inverse / n
+        return inverse @ first_order(e) @ inverse / n
     if e.plan.se == "robust.sem":
         middle = np.zeros_like(inverse)
         for share, gamma, weight, jacobian in zip(*sandwich_parts(e), strict=True):
@@ -164,9 +165,11 @@ def case_totals(scores: Array, sample: Sample) -> Array:
     return scores if sample.units is None else sample.units.totals(scores)
 
 
-def _meat(e: Estimate, scores: list[Array]) -> Array:
+def first_order(e: Estimate) -> Array:
     """First-order information: cross-products of weighted scores over n."""
-    parts = [case_totals(part, sample) for part, sample in zip(scores, e.data.samples, strict=True)]
+    if isinstance(e, TwoLevelEstimate):
+        return e.meat()
+    parts = [case_totals(part, sample) for part, sample in zip(case_scores(e), e.data.samples, strict=True)]
     if e.data.shared:
         parts = [np.sum(parts, axis=0)]
     return np.sum([part.T @ part for part in parts], axis=0) / e.data.n
@@ -199,7 +202,7 @@ def _yuan_bentler(e: Estimate) -> Scaled:
     """Mplus's variant of Yuan and Bentler (2000): the difference of the traces of the two log-likelihoods."""
     h1 = _saturated_trace(e)
     inverse = bread(e)
-    h0 = float((inverse * _meat(e, case_scores(e))).sum())
+    h0 = float((inverse * first_order(e)).sum())
     npar1, free = e.moments, int((e.table.index >= 0).sum())
     factor = abs(h1 - h0) / e.df if e.df else np.nan
     chisq = e.chisq / factor if e.df else np.nan
@@ -210,6 +213,9 @@ def _saturated_trace(e: Estimate) -> float:
     """Trace of the first-order information times the inverse second-order one of the unrestricted moments."""
     if isinstance(e.objective, Incomplete):
         return _incomplete_trace(e)
+    if isinstance(e, TwoLevelEstimate):
+        top = e.full if e.full is not None else e
+        return float((invert(information(top), None) * first_order(top)).sum())
     total = 0.0
     means = e.table.options.means
     for number, sample in enumerate(e.data.samples):

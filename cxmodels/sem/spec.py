@@ -157,6 +157,7 @@ class SEM(Planning):
         weights: Any = None,
         cluster: str | None = None,
         strata: str | None = None,
+        cluster_weights: Any = None,
         engine: Literal["cxmodels", "semopy"] = "cxmodels",
     ) -> SEMResult:
         """Estimate the model.
@@ -183,6 +184,9 @@ class SEM(Planning):
         strata : str, optional
             Column of the strata that rows, or clusters, were drawn from. Standard errors and test are then those of
             the design (linearised, with replacement): scores added up in clusters, about the mean of their stratum.
+        cluster_weights : str or array-like of shape (n,), optional
+            With ``level:`` blocks, weights of the clusters. Those of the rows, `weights`, then count relative to the
+            others of their cluster only, and without `cluster_weights` must not differ within clusters.
         engine : {"cxmodels", "semopy"}, default "cxmodels"
             semopy estimates with its own optimiser, to cross-check; all else is computed here.
 
@@ -209,11 +213,14 @@ class SEM(Planning):
         if latent_products(self._model) and any(kind == "level" for block in model.blocks for kind, _ in block):
             raise SpecError("Interactions of constructs are not offered with level: blocks.")
         if any(kind == "level" for block in model.blocks for kind, _ in block):
-            from .twolevel import fit_two_level
+            from .twolevel_fit import fit_two_level
 
             return fit_two_level(
-                self, data, group=group, missing=missing, weights=weights, cluster=cluster, strata=strata
-            )
+                self, data, group=group, equal=equal, partial=partial, missing=missing, weights=weights,
+                cluster=cluster, cluster_weights=cluster_weights, strata=strata,
+            )  # fmt: skip
+        if cluster_weights is not None:
+            raise SpecError("cluster_weights= are for models with level: blocks; weights= has those of the rows.")
         if latent_products(self._model):
             if engine != "cxmodels" or self._ordered:
                 what = "by the semopy engine" if engine != "cxmodels" else "with ordinal items"

@@ -343,12 +343,12 @@ def _equate(entries: list[Entry], roles: Sequence[Roles], o: Options) -> None:
         )
     levels = len(roles) // len(o.groups)
     first = {
-        e.key: e for e in entries
+        (e.key, e.level): e for e in entries
         if e.group == 0 and _kind(e, roles[e.level]) in o.equal and e.lhs + e.op + e.rhs not in partial
     }  # fmt: skip
     for number, e in enumerate(entries):
         kind = _kind(e, roles[e.group * levels + e.level])
-        model = first.get(e.key)
+        model = first.get((e.key, e.level))
         if model is not None and kind in o.equal and model.free and e.free:
             if e.group == 0:
                 e.label = e.label or f".p{number + 1}."
@@ -358,7 +358,7 @@ def _equate(entries: list[Entry], roles: Sequence[Roles], o: Options) -> None:
             continue
         shifts = ("intercepts" in o.equal or "thresholds" in o.equal) and "means" not in o.equal
         if (
-            (kind == "means" and shifts and not o.growth)
+            (kind == "means" and shifts and not o.growth and e.level == levels - 1)
             or (kind == "lv.variances" and o.std_lv and "loadings" in o.equal and "lv.variances" not in o.equal)
             or (
                 "thresholds" in o.equal

@@ -1,217 +1,177 @@
-"""Two-level models: respondents within clusters, a model for each level, maximum likelihood.
+"""The likelihood of two-level models: respondents within clusters, a model for each level.
 
 With cluster means m and deviations from them, a cluster of n rows has the likelihood of n - 1 deviations with
 covariance W and of (m, z) with covariance B + W / n, z being what is measured on clusters only. Clusters of one size
 share their covariance, so a likelihood costs one matrix per size (Muthén 1994, Sociological Methods & Research 22).
+Weights make it a pseudo-likelihood: those of clusters multiply their terms, those of rows enter means and scatter
+(Asparouhov 2006, Communications in Statistics: Theory and Methods 35).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError, SpecError
-from .constraints import minimise_under
-from .diagnose import check_identified, diagnose
-from .estimate import Data, Estimate, independence
-from .matrices import Block, Moved, State, compile_block, curvature, move, state
+from .clusters import Clusters
+from .estimate import Estimate
+from .matrices import Block, Moved, State, curvature, move, state
 from .objective import Derivatives, expand
-from .optimise import Minimum
-from .plan import Plan
-from .samples import Sample
-from .start import start_values
-from .table import Entry, Table, _number, build_table
-
-if TYPE_CHECKING:
-    from .result import SEMResult
-    from .spec import SEM
+from .table import Table
 
 Array = NDArray[Any]
 
-__all__ = ["Clusters", "TwoLevel", "TwoLevelEstimate", "fit_two_level"]
+__all__ = ["LOG_2PI", "TwoLevel", "TwoLevelEstimate"]
 
-_LOG_2PI = float(np.log(2 * np.pi))
+LOG_2PI = float(np.log(2 * np.pi))
 
 
-class Size(NamedTuple):
-    """Clusters with the same number of rows: how many, and the moments of their means (divisor m)."""
+class _Part(NamedTuple):
+    """Deviations, or cluster means of one size: -2 loglik, how many, V, the weights of the gradient, and V d."""
 
-    n: int
-    m: int
-    mean: Array
-    cov: Array
+    value: float
+    many: float
+    v: Array
+    w: Array
+    e: Array
+
+
+class _Vectors(NamedTuple):
+    """Left and right vectors of the covariances and derivatives of the means, both levels side by side."""
+
+    left: Array
+    right: Array
+    level: Array
 
 
 @dataclass(frozen=True, eq=False)
-class Clusters:
-    """What the likelihood needs of the rows.
+class _Group:
+    """Both levels of one group."""
 
-    Attributes
-    ----------
-    rows, count : int
-        Rows and clusters.
-    within : ndarray of shape (p, p)
-        Pooled covariance of deviations from cluster means, divisor rows - count.
-    sizes : tuple of Size
-    inner, outer : ndarray of int
-        Places of the variables of each level among all variables.
-    """
+    clusters: Clusters
+    inner: Block
+    outer: Block
 
-    rows: int
-    count: int
-    within: Array
-    sizes: tuple[Size, ...]
-    inner: NDArray[np.intp]
-    outer: NDArray[np.intp]
-    total: int
+    @cached_property
+    def select(self) -> Array:
+        """From the cells of both levels to the distinct free parameters."""
+        return np.vstack([self.inner.select, self.outer.select])
 
-    @classmethod
-    def of(
-        cls, x: Array, names: Sequence[str], codes: NDArray[np.intp], inner: Sequence[str], outer: Sequence[str]
-    ) -> Clusters:
-        """Summarise rows; variables of the second level alone must not vary within clusters."""
-        place = {n: i for i, n in enumerate(names)}
-        count = int(codes.max()) + 1
-        n = np.bincount(codes)
-        means = np.stack([np.bincount(codes, x[:, j]) / n for j in range(x.shape[1])], axis=1)
-        deviations = x - means[codes]
-        for name in outer:
-            if (
-                name not in inner
-                and np.abs(deviations[:, place[name]]).max() > 1e-8 * np.abs(x[:, place[name]]).max()
-            ):
-                raise DataError(f"'{name}' is a variable of level 2, but differs within clusters.")
-        at = [place[name] for name in inner]
-        within = deviations[:, at].T @ deviations[:, at] / (len(x) - count)
-        sizes = []
-        for size in np.unique(n):
-            part = means[n == size]
-            centred = part - part.mean(axis=0)
-            sizes.append(Size(int(size), len(part), part.mean(axis=0), centred.T @ centred / len(part)))
-        return cls(
-            len(x), count, within, tuple(sizes), np.array(at), np.array([place[name] for name in outer]), x.shape[1]
-        )
-
-
-class TwoLevel:
-    """-2 (loglik - top) / rows of a two-level model."""
-
-    def __init__(self, table: Table, blocks: Sequence[Block], clusters: Clusters, base: Array, top: float) -> None:
-        self.table, self.blocks, self.clusters, self.base, self.top = table, blocks, clusters, base, top
-        self.select = np.vstack([b.select for b in blocks])
-
-    def value(self, x: Array) -> float:
-        """Return the discrepancy, infinite where the model has no moments."""
-        states = self._states(x)
-        total = 0.0
-        for part in self._parts(states):
-            if part is None:
-                return np.inf
-            total += part[0]
-        return (total + 2 * self.top) / self.clusters.rows
-
-    def _states(self, x: Array) -> list[State]:
-        values = expand(self.table, self.base, x)
-        return [state(b, values) for b in self.blocks]
+    def states(self, values: Array) -> tuple[State, State]:
+        """Moments of both levels."""
+        return state(self.inner, values), state(self.outer, values)
 
     def _moments(self, states: Sequence[State], n: float) -> tuple[Array, Array]:
         """Mean and covariance of all variables averaged over n rows of a cluster."""
         c = self.clusters
-        inner, outer = states
-        pw, pb = self.blocks[0].p, self.blocks[1].p
-        mean, cov = np.zeros(c.total), np.zeros((c.total, c.total))
-        mean[c.inner] += inner.mean[:pw]
-        mean[c.outer] += outer.mean[:pb]
-        cov[np.ix_(c.inner, c.inner)] += inner.cov[:pw, :pw] / n
-        cov[np.ix_(c.outer, c.outer)] += outer.cov[:pb, :pb]
+        pw, pb, total = self.inner.p, self.outer.p, c.means.shape[1]
+        mean, cov = np.zeros(total), np.zeros((total, total))
+        mean[c.inner] += states[0].mean[:pw]
+        mean[c.outer] += states[1].mean[:pb]
+        cov[np.ix_(c.inner, c.inner)] += states[0].cov[:pw, :pw] / n
+        cov[np.ix_(c.outer, c.outer)] += states[1].cov[:pb, :pb]
         return mean, cov
 
-    def _parts(self, states: Sequence[State]):  # type: ignore[no-untyped-def]
-        """-2 loglik, count, V, W and V d of the deviations, then of the means of each size."""
-        c, pw = self.clusters, self.blocks[0].p
-        yield _normal(np.zeros(pw), c.within, np.zeros(pw), states[0].cov[:pw, :pw], c.rows - c.count, 0.0)
+    def parts(self, states: Sequence[State]) -> Iterator[_Part | None]:
+        """The deviations, then the means of each size; None where a level has no moments."""
+        c, pw = self.clusters, self.inner.p
+        nothing = np.zeros(pw)
+        yield _normal(nothing, c.within, nothing, states[0].cov[:pw, :pw], c.free, 0.0)
         for size in c.sizes:
             mean, cov = self._moments(states, size.n)
             yield _normal(size.mean, size.cov, mean, cov, size.m, pw * np.log(size.n))
 
-    def _vectors(self, moved: Sequence[Moved], n: float | None) -> tuple[Array, Array, Array]:
-        """Left and right vectors of the covariances and derivatives of the means, of both levels side by side."""
+    def vectors(self, moved: Sequence[Moved]) -> Iterator[_Vectors]:
+        """In the order of :meth:`parts`."""
+        yield self._vectors(moved, None)
+        for size in self.clusters.sizes:
+            yield self._vectors(moved, size.n)
+
+    def _vectors(self, moved: Sequence[Moved], n: float | None) -> _Vectors:
         c = self.clusters
-        (inner, outer), (first, second) = self.blocks, moved
-        k = len(inner.rows) + len(outer.rows)
+        inner, outer, (first, second) = self.inner, self.outer, moved
         cut = len(inner.rows)
+        k = cut + len(outer.rows)
         if n is None:
             left, right = np.zeros((inner.p, k)), np.zeros((inner.p, k))
             left[:, :cut], right[:, :cut] = first.left[: inner.p], first.right[: inner.p]
-            return left, right, np.zeros((inner.p, k))
-        left, right, level = (np.zeros((c.total, k)) for _ in range(3))
-        left[c.inner, :cut], right[c.inner, :cut] = (
-            first.left[: inner.p] / np.sqrt(n),
-            first.right[: inner.p] / np.sqrt(n),
-        )
+            return _Vectors(left, right, np.zeros((inner.p, k)))
+        left, right, level = (np.zeros((c.means.shape[1], k)) for _ in range(3))
+        root = np.sqrt(n)
+        left[c.inner, :cut], right[c.inner, :cut] = first.left[: inner.p] / root, first.right[: inner.p] / root
         left[c.outer, cut:], right[c.outer, cut:] = second.left[: outer.p], second.right[: outer.p]
         level[c.inner, :cut] = first.left[: inner.p] * first.shift
         level[c.outer, cut:] = second.left[: outer.p] * second.shift
-        return left, right, level
+        return _Vectors(left, right, level)
 
-    def derivatives(self, x: Array) -> Derivatives | None:
-        """Return value, gradient and expected information."""
-        states = self._states(x)
-        moved = [move(b, s) for b, s in zip(self.blocks, states, strict=True)]
+    def derivatives(self, values: Array) -> tuple[float, Array, Array] | None:
+        """-2 loglik, its gradient and expected second derivatives by the distinct free parameters."""
+        states = self.states(values)
+        moved = [move(b, s) for b, s in zip((self.inner, self.outer), states, strict=True)]
         k = len(self.select)
         value, gradient, scoring = 0.0, np.zeros(k), np.zeros((k, k))
-        for part, size in zip(self._parts(states), (None, *self.clusters.sizes), strict=True):
+        for part, (left, right, level) in zip(self.parts(states), self.vectors(moved), strict=True):
             if part is None:
                 return None
-            found, count, v, w, e = part
-            left, right, level = self._vectors(moved, None if size is None else size.n)
-            vl, cross = v @ left, (v @ left).T @ right
-            value += found
-            gradient += count * (2 * (left * (w @ right)).sum(axis=0) - 2 * e @ level)
-            scoring += 2 * count * ((left.T @ vl) * (right.T @ v @ right) + cross * cross.T + level.T @ v @ level)
-        n = self.clusters.rows
-        s = self.select
-        return Derivatives((value + 2 * self.top) / n, gradient @ s / n, s.T @ scoring @ s / n)
+            vl = part.v @ left
+            cross = vl.T @ right
+            value += part.value
+            gradient += part.many * (2 * (left * (part.w @ right)).sum(axis=0) - 2 * part.e @ level)
+            bend = (left.T @ vl) * (right.T @ part.v @ right) + cross * cross.T + level.T @ part.v @ level
+            scoring += 2 * part.many * bend
+        return value, gradient @ self.select, self.select.T @ scoring @ self.select
 
-    def hessian(self, x: Array) -> Array:
-        """Return the exact second derivatives."""
-        states = self._states(x)
-        moved = [move(b, s) for b, s in zip(self.blocks, states, strict=True)]
-        c = self.clusters
-        k = len(self.select)
+    def hessian(self, values: Array) -> Array | None:
+        """Second derivatives of -2 loglik by the distinct free parameters."""
+        states = self.states(values)
+        moved = [move(b, s) for b, s in zip((self.inner, self.outer), states, strict=True)]
+        c, k = self.clusters, len(self.select)
         out = np.zeros((k, k))
-        pw, pb = self.blocks[0].p, self.blocks[1].p
-        bend = [np.zeros((pw, pw)), np.zeros((pb, pb))]
-        tilt = [np.zeros(pw), np.zeros(pb)]
-        for part, size in zip(self._parts(states), (None, *c.sizes), strict=True):
+        bend = [np.zeros((b.p, b.p)) for b in (self.inner, self.outer)]
+        tilt = [np.zeros(b.p) for b in (self.inner, self.outer)]
+        for part, vectors, size in zip(self.parts(states), self.vectors(moved), (None, *c.sizes), strict=True):
             if part is None:
-                return np.full((x.size, x.size), np.nan)
-            _, count, v, w, e = part
-            left, right, level = self._vectors(moved, None if size is None else size.n)
-            out += count * _quadratic(left, right, level, v, w, e)
+                return None
+            out += part.many * _quadratic(*vectors, part.v, part.w, part.e)
             if size is None:
-                bend[0] += count * w
+                bend[0] += part.many * part.w
                 continue
-            bend[0] += count / size.n * w[np.ix_(c.inner, c.inner)]
-            bend[1] += count * w[np.ix_(c.outer, c.outer)]
-            tilt[0] -= 2 * count * e[c.inner]
-            tilt[1] -= 2 * count * e[c.outer]
-        cut = len(self.blocks[0].rows)
-        out[:cut, :cut] += curvature(self.blocks[0], states[0], moved[0], bend[0], tilt[0])
-        out[cut:, cut:] += curvature(self.blocks[1], states[1], moved[1], bend[1], tilt[1])
-        return self.select.T @ out @ self.select / c.rows
+            bend[0] += part.many / size.n * part.w[np.ix_(c.inner, c.inner)]
+            bend[1] += part.many * part.w[np.ix_(c.outer, c.outer)]
+            tilt[0] -= 2 * part.many * part.e[c.inner]
+            tilt[1] -= 2 * part.many * part.e[c.outer]
+        cut = len(self.inner.rows)
+        out[:cut, :cut] += curvature(self.inner, states[0], moved[0], bend[0], tilt[0])
+        out[cut:, cut:] += curvature(self.outer, states[1], moved[1], bend[1], tilt[1])
+        return self.select.T @ out @ self.select
+
+    def scores(self, values: Array) -> Array:
+        """Gradient of the log-likelihood of every cluster, weights included, (clusters, q)."""
+        states = self.states(values)
+        moved = [move(b, s) for b, s in zip((self.inner, self.outer), states, strict=True)]
+        c = self.clusters
+        out = np.zeros((c.count, len(self.select)))
+        for part, (left, right, level), size in zip(
+            self.parts(states), self.vectors(moved), (None, *c.sizes), strict=True
+        ):
+            assert part is not None  # the estimates have moments
+            vl, vr = part.v @ left, part.v @ right
+            constant = (left * vr).sum(axis=0)
+            if size is None:
+                out += np.einsum("pk,jpq,qk->jk", vl, c.scatter, vr, optimize=True) - (c.n - 1.0)[:, None] * constant
+                continue
+            mine = c.n == size.n
+            mean, _ = self._moments(states, size.n)
+            d = c.means[mine] - mean
+            out[mine] += (d @ vl) * (d @ vr) - constant + d @ part.v @ level
+        return (out * c.weight[:, None]) @ self.select
 
 
-def _normal(
-    m: Array, s: Array, mean: Array, cov: Array, count: int, extra: float
-) -> tuple[float, int, Array, Array, Array] | None:
+def _normal(m: Array, s: Array, mean: Array, cov: Array, count: float, extra: float) -> _Part | None:
     """-2 loglik of `count` vectors with moments (m, s), and what its derivatives need."""
     sign, logdet = np.linalg.slogdet(cov)
     if sign <= 0 or np.linalg.eigvalsh(cov)[0] <= 0:
@@ -220,8 +180,8 @@ def _normal(
     d = m - mean
     e = v @ d
     vs = v @ s
-    value = count * (len(m) * _LOG_2PI + logdet + float(np.trace(vs)) + float(d @ e) + extra)
-    return value, count, v, v - vs @ v - np.outer(e, e), e
+    value = count * (len(m) * LOG_2PI + logdet + float(np.trace(vs)) + float(d @ e) + extra)
+    return _Part(value, count, v, v - vs @ v - np.outer(e, e), e)
 
 
 def _quadratic(left: Array, right: Array, level: Array, v: Array, w: Array, e: Array) -> Array:
@@ -236,204 +196,112 @@ def _quadratic(left: Array, right: Array, level: Array, v: Array, w: Array, e: A
     return out + 2 * level.T @ v @ level + 2 * (mixed + mixed.T)
 
 
+class TwoLevel:
+    """-2 (loglik - top) / rows of a two-level model.
+
+    Parameters
+    ----------
+    table : Table
+    blocks : sequence of Block
+        Both levels of every group.
+    clusters : sequence of Clusters
+        One for each group.
+    base : ndarray of shape (entries,)
+        Fixed values.
+    top : float
+        Log-likelihood at which the discrepancy is zero.
+    """
+
+    def __init__(
+        self, table: Table, blocks: Sequence[Block], clusters: Sequence[Clusters], base: Array, top: float
+    ) -> None:
+        self.table, self.clusters, self.base, self.top = table, tuple(clusters), base, top
+        self.groups = tuple(_Group(c, blocks[2 * g], blocks[2 * g + 1]) for g, c in enumerate(clusters))
+        self.rows = sum(c.rows for c in clusters)
+
+    def value(self, x: Array) -> float:
+        """Return the discrepancy, infinite where the model has no moments."""
+        values = expand(self.table, self.base, x)
+        total = 2 * self.top
+        for group in self.groups:
+            for part in group.parts(group.states(values)):
+                if part is None:
+                    return np.inf
+                total += part.value
+        return total / self.rows
+
+    def derivatives(self, x: Array) -> Derivatives | None:
+        """Return value, gradient and expected information."""
+        values = expand(self.table, self.base, x)
+        value, gradient, scoring = 2 * self.top, np.zeros(len(x)), np.zeros((len(x), len(x)))
+        for group in self.groups:
+            found = group.derivatives(values)
+            if found is None:
+                return None
+            value += found[0]
+            gradient += found[1]
+            scoring += found[2]
+        return Derivatives(value / self.rows, gradient / self.rows, scoring / self.rows)
+
+    def hessian(self, x: Array) -> Array:
+        """Return the exact second derivatives."""
+        values = expand(self.table, self.base, x)
+        out = np.zeros((len(x), len(x)))
+        for group in self.groups:
+            found = group.hessian(values)
+            if found is None:
+                return np.full_like(out, np.nan)
+            out += found
+        return out / self.rows
+
+    def scores(self, x: Array) -> list[Array]:
+        """Return the gradient of the log-likelihood of every cluster by group, (clusters, q), weights included."""
+        values = expand(self.table, self.base, x)
+        return [group.scores(values) for group in self.groups]
+
+
 @dataclass(frozen=True, eq=False)
 class TwoLevelEstimate(Estimate):
-    """A fitted two-level table."""
+    """A fitted two-level table.
 
-    top: float = 0.0
+    Attributes
+    ----------
+    full : Estimate or None
+        The unrestricted model.
+    exogenous : float
+        Log-likelihood of the fixed predictors.
+    """
+
+    full: TwoLevelEstimate | None = None
     exogenous: float = 0.0
+
+    @property
+    def top(self) -> float:
+        """Log-likelihood of the unrestricted model."""
+        return self.objective.top  # type: ignore[attr-defined]
 
     @cached_property
     def multiplier(self) -> float:
         """Rows."""
-        return float(self.objective.clusters.rows)  # type: ignore[attr-defined]
+        return float(self.objective.rows)  # type: ignore[attr-defined]
 
     @cached_property
     def moments(self) -> int:
-        """Covariances of both levels and means, less those of fixed predictors."""
-        inner, outer = self.table.roles
-        names = set(inner.observed) | set(outer.observed)
-        pairs = sum(len(r.observed) * (len(r.observed) + 1) // 2 for r in self.table.roles)
-        return pairs + len(names) - sum(x.exo for x in self.table.entries)
+        """Covariances of both levels and means of every group, less those of fixed predictors."""
+        total = -sum(x.exo for x in self.table.entries)
+        for inner, outer in zip(self.table.roles[::2], self.table.roles[1::2], strict=True):
+            total += len(set(inner.observed) | set(outer.observed))
+            total += sum(len(r.observed) * (len(r.observed) + 1) // 2 for r in (inner, outer))
+        return total
 
+    def meat(self) -> Array:
+        """First-order information of the clusters: cross-products of their scores over the rows.
 
-def fit_two_level(
-    spec: SEM, data: Any, *, group: str | None, missing: str, weights: Any, cluster: str | None,
-    strata: str | None = None,
-) -> SEMResult:
-    """Fit a model with ``level:`` blocks.
-
-    Raises
-    ------
-    SpecError
-        For what two-level models are not offered with.
-    DataError
-        If clusters are too few, or level-2 variables vary within clusters.
-    """
-    import warnings
-
-    from ..survey import as_survey
-    from .prepare import take_rows
-    from .result import SEMResult
-
-    if cluster is None:
-        raise SpecError("A model with level: blocks needs cluster=, the column that names the level-2 unit.")
-    if group is not None or missing != "listwise" or weights is not None or spec.ordered:
-        raise SpecError("Two-level models are fitted to complete numerical items, without groups and weights.")
-    if strata is not None:
-        raise SpecError("Strata are not offered for two-level models; leave out strata=.")
-    if str(spec.estimator).upper() != "ML":
-        raise SpecError(f"Two-level models are fitted by ML, not {spec.estimator}.")
-    survey = as_survey(data)
-    model = spec._model
-    rows = take_rows(survey, spec.columns, group=None, missing=missing, weights=None, cluster=cluster)
-    assert rows.clusters is not None
-    options = spec.options(rows, equal=(), partial=(), ordered=(), means=True)
-    table = build_table(model, options)
-    check_identified(table)
-    inner, outer = (r.observed for r in table.roles)
-    if not set(inner) & set(outer):
-        raise SpecError("The two levels have no item in common; write the same items in both blocks.")
-    count = int(rows.clusters.max()) + 1
-    if count <= len(outer) or len(rows.x) - count <= len(inner):
-        raise DataError(
-            f"{count} clusters with {len(rows.x)} rows are too few for {len(inner)} items of level 1 and "
-            f"{len(outer)} of level 2."
-        )
-    clusters = Clusters.of(rows.x, rows.names, rows.clusters, inner, outer)
-    found = _estimate(table, clusters, rows.x, rows.names, rows.clusters)
-    events = diagnose(found, rows)
-    for category, message in events:
-        warnings.warn(message, category, stacklevel=3)
-    return SEMResult(spec, found, rows, survey.frame.index[rows.keep], survey, tuple(events))
-
-
-def _estimate(
-    table: Table, clusters: Clusters, x: Array, names: Sequence[str], codes: NDArray[np.intp]
-) -> TwoLevelEstimate:
-    """Fit the model, with the saturated model's likelihood as zero of the discrepancy."""
-    moments = _start_moments(clusters)
-    base = _fixed(table, x, names, codes)
-    full = _saturated_table(table)
-    full_base = _fixed(full, x, names, codes)
-    full_fit, _, _ = _minimum(full, clusters, full_base, moments, 0.0)
-    top = -full_fit.value * clusters.rows / 2
-    minimum, active, equations = _minimum(table, clusters, base, moments, top)
-    blocks = tuple(compile_block(table, k) for k in range(2))
-    full_states = TwoLevel(full, [compile_block(full, k) for k in range(2)], clusters, full_base, 0.0)._states(
-        full_fit.x
-    )
-    samples = tuple(
-        Sample(float(clusters.rows), s.mean[: b.p], s.cov[: b.p, : b.p])
-        for s, b in zip(full_states, blocks, strict=True)
-    )
-    data = Data(samples)
-    plan = Plan("ML", "ML", "standard", "standard", "observed")
-    count = 0 if active is None or equations is None else int(np.linalg.matrix_rank(active[equations]))
-    return TwoLevelEstimate(
-        table, blocks, data, data, plan, base, TwoLevel(table, blocks, clusters, base, top), minimum, active, count,
-        top, _exogenous(table, x, names, codes),
-    )  # fmt: skip
-
-
-def two_level_baseline(e: TwoLevelEstimate) -> TwoLevelEstimate:
-    """Independence at both levels."""
-    objective = e.objective
-    assert isinstance(objective, TwoLevel)
-    table = independence(e.table)
-    both = set(e.table.roles[0].observed) & set(e.table.roles[1].observed)
-    entries = []
-    for x in table.entries:
-        if x.op == "~1" and x.level == 0 and x.lhs in both:
-            x = replace(x, free=False, value=0.0)
-        entries.append(x)
-    index, labels = _number(entries)
-    known = {(x.key, x.level): v for x, v in zip(e.table.entries, e.values, strict=True) if x.exo}
-    table = replace(table, entries=tuple(entries), index=index, labels=labels)
-    base = np.array([known.get((x.key, x.level), x.value) for x in table.entries])
-    c = objective.clusters
-    minimum, _, _ = _minimum(table, c, base, _start_moments(c), e.top)
-    blocks = tuple(compile_block(table, k) for k in range(2))
-    return TwoLevelEstimate(
-        table, blocks, e.raw, e.data, e.plan, base, TwoLevel(table, blocks, c, base, e.top), minimum, None, 0, e.top
-    )
-
-
-def _minimum(
-    table: Table, clusters: Clusters, base: Array, moments: list[tuple[Array, Array]], top: float
-) -> tuple[Minimum, Array | None, NDArray[np.bool_] | None]:
-    blocks = [compile_block(table, k) for k in range(2)]
-    x = start_values(table, base, moments, blocks)
-    for number, (_, cov) in enumerate(moments):  # covariances of the saturated model start where the data are
-        place = {n: i for i, n in enumerate(table.roles[number].observed)}
-        if not table.roles[number].latent and any(
-            e.op == "~~" and e.lhs != e.rhs and not e.exo for e in table.entries
-        ):
-            for i in table.block(number):
-                e = table.entries[i]
-                if e.op == "~~" and table.index[i] >= 0:
-                    x[table.index[i]] = cov[place[e.lhs], place[e.rhs]]
-    return minimise_under(TwoLevel(table, blocks, clusters, base, top), table, base, x)
-
-
-def _start_moments(c: Clusters) -> list[tuple[Array, Array]]:
-    """Rough moments of both levels to start from."""
-    weight = np.array([s.m for s in c.sizes], dtype=float)
-    mean = sum(s.m * s.mean for s in c.sizes) / weight.sum()
-    between = sum(s.m * (s.cov + np.outer(s.mean - mean, s.mean - mean)) for s in c.sizes) / weight.sum()
-    typical = float(weight @ [s.n for s in c.sizes] / weight.sum())
-    cov = between.copy()
-    cov[np.ix_(c.inner, c.inner)] -= c.within / typical
-    cov = cov[np.ix_(c.outer, c.outer)]
-    size = np.sqrt(np.diagonal(between)[c.outer])
-    values, vectors = np.linalg.eigh(cov / np.outer(size, size))
-    cov = (vectors * np.maximum(values, 0.05)) @ vectors.T * np.outer(size, size)
-    return [(np.zeros(len(c.inner)), c.within), (mean[c.outer], cov)]
-
-
-def _fixed(table: Table, x: Array, names: Sequence[str], codes: NDArray[np.intp]) -> Array:
-    """Fixed values, with moments of fixed predictors over rows (level 1) and over clusters (level 2)."""
-    base = table.values
-    place = {n: i for i, n in enumerate(names)}
-    first = pd.DataFrame(x).groupby(codes).mean().to_numpy()
-    for i, e in enumerate(table.entries):
-        if e.exo:
-            values = x if e.level == 0 else first
-            a = values[:, place[e.lhs]]
-            b = a if e.op == "~1" else values[:, place[e.rhs]]
-            base[i] = a.mean() if e.op == "~1" else ((a - a.mean()) * (b - b.mean())).mean()
-    return base
-
-
-def _exogenous(table: Table, x: Array, names: Sequence[str], codes: NDArray[np.intp]) -> float:
-    """Log-likelihood of the fixed predictors, which is no part of the model's."""
-    place = {n: i for i, n in enumerate(names)}
-    first = pd.DataFrame(x).groupby(codes).mean().to_numpy()
-    total = 0.0
-    for role, values in zip(table.roles, (x, first), strict=True):
-        at = [place[n] for n in role.exogenous] if table.options.fixed_x else []
-        if at:
-            cov = np.atleast_2d(np.cov(values[:, at].T, bias=True))
-            total -= 0.5 * len(values) * (len(at) * (_LOG_2PI + 1) + float(np.linalg.slogdet(cov)[1]))
-    return total
-
-
-def _saturated_table(table: Table) -> Table:
-    """All variances and covariances of both levels free, and the means."""
-    from .names import Roles
-
-    entries: list[Entry] = []
-    roles = []
-    both = set(table.roles[0].observed) & set(table.roles[1].observed)
-    for level, role in enumerate(table.roles):
-        exo = set(role.exogenous) if table.options.fixed_x else set()
-        roles.append(Roles(role.observed, (), (), role.exogenous, (), ()))
-        for a, b in combinations_with_replacement(role.observed, 2):
-            fixed = a in exo and b in exo
-            entries.append(Entry(a, "~~", b, 0, level, free=not fixed, exo=fixed))
-        for n in role.observed:
-            above = level == 0 and n in both
-            free = not above and n not in exo
-            entries.append(Entry(n, "~1", "", 0, level, "", free, 0.0 if above else np.nan, exo=n in exo))
-    index, labels = _number(entries)
-    return Table(tuple(entries), tuple(roles), 2, index, labels, (), (), table.options)
+        Clusters are drawn independently; of strata the mean is taken off, with n_h / (n_h - 1) for n_h clusters.
+        """
+        parts = []
+        for scores, sample in zip(self.objective.scores(self.x), self.data.samples[::2], strict=True):  # type: ignore[attr-defined]
+            parts.append(scores if sample.units is None else sample.units.totals(scores))
+        if self.data.shared:
+            parts = [np.sum(parts, axis=0)]
+        return np.sum([p.T @ p for p in parts], axis=0) / self.multiplier
