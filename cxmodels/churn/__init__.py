@@ -6,6 +6,10 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "BGNBD": "purchases",
+    "GammaGamma": "spend",
+    "ParetoNBD": "purchases",
+    "ShiftedBetaGeometric": "contracts",
     "Baseline": "monitor",
     "Campaign": "profit",
     "Churn": "estimator",

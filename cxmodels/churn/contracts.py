@@ -1,0 +1,293 @@
+"""How long contracts last: the shifted beta-geometric and the beta-discrete-Weibull.
+
+At the end of every period a customer leaves with a probability of his own, beta-distributed over customers, so that
+the survivors are ever more loyal: S(t) = B(alpha, beta + t) / B(alpha, beta) (Fader and Hardie 2007, J. Interactive
+Marketing 21(1)). With t^c in place of t each customer's own hazard may rise or fall (Fader, Hardie, Liu, Davin and
+Steenburgh 2018, J. Interactive Marketing 43).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..errors import DataError, SpecError
+from .lifetimes import Array, LifetimeResult, _numbers, maximise
+
+
+@dataclass(frozen=True)
+class ShiftedBetaGeometric:
+    """Retention of a cohort of contracts.
+
+    Parameters
+    ----------
+    weibull : bool, default False
+        Whether hazards of single customers may change with time (beta-discrete-Weibull), by a third parameter c.
+    level : float, default 0.95
+        Confidence level of the intervals.
+
+    Examples
+    --------
+    >>> alive = [1000, 869, 743, 653, 593, 551, 517, 491]
+    >>> found = ShiftedBetaGeometric().fit(alive)
+    >>> found.params.round(3).to_dict()
+    {'alpha': 0.668, 'beta': 3.806}
+    >>> [round(float(v), 3) for v in found.survival([8, 12])]
+    [0.46, 0.378]
+    """
+
+    weibull: bool = False
+    level: float = 0.95
+
+    def fit(
+        self, alive: ArrayLike | None = None, *, durations: ArrayLike | None = None, churned: ArrayLike | None = None
+    ) -> ContractResult:
+        """Estimate by maximum likelihood.
+
+        Parameters
+        ----------
+        alive : array-like of shape (periods + 1,), or (cohorts, periods + 1)
+            Customers still there at the end of period 0, 1, 2, ...; for several cohorts one line each, with blanks
+            (NaN) after a cohort's last period.
+        durations : array-like of shape (n,), optional
+            Instead: whole periods completed by each customer, for those who left including the one in which they left
+            (at least 1), for the others up to now.
+        churned : array-like of shape (n,), optional
+            1 if the customer left in that period, else 0; goes with `durations`.
+
+        Returns
+        -------
+        ContractResult
+
+        Raises
+        ------
+        DataError
+            For numbers that rise, are negative or too few, or if nobody or everybody left at once.
+        SpecError
+            If neither or both forms are given.
+        """
+        left, stayed = _counted(alive, durations, churned)
+        t_left, t_stay = np.arange(1, len(left) + 1.0), np.arange(len(stayed) + 0.0)
+        names = ("alpha", "beta", "c") if self.weibull else ("alpha", "beta")
+
+        def loglik(p: Array) -> tuple[float, Array]:
+            return _loglik(p, left, stayed, t_left, t_stay)
+
+        k = len(names)
+        first = left[0] / (left.sum() + stayed.sum())
+        starts = [np.array([m * first, m * (1 - first), 1.0][:k]) for m in (1.0, 5.0)]
+        what = "beta-discrete-Weibull" if self.weibull else "shifted beta-geometric"
+        params, cov, value, done, notes = maximise(loglik, names, starts, np.ones(k, bool), what)
+        n = round(left.sum() + stayed.sum())
+        return ContractResult(params, cov, value, n, len(left), done, what, self.level, notes)
+
+
+def _loglik(p: Array, left: Array, stayed: Array, t_left: Array, t_stay: Array) -> tuple[float, Array]:
+    """Log-likelihood sum n_t ln P(t) + sum m_t ln S(t), and its gradient."""
+    before, dbefore = _log_survival(p, t_left - 1)
+    after, dafter = _log_survival(p, t_left)
+    gone = -np.expm1(np.minimum(after - before, -1e-300))  # share of the survivors who leave in the period
+    log_left = before + np.log(gone)
+    ratio = np.exp(after - before) / gone
+    dleft = dbefore - (dafter - dbefore) * ratio[:, None]
+    kept, dkept = _log_survival(p, t_stay)
+    some, rest = left > 0, stayed > 0
+    value = left[some] @ log_left[some] + stayed[rest] @ kept[rest]
+    return float(value), left[some] @ dleft[some] + stayed[rest] @ dkept[rest]
+
+
+def _log_survival(p: Array, t: Array) -> tuple[Array, Array]:
+    """Logarithm of S(t) and its gradient (periods, parameters)."""
+    from scipy.special import betaln, digamma
+
+    a, b = p[0], p[1]
+    c = p[2] if len(p) > 2 else 1.0
+    u = t**c
+    log = betaln(a, b + u) - betaln(a, b)
+    along = digamma(b + u) - digamma(a + b + u)  # derivative by b + u
+    parts = [digamma(a + b) - digamma(a + b + u), along - digamma(b) + digamma(a + b)]
+    if len(p) > 2:
+        parts.append(along * u * np.log(np.where(t > 0, t, 1.0)))
+    return log, np.column_stack(parts)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class ContractResult(LifetimeResult):
+    """A fitted model of contracts: see :class:`LifetimeResult` for its parts."""
+
+    def survival(self, t: ArrayLike) -> Array:
+        """Share of a cohort still there at the end of period t.
+
+        Parameters
+        ----------
+        t : array-like of shape (k,)
+            Periods, 0 or more.
+
+        Returns
+        -------
+        ndarray of shape (k,)
+        """
+        return np.exp(_log_survival(self.params.to_numpy(), _periods(t))[0])
+
+    def retention(self, t: ArrayLike) -> Array:
+        """Share of those there at the end of period t - 1 who are there at the end of t.
+
+        Parameters
+        ----------
+        t : array-like of shape (k,)
+            Periods, 1 or more.
+
+        Returns
+        -------
+        ndarray of shape (k,)
+            (beta + t - 1) / (alpha + beta + t - 1) for the shifted beta-geometric.
+        """
+        t = _periods(t)
+        if (t < 1).any():
+            raise DataError("Retention is known from period 1 on.")
+        p = self.params.to_numpy()
+        return np.exp(_log_survival(p, t)[0] - _log_survival(p, t - 1)[0])
+
+    def curve(self, periods: int) -> pd.DataFrame:
+        """Survival and retention by period with intervals.
+
+        Parameters
+        ----------
+        periods : int
+            How far.
+
+        Returns
+        -------
+        DataFrame
+            [period, survival, ci_lower, ci_upper, retention].
+        """
+        t = np.arange(periods + 1.0)
+        table = self.interval_of(lambda p: np.exp(_log_survival(p.to_numpy(), t)[0]))
+        kept = np.append(np.nan, self.retention(t[1:]))
+        lines = {"period": t.astype(int), "survival": table.est, "ci_lower": table.ci_lower.clip(0, 1)}
+        return pd.DataFrame(lines | {"ci_upper": table.ci_upper.clip(0, 1), "retention": kept})
+
+    def expected_lifetime(self, discount: float = 0.1) -> pd.Series:
+        """Discounted expected lifetime of a new customer, in periods, with its interval.
+
+        Parameters
+        ----------
+        discount : float, default 0.1
+            Rate per period.
+
+        Returns
+        -------
+        Series
+            est, se, ci_lower, ci_upper: DEL = sum of S(t) / (1 + d)^t over t = 0, 1, ...; in closed form
+            2F1(1, beta; alpha + beta; 1 / (1 + d)) for the shifted beta-geometric (Fader and Hardie 2010).
+        """
+        return self.interval_of(lambda p: _discounted(p.to_numpy(), 0, discount)).iloc[0]
+
+    def residual_lifetime(self, renewals: int, discount: float = 0.1) -> pd.Series:
+        """Discounted expected residual lifetime of a customer who renewed so many times.
+
+        Parameters
+        ----------
+        renewals : int
+            Renewals so far; the customer is about to decide on the next.
+        discount : float, default 0.1
+            Rate per period.
+
+        Returns
+        -------
+        Series
+            est, se, ci_lower, ci_upper: DERL = sum over t >= n of S(t) / S(n - 1) / (1 + d)^(t - n) with n = renewals + 1
+            (Fader and Hardie 2010, Marketing Science 29(1), eq. 6).
+
+        Raises
+        ------
+        SpecError
+            For a negative number of renewals or a discount of zero or less.
+        """
+        if isinstance(renewals, bool) or not isinstance(renewals, int | np.integer) or renewals < 0:
+            raise SpecError(f"renewals must be a whole number of zero or more, not {renewals!r}.")
+        return self.interval_of(lambda p: _discounted(p.to_numpy(), renewals + 1, discount)).iloc[0]
+
+
+def _discounted(p: Array, n: int, discount: float) -> float:
+    """Sum over t >= n of S(t) / S(max(n - 1, 0)) (1 + d)^-(t - n)."""
+    from scipy.special import hyp2f1
+
+    if not discount > 0:
+        raise SpecError(f"discount must be a rate above zero, not {discount!r}.")
+    if len(p) == 2:
+        a, b = p
+        if n == 0:
+            return float(hyp2f1(1, b, a + b, 1 / (1 + discount)))
+        return float((b + n - 1) / (a + b + n - 1) * hyp2f1(1, b + n, a + b + n, 1 / (1 + discount)))
+    far = int(np.ceil(np.log(1e-14) / -np.log1p(discount)))
+    t = n + np.arange(far + 1.0)
+    log = _log_survival(p, t)[0] - _log_survival(p, np.array([max(n - 1, 0.0)]))[0][0]
+    return float((np.exp(log) * (1 + discount) ** -(t - n)).sum())
+
+
+def _periods(t: ArrayLike) -> Array:
+    """Periods as an array."""
+    out = np.atleast_1d(np.asarray(t, dtype=float))
+    if not (out >= 0).all():
+        raise DataError("Periods are zero or more.")
+    return out
+
+
+def _counted(alive: Any, durations: Any, churned: Any) -> tuple[Array, Array]:
+    """Customers who left in period 1, 2, ..., and those still there after 0, 1, 2, ... periods when last seen."""
+    if (alive is None) == (durations is None):
+        raise SpecError("Give either the numbers alive at the end of each period, or durations with churned.")
+    left, stayed = _from_customers(durations, churned) if alive is None else _from_alive(alive)
+    if not left.any():
+        raise DataError("Nobody left, so nothing is known about how long customers stay.")
+    if left[1:].sum() + stayed[1:].sum() == 0:
+        raise DataError("Everybody left in the first period, so nothing is known about the periods after it.")
+    return left, stayed
+
+
+def _from_alive(alive: Any) -> tuple[Array, Array]:
+    """Leavers and survivors of one or several cohorts."""
+    try:
+        table = np.atleast_2d(np.asarray(alive, dtype=float))
+    except (TypeError, ValueError):
+        raise DataError("The numbers alive hold something that is not a number.") from None
+    if table.ndim > 2 or table.shape[1] < 2:
+        raise DataError("The numbers alive must cover the start and at least one period.")
+    left, stayed = np.zeros(table.shape[1] - 1), np.zeros(table.shape[1])
+    for line, cohort in enumerate(table):
+        seen = int(np.isfinite(cohort).sum())
+        if seen < 2 or not np.isfinite(cohort[:seen]).all():
+            raise DataError(f"Cohort {line + 1} has a gap or no period; only its last periods may be blank.")
+        drop = -np.diff(cohort[:seen])
+        if (drop < 0).any() or (cohort[:seen] < 0).any():
+            raise DataError(
+                f"The numbers alive of cohort {line + 1} rise or are negative; nobody comes back in this model."
+            )
+        left[: seen - 1] += drop
+        stayed[seen - 1] += cohort[seen - 1]
+    return left, stayed
+
+
+def _from_customers(durations: Any, churned: Any) -> tuple[Array, Array]:
+    """Leavers and survivors from single customers."""
+    if churned is None:
+        raise SpecError("durations need churned: 1 for customers who left, else 0.")
+    t, gone = _numbers("durations", durations), _numbers("churned", churned)
+    if len(t) != len(gone):
+        raise DataError(f"There are {len(t)} durations and {len(gone)} entries of churned; give one each.")
+    if len(t) == 0 or not np.isin(gone, (0, 1)).all():
+        raise DataError("churned must be 1 or 0 for every customer.")
+    if bad := int((~np.isfinite(t) | (t < 0) | (t != np.round(t))).sum()):
+        raise DataError(f"{bad} durations are missing, negative or no whole periods.")
+    if bad := int(((t < 1) & (gone == 1)).sum()):
+        raise DataError(
+            f"{bad} customers left before the end of their first period; durations of leavers are 1 or more."
+        )
+    k, places = max(int(t.max()), 1), t.astype(int)
+    left = np.bincount(places[gone == 1] - 1, minlength=k).astype(float)
+    return left, np.bincount(places[gone == 0], minlength=k + 1).astype(float)

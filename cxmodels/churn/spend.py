@@ -1,0 +1,172 @@
+"""What customers spend per purchase: the Gamma-Gamma model.
+
+A customer's purchases scatter about a mean of his own, and the means over customers, both gamma-distributed; the
+expectation draws the observed mean of few purchases towards that of the population (Fader and Hardie 2013, "The
+Gamma-Gamma Model of Monetary Value"; Colombo and Jiang 1999). It assumes that spend and frequency are unrelated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..errors import DataError
+from .lifetimes import Array, LifetimeResult, columns_of, grouped, maximise
+from .purchases import _start
+
+
+@dataclass(frozen=True)
+class GammaGamma:
+    """Spend per purchase.
+
+    Parameters
+    ----------
+    level : float, default 0.95
+        Confidence level of the intervals.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data = cx.datasets.load("cdnow_summary")
+    >>> found = cx.churn.GammaGamma().fit(data)
+    >>> found.params.round(2).to_dict()
+    {'p': 6.25, 'q': 3.74, 'v': 15.45}
+    """
+
+    level: float = 0.95
+
+    def fit(
+        self,
+        data: Any,
+        monetary_value: Any = "monetary_value",
+        *,
+        frequency: str = "frequency",
+        weights: ArrayLike | str | None = None,
+        start: ArrayLike | None = None,
+    ) -> GammaGammaResult:
+        """Estimate by maximum likelihood.
+
+        Parameters
+        ----------
+        data : DataFrame, or array-like of shape (n,)
+            A frame with columns frequency and monetary_value, or the frequencies themselves.
+        monetary_value : str or array-like of shape (n,)
+            Mean spend per repeat purchase.
+        frequency : str, default "frequency"
+            Column of the number of purchases behind the mean, where `data` is a frame.
+        weights : array-like or str, optional
+            Customers that each row stands for.
+        start : array-like of shape (3,), optional
+            Starting values p, q, v, tried beside the model's own.
+
+        Returns
+        -------
+        GammaGammaResult
+            Customers without a repeat purchase say nothing and are counted in ``excluded``.
+
+        Raises
+        ------
+        DataError
+            For values that are missing or negative, a spend of zero or less with purchases, or too few customers.
+        """
+        named = isinstance(data, pd.DataFrame)
+        given = {"frequency": frequency if named else None, "monetary_value": monetary_value}
+        columns, w = columns_of(data, given, weights, least={"frequency": 0.0})
+        x, z = columns["frequency"], columns["monetary_value"]
+        used = (x > 0) & (w > 0)
+        if bad := int((used & (z <= 0)).sum()):
+            raise DataError(f"monetary_value is zero or less for {bad} customers with purchases; leave returns out.")
+        if used.sum() < 4:
+            raise DataError(f"Only {int(used.sum())} customers have repeat purchases; the model has 3 parameters.")
+        (x, z), mass = grouped([x[used], z[used]], w[used])
+        mean = float(np.average(z, weights=mass))
+        starts = [np.array(s) * [1, 1, mean] for s in ((5.0, 3.5, 0.5), (2.0, 3.0, 1.0), (1.0, 5.0, 4.0))]
+        if start is not None:
+            starts.insert(0, _start(start, 3))
+        correlation = _correlation(columns["frequency"][used], columns["monetary_value"][used], w[used])
+
+        def loglik(p: Array) -> tuple[float, Array]:
+            return _loglik(p, x, z, mass)
+
+        params, cov, value, done, notes = maximise(loglik, ("p", "q", "v"), starts, np.ones(3, bool), "Gamma-Gamma")
+        gone = int((~used).sum())
+        excluded = pd.DataFrame({"reason": ["no repeat purchase"][: gone > 0], "rows": [gone][: gone > 0]})
+        n = round(w[used].sum())
+        return GammaGammaResult(
+            params, cov, value, n, len(x), done, "Gamma-Gamma", self.level, notes, excluded, correlation
+        )
+
+
+def _correlation(x: Array, z: Array, w: Array) -> float:
+    """Weighted correlation of frequency and spend."""
+    a, b = x - np.average(x, weights=w), z - np.average(z, weights=w)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float((w @ (a * b)) / np.sqrt((w @ a**2) * (w @ b**2)))
+
+
+def _loglik(params: Array, x: Array, z: Array, w: Array) -> tuple[float, Array]:
+    """Log-likelihood of mean spends (Fader and Hardie 2013, eq. 1a) and its gradient.
+
+    ln L = ln G(px + q) - ln G(px) - ln G(q) + q ln v + (px - 1) ln z + px ln x - (px + q) ln(v + x z).
+    """
+    from scipy.special import digamma, gammaln
+
+    p, q, v = params
+    px, sum_ = p * x, v + x * z
+    value = gammaln(px + q) - gammaln(px) - gammaln(q) + q * np.log(v)
+    value += (px - 1) * np.log(z) + px * np.log(x) - (px + q) * np.log(sum_)
+    both = digamma(px + q)
+    gradient = np.array(
+        [
+            w @ (x * (both - digamma(px) + np.log(z * x) - np.log(sum_))),
+            w @ (both - digamma(q) + np.log(v) - np.log(sum_)),
+            w @ (q / v - (px + q) / sum_),
+        ]
+    )
+    return float(w @ value), gradient
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class GammaGammaResult(LifetimeResult):
+    """A fitted Gamma-Gamma model: see :class:`LifetimeResult` for its parts.
+
+    Attributes
+    ----------
+    correlation : float
+        Of frequency and mean spend among the customers used; the model takes it as zero.
+    """
+
+    correlation: float = field(default=np.nan)
+
+    @property
+    def population_mean(self) -> float:
+        """Expected spend per purchase of a customer nothing is known about, p v / (q - 1); infinite for q <= 1."""
+        p, q, v = self.params
+        return float(p * v / (q - 1)) if q > 1 else np.inf
+
+    def expected_spend(self, frequency: ArrayLike, monetary_value: ArrayLike) -> Array:
+        """Expected spend per purchase of a customer, given the purchases seen.
+
+        Parameters
+        ----------
+        frequency, monetary_value : array-like of shape (n,)
+            As in :meth:`GammaGamma.fit`; a customer without purchases gets the population's mean.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            p (v + x z) / (p x + q - 1) (Fader and Hardie 2013, eq. 5).
+        """
+        given = {"frequency": None, "monetary_value": monetary_value}
+        columns, _ = columns_of(frequency, given, None, least={"frequency": 0.0, "monetary_value": 0.0})
+        return _expected(self.params, columns["frequency"], columns["monetary_value"])
+
+
+def _expected(params: Any, x: Array, z: Array) -> Array:
+    """Expected spend per purchase."""
+    p, q, v = params
+    return np.asarray(p * (v + x * z) / (p * x + q - 1), dtype=float)
