@@ -443,3 +443,36 @@ def test_a_missing_library_names_the_extra(cfa, tmp_path, monkeypatch):
     )
     with pytest.raises(SpecError, match=r"pip install \"cxmodels\[report\]\""):
         cx.report.table(cfa).write(tmp_path / "t.xlsx")
+
+
+# --- models of other kinds ----------------------------------------------------------------------------------------
+
+
+def test_a_model_without_a_test_says_its_likelihood():
+    model = "visual =~ x1 + x2 + x3; textual =~ x4 + x5 + x6; speed =~ x7 + x8 + x9; speed ~ visual + textual + visual:textual"
+    res = cx.SEM(model, interaction="lms").fit(cx.datasets.load("holzinger"))
+    line = cx.report.fit_line(res)
+    assert line.startswith(f"Log-likelihood = −{-res.fit_measures['logl']:.2f}, AIC = {res.fit_measures['aic']:.2f}")
+    fit = cx.report.table(res, what="fit")["fit"]
+    assert [c.head for c in fit.columns] == ["Log-likelihood", "AIC", "BIC"]
+    frame = cx.report.table(res, what="structural")["structural"].frame
+    assert "visual:textual" in set(frame["predictor"])
+
+
+def test_levels_stand_side_by_side():
+    rng = np.random.default_rng(1)
+    cluster = np.repeat(np.arange(60), 8)
+    between, within = rng.normal(size=60)[cluster] * 0.8, rng.normal(size=480)
+    frame = pd.DataFrame({f"y{k}": 0.9 * between + within + rng.normal(size=480) * 0.7 for k in range(1, 4)})
+    frame["cluster"] = cluster
+    for k in range(1, 4):
+        frame[f"y{k}"] += (rng.normal(size=60) * 0.3)[cluster]
+    model = "level: 1\nfw =~ y1 + y2 + y3\nlevel: 2\nfb =~ y1 + y2 + y3"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CxWarning)
+        res = cx.SEM(model).fit(frame, cluster="cluster")
+    table = cx.report.table(res)["measurement"]
+    assert [s for s, _ in table.spans()] == ["", "level 1", "level 2"]
+    own = res.estimates.query("op == '=~' and lhs == 'fb'")["est"]
+    np.testing.assert_array_equal(table.frame.query("construct == 'fb' and not heading")["est|level 2"], own)
+    assert "level 2" in res.diagram()

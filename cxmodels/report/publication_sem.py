@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import CxError
 from ..sem import SEMBootstrap, SEMResult, compare
+from .sem_graph import panels
 from .table_layout import estimate_columns, headed, side_by_side, square
 from .tables import Column, Table, number_text
 
@@ -34,9 +35,7 @@ def measurement(given: Given, stars: bool, digits: int) -> Table | None:
         formed = frame["op"].eq("=~") & frame["lhs"].isin(frame.loc[frame["op"] == "<~", "lhs"])
         lines = frame[frame["op"].isin(["=~", "<~"]) & ~formed].rename(columns={"lhs": "construct", "rhs": "item"})
         if len(lines):
-            parts[name] = headed(
-                _unfixed(lines), "construct", "item", _of_group(result.reliability, frame)[["alpha", "cr", "ave"]]
-            )
+            parts[name] = headed(_unfixed(lines), "construct", "item", _quality(result, frame))
     if not parts:
         return None
     frame, models = _joined(parts, ("construct", "item"))
@@ -58,8 +57,8 @@ def structural(given: Given, stars: bool, digits: int) -> Table | None:
     for name, result, frame in _parts(given):
         lines = frame[frame["op"] == "~"].rename(columns={"lhs": "outcome", "rhs": "predictor"})
         if len(lines):
-            r2 = result.r_squared.set_index(["name", "group"])["r2"].xs(_group(frame, result), level="group")
-            parts[name] = headed(_unfixed(lines), "outcome", "predictor", r2.to_frame())
+            r2 = _of_panel(result.r_squared, frame).set_index("name")[["r2"]]
+            parts[name] = headed(_unfixed(lines), "outcome", "predictor", r2)
     if not parts:
         return None
     frame, models = _joined(parts, ("outcome", "predictor"))
@@ -89,7 +88,7 @@ def validity(given: Given, stars: bool, digits: int) -> Table | None:
     """Correlations of constructs, roots of the AVE on the diagonal, HTMT above it; of the first model and group."""
     result = _point(next(iter(given.values())))
     if result.estimate.table.levels > 1:
-        return None
+        return None  # constructs of two levels are not compared
     lower = result.fornell_larcker
     if len(lower) < 2:
         return None
@@ -116,9 +115,13 @@ def fit(given: Given, stars: bool, digits: int) -> Table:
         Column(("rmsea_ci_lower", "rmsea_ci_upper"), "90% CI", "fit interval"), Column("srmr", "SRMR", "fit"),
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
+    columns = [c for c in columns if frame[c.name if isinstance(c.name, str) else c.name[0]].notna().any()]
     notes = []
+    if len(points) > 1 or frame["chisq"].isna().all():
+        heads = {"logl": "Log-likelihood", "aic": "AIC", "bic": "BIC"}
+        wanted = ("logl", "aic", "bic") if frame["chisq"].isna().all() else ("aic", "bic")
+        columns += [Column(k, heads[k]) for k in wanted if frame[k].notna().any()]
     if len(points) > 1:
-        columns += [Column(k, k.upper()) for k in ("aic", "bic") if frame[k].notna().any()]
         differences, why = _differences(list(points.values()))
         notes += [why] if why else []
         if differences is not None:
@@ -158,6 +161,11 @@ def fit_line(result: SEMResult | SEMBootstrap, digits: int = 2) -> str:
     """
     point = _point(result)
     m = _measures(point)
+    if not np.isfinite(m["chisq"]):
+        said = [f"{k.upper()} = {number_text(m[k], 'number', digits)}" for k in ("aic", "bic")]
+        return ", ".join(
+            [f"Log-likelihood = {number_text(m['logl'], 'number', digits)}", *said, f"N = {point.n_obs}"]
+        )
     p = number_text(m["pvalue"], "p", digits) if np.isfinite(m["pvalue"]) else "–"
     test = f"χ²({m['df']:.0f}, N = {point.n_obs}) = {number_text(m['chisq'], 'number', digits)}"
     kind = TESTS.get(point.estimate.plan.test, "")
@@ -182,29 +190,31 @@ def _estimates(result: Any) -> pd.DataFrame:
 
 
 def _parts(given: Given) -> list[tuple[str, SEMResult, pd.DataFrame]]:
-    """Name, result and estimates of every model, or of every group of a model."""
+    """Name, result and estimates of every model, or of every group and level of a model."""
     out = []
     for name, result in given.items():
-        point, frame = _point(result), _estimates(result)
-        labels = point.rows.labels
-        if len(labels) == 1:
-            out.append((name, point, frame))
-            continue
-        for label in labels:
-            called = str(label) if len(given) == 1 else f"{name}, {label}"
-            out.append((called, point, frame[frame["group"] == label]))
+        for title, frame in panels(result):
+            called = title if len(given) == 1 else f"{name}, {title}"
+            out.append((called if title else name, _point(result), frame))
     return out
 
 
-def _group(frame: pd.DataFrame, result: SEMResult) -> Any:
-    labels = result.rows.labels
-    return labels[0] if len(labels) == 1 else frame["group"].iloc[0]
+def _of_panel(known: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Lines of a frame by group and level that belong to a panel of estimates."""
+    flat = known if isinstance(known.index, pd.RangeIndex) else known.reset_index()
+    for key in ("group", "level"):
+        if key in flat and key in frame:
+            flat = flat[flat[key].astype(str) == str(frame[key].iloc[0])]
+    return flat
 
 
-def _of_group(reliability: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    if reliability.index.nlevels == 1:
-        return reliability
-    return pd.DataFrame(reliability.xs(frame["group"].iloc[0], level="group"))
+def _quality(result: SEMResult, frame: pd.DataFrame) -> pd.DataFrame:
+    """Reliability of the constructs of a panel; those of two levels are told apart by their estimates alone."""
+    flat = _of_panel(result.reliability, frame)
+    columns = ["alpha", "cr", "ave"]
+    if result.estimate.table.levels > 1:
+        return pd.DataFrame(columns=columns)
+    return flat.set_index("construct")[columns]
 
 
 def _unfixed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -239,13 +249,13 @@ def _suffix(result: SEMResult, name: str) -> str:
 def _measures(result: SEMResult) -> dict[str, float]:
     m = result.fit_measures
     scaled = "_scaled" if "chisq_scaled" in m else ""
-    out = {k: m[f"{k}{scaled}"] for k in ("chisq", "df", "pvalue")}
+    out = {k: m.get(f"{k}{scaled}", np.nan) for k in ("chisq", "df", "pvalue")}
     for name in ("cfi", "tli", "rmsea"):
         suffix = _suffix(result, name)
-        out[name] = m[f"{name}{suffix}"]
+        out[name] = m.get(f"{name}{suffix}", np.nan)
         if name == "rmsea":
             out |= {f"rmsea_ci_{e}": m.get(f"rmsea_ci_{e}{suffix}", np.nan) for e in ("lower", "upper")}
-    return out | {k: m.get(k, np.nan) for k in ("srmr", "aic", "bic")}
+    return out | {k: m.get(k, np.nan) for k in ("srmr", "logl", "aic", "bic")}
 
 
 def _robust_notes(points: dict[str, SEMResult]) -> list[str]:

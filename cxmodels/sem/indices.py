@@ -15,8 +15,8 @@ constructs and c_j = cov(s_j, eta_j) / var(eta_j) the points by which the index 
 
     effect = T_td c_t / c_d.
 
-Paths between constructs are free of measurement error, so this is what a change of the construct itself does. All
-functions take stacks of values and complex ones, for replicates and exact derivatives.
+Paths between constructs are free of measurement error, so this is what a change of the construct itself does; where
+constructs interact it is the effect at the mean of the moderator. All functions take stacks of values and complex ones, for replicates and exact derivatives.
 """
 
 from __future__ import annotations
