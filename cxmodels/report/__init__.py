@@ -4,6 +4,7 @@ from .diagram import path_diagram, to_dot, to_mermaid
 from .driver_charts import driver_bars, driver_map, what_if_waterfall
 from .driver_report import drivers_html, write_drivers
 from .html import study_html
+from .metric_charts import control_chart, indicator_chart, journey_chart, profile_chart
 from .notebook import notebook_html
 from .publication import table
 from .publication_sem import fit_line
@@ -14,12 +15,16 @@ from .writing import check_place, result_json, write_study
 __all__ = [
     "Tables",
     "check_place",
+    "control_chart",
     "driver_bars",
     "driver_map",
     "drivers_html",
     "fit_line",
+    "indicator_chart",
+    "journey_chart",
     "notebook_html",
     "path_diagram",
+    "profile_chart",
     "result_json",
     "sem_diagram",
     "study_html",
