@@ -25,7 +25,8 @@ _NEAR = 1e-2  # Newton decrement below which exact second derivatives are worth 
 _SMALL = 1e-17  # decrement, in units of the discrepancy, at which nothing is left to gain
 _FAR = 1e-3  # decrement above which second derivatives mislead where the discrepancy is bent
 _PATIENCE = 12  # simple steps before damped ones take over
-_STEPS = 100  # damped ones: what has not settled by then has no minimum
+_STEPS = 60  # damped ones: what has not settled by then has no minimum
+_WINDOW, _CRAWL = 20, 1e-5  # so many steps that gain less than this share are on a slope without end
 _RIDGE = 1e-5  # so that the metric is one where scoring says nothing about a direction
 _STUCK = 1e12  # damping at which no step is left
 
@@ -69,7 +70,8 @@ def minimise(
         Directions that linear constraints allow; by default all.
     chart : Chart, optional
         Coordinates for difficult cases, without constraints; by default the parameters.
-    max_iter : int, default 100
+    max_iter : int, default 60
+        Of the damped steps for difficult cases.
 
     Returns
     -------
@@ -127,9 +129,13 @@ def _difficult(
     max_iter: int,
 ) -> Minimum:
     """Minimise with damped second derivatives in the coordinates of a chart, after some steps `before`."""
-    damping, number = 0.0, before
+    damping, number, mark = 0.0, before, np.inf
     for number in range(before + 1, before + max_iter + 1):
-        g, metric = _reduced(now.gradient, now.scoring, basis)
+        if (number - before) % _WINDOW == 0:
+            if mark - now.value < _CRAWL * max(now.value, 1e-3):
+                break  # downhill without end
+            mark = now.value
+        g, metric = _reduced(now.gradient, _metric(objective, x, now), basis)
         metric = metric + _RIDGE * np.diag(metric.diagonal())
         far = solve_damped(metric, g, 0.0)[1] > _FAR * max(now.value, 1e-3)
         matrix = metric
@@ -157,6 +163,12 @@ def _difficult(
         else:
             break
     return Minimum(x, now.value, now.gradient, number, _settled(objective, x, now, basis))
+
+
+def _metric(objective: Objective, x: Array, now: Derivatives) -> Array:
+    """Expected second derivatives, which the scoring matrix may stand for near the data only."""
+    expected = getattr(objective, "expected", None)
+    return now.scoring if expected is None else 2 * expected(x)
 
 
 def solve_damped(h: Array, g: Array, damping: float, strict: bool = False) -> tuple[Array, float]:
