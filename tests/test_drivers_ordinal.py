@@ -44,6 +44,7 @@ def test_tests_of_segments_are_likelihood_ratios():
     one = loglik(s=south, **{"a:s": crossed["a:s"]})
     assert seg.moderation.loc["a", "F"] == pytest.approx(2 * (one - main), abs=1e-6)
     assert "χ²(3)" in repr(seg)
+    assert seg._repr_html_().count("<circle") == 6
 
 
 @pytest.mark.parametrize(("family", "outcome"), [("logit", "buys"), ("ordered", "grade")])

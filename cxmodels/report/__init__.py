@@ -1,7 +1,7 @@
 """From results to what people read: reports, path diagrams, charts, files."""
 
 from .diagram import path_diagram, to_dot, to_mermaid
-from .driver_charts import driver_bars, driver_map, what_if_waterfall
+from .driver_charts import driver_bars, driver_map, segment_dots, what_if_waterfall
 from .driver_report import drivers_html, write_drivers
 from .html import study_html
 from .metric_charts import control_chart, indicator_chart, journey_chart, profile_chart
@@ -26,6 +26,7 @@ __all__ = [
     "path_diagram",
     "profile_chart",
     "result_json",
+    "segment_dots",
     "sem_diagram",
     "study_html",
     "table",

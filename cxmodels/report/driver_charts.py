@@ -18,7 +18,7 @@ from .svg import ACCENT, BLUE, GREY, INK, RULE, Picture, number, say, ticks
 if TYPE_CHECKING:
     from ..drivers import WhatIf
 
-__all__ = ["driver_bars", "driver_map", "what_if_waterfall"]
+__all__ = ["driver_bars", "driver_map", "segment_dots", "what_if_waterfall"]
 
 Words = Mapping[str, str] | None
 
@@ -128,6 +128,52 @@ def driver_map(
         words={**own, **(words or {})},
         id=id,
     )
+
+
+def segment_dots(
+    frame: pd.DataFrame,
+    *,
+    title: str = "Importance by segment",
+    width: float = 900,
+    words: Words = None,
+    id: str = "segments",
+) -> str:
+    """Draw importance of each attribute in every segment, with intervals.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``importance`` of a ``Segments``: segment, attribute, importance, ci_lower, ci_upper.
+    title, width, words, id
+        See ``cxmodels.report.charts``.
+
+    Returns
+    -------
+    str
+        One ``<svg>`` element; attributes by their mean importance, within each the segments in their order.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"segment": ["N", "S"], "attribute": "Staff", "importance": [0.2, 0.3],
+    ...                      "ci_lower": [0.1, 0.2], "ci_upper": [0.3, 0.4]})
+    >>> segment_dots(rows).count("<circle")
+    2
+    """
+    said = say(words)
+    order = frame.groupby("attribute")["importance"].mean().sort_values(ascending=False, kind="stable").index
+    first = frame["segment"].iloc[0]
+    rows = []
+    for attribute in order:
+        for r in frame[frame["attribute"] == attribute].itertuples(index=False):
+            lead = f"{shown(attribute, 60)}, " if r.segment == first else ""
+            label = f"{lead}{shown(r.segment, 40)}"
+            rows.append(
+                Row(label, float(r.importance), float(r.ci_lower), float(r.ci_upper), warm=r.segment != first)
+            )
+    reach = [v for r in rows for v in (r.est, r.lower, r.upper) if math.isfinite(v)]
+    at = ticks(min([0.0, *reach]), max(reach, default=1.0), 7)
+    notes = [f"Blue: {shown(first, 40)}; vermilion: the others"]
+    return Rows(rows, at, 3, "Importance: part of R²", notes=notes, height=24).svg(title, width, said, id)
 
 
 def what_if_waterfall(

@@ -37,12 +37,12 @@ def notebook_html(result: Result) -> str:
     1
     """
     from ..acsi import IndexResult
-    from ..drivers import DriverBootstrap, DriverReport, DriverResult, WhatIf
+    from ..drivers import DriverBootstrap, DriverReport, DriverResult, Segments, WhatIf
     from ..pls import PLSBootstrap, PLSResult
     from ..results import plain_html
     from ..sem import SEMBootstrap, SEMResult
     from ..study import StudyResult
-    from .driver_charts import driver_bars, what_if_waterfall
+    from .driver_charts import driver_bars, segment_dots, what_if_waterfall
     from .driver_report import drivers_html
     from .html import study_html
     from .metric_charts import metric_pictures
@@ -62,6 +62,8 @@ def notebook_html(result: Result) -> str:
     elif isinstance(result, DriverResult | DriverBootstrap):
         frame = result.shares if isinstance(result, DriverBootstrap) else result.importance
         pictures = [driver_bars(frame, id=f"{prefix}bars")]
+    elif isinstance(result, Segments) and len(result.importance) <= 60:
+        pictures = [segment_dots(result.importance, id=f"{prefix}segments")]
     elif isinstance(result, WhatIf):
         pictures = [what_if_waterfall(result, id=f"{prefix}waterfall")]
     else:
