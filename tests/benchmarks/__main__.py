@@ -1,8 +1,8 @@
-"""``python -m tests.benchmarks [speed|drivers|coverage|all]``; speed is the default, coverage takes minutes."""
+"""``python -m tests.benchmarks [speed|drivers|metrics|coverage|all]``; speed is the default, coverage takes minutes."""
 
 import sys
 
-WHAT = ("speed", "drivers", "coverage", "all")
+WHAT = ("speed", "drivers", "metrics", "coverage", "all")
 
 
 def main(what: str = "speed") -> None:
@@ -16,6 +16,10 @@ def main(what: str = "speed") -> None:
         from . import drivers
 
         drivers.run()
+    if what in ("metrics", "all"):
+        from . import metrics_coverage
+
+        metrics_coverage.run()
     if what in ("coverage", "all"):
         from . import coverage
 
