@@ -24,7 +24,7 @@ from .constraints import minimise_under
 from .diagnose import check_identified, diagnose
 from .estimate import Estimate, fixed_values
 from .fit import loglikelihoods
-from .inference import _meat, bread, case_scores
+from .inference import bread, covariance
 from .matrices import compile_block
 from .mixture import Layout, Mixture, parts_of
 from .names import Roles
@@ -44,7 +44,8 @@ __all__ = ["LMSEstimate", "LMSResult", "fit_lms", "without_products"]
 _DIMENSIONS = 3
 _START = {1: 24, 2: 14, 3: 9}  # nodes in each dimension to begin with
 _MOST = {1: 200, 2: 50, 3: 20}
-_EXACT = 2e-4  # log-likelihood units that more nodes may change
+_FLOOR = 0.1  # share of the variance of an item that a start leaves to its error
+_EXACT = 5e-4  # log-likelihood units that more nodes may change
 
 
 def without_products(model: Model) -> Model:
@@ -143,9 +144,12 @@ class LMSEstimate(Estimate):
     ----------
     linear : Estimate
         The model without them.
+    top : float
+        Log-likelihood of the unrestricted normal moments.
     """
 
     linear: Estimate | None = None
+    top: float = np.nan
 
     def completed(self, values: Array) -> Array:
         """Values (..., rows) with the moments of the products, which follow from their parts."""
@@ -169,7 +173,9 @@ class LMSEstimate(Estimate):
     @property
     def chisq(self) -> float:
         """Twice the log-likelihood that unrestricted normal moments have more; less than nothing if they have less."""
-        return self.multiplier * self.minimum.value
+        o = self.objective
+        assert isinstance(o, Mixture)
+        return 2 * (self.top - o.top) + o.n * self.minimum.value
 
     @cached_property
     def likelihoods(self) -> tuple[float, float]:
@@ -181,14 +187,28 @@ class LMSEstimate(Estimate):
 
 def correction(e: Estimate) -> float:
     """Sum of the corrections of a log-likelihood for data that are not as the model says: trace of inv(H) J."""
-    return float((bread(e) * _meat(e, case_scores(e))).sum())
+    return e.multiplier * float((np.linalg.pinv(bread(e), hermitian=True) * covariance(e)).sum())
 
 
 def difference(wide: Estimate, narrow: Estimate) -> float:
-    """Test statistic of the restrictions that `narrow` adds to `wide`, from their log-likelihoods; scaled if robust."""
+    """Test statistic of the restrictions that `narrow` adds to `wide`, from their log-likelihoods.
+
+    Where standard errors are robust it is scaled: by the ratio of robust to model-based variances of the interactions
+    where these are what `narrow` lacks (Satorra 2000), else by the corrections of both log-likelihoods (Satorra and
+    Bentler 2001).
+    """
     plain = narrow.chisq - wide.chisq
     if not wide.plan.robust:
         return plain
+    df = narrow.df - wide.df
+    table = wide.table
+    paths = [i for i, x in enumerate(table.entries) if x.op == "~" and ":" in x.rhs and table.index[i] >= 0]
+    at = np.unique(table.index[paths])
+    if not isinstance(narrow, LMSEstimate) and len(at) == df:
+        model, robust = (v[np.ix_(at, at)] for v in (bread(wide) / wide.multiplier, covariance(wide)))
+        return plain * df / float(np.trace(np.linalg.solve(model, robust)))
+    if not narrow.table.options.means:
+        raise SpecError("Fit the model without interactions with mean_structure=True, to compare it with one by LMS.")
     factor = (correction(wide) - correction(narrow)) / (wide.npar - narrow.npar)
     return plain / factor if factor > 0 else np.nan
 
@@ -270,7 +290,8 @@ def _estimate(
     top, best = _top(e), _top(e) - e.chisq / 2
     count = nodes or _START[dimensions]
     while True:
-        objective = Mixture(table, layouts, parts, base, top, count)
+        # an optimiser takes a discrepancy near zero for a fit near the data: here the zero is far from any fit
+        objective = Mixture(table, layouts, parts, base, top + e.data.n / 2, count)
         if (
             nodes is None
             and count < _MOST[dimensions]
@@ -282,6 +303,8 @@ def _estimate(
             )  # the nodes do not even do for the model without interactions
             continue
         if not np.isfinite(objective.value(x)):
+            start = x = _proper(table, layouts, e, x)
+        if not np.isfinite(objective.value(x)):
             raise EstimationError(
                 "The likelihood has no value at the starting values; give starting values with start(), or check the "
                 "fixed values."
@@ -289,7 +312,7 @@ def _estimate(
         minimum, active, equations = minimise_under(objective, table, base, x)
         rank = 0 if active is None or equations is None else int(np.linalg.matrix_rank(active[equations]))
         blocks = tuple(layout.block for layout in layouts)
-        found = LMSEstimate(table, blocks, e.raw, e.data, plan, base, objective, minimum, active, rank, e)
+        found = LMSEstimate(table, blocks, e.raw, e.data, plan, base, objective, minimum, active, rank, e, top)
         if nodes is not None or not minimum.converged or count >= _MOST[dimensions] or _exact(found):
             return found
         count, x = min(_more(count), _MOST[dimensions]), minimum.x
@@ -333,6 +356,24 @@ def _start(table: Table, linear: Estimate) -> Array:
     return out
 
 
+def _proper(table: Table, layouts: Sequence[Layout], e: Estimate, x: Array) -> Array:
+    """Starting values without negative or vanishing variances, as a solution without interactions may have them."""
+    x = x.copy()
+    for number, (layout, sample) in enumerate(zip(layouts, e.data.samples, strict=True)):
+        place = {n: i for i, n in enumerate(layout.block.names)}
+        for i in table.block(number):
+            entry, q = table.entries[i], table.index[i]
+            if entry.op != "~~" or q < 0 or np.isfinite(entry.start):
+                continue
+            k = place[entry.lhs]
+            if entry.lhs == entry.rhs:
+                floor = _FLOOR * (sample.cov[k, k] if k < layout.block.p else max(e.states[number].cov[k, k], 1e-3))
+                x[q] = max(x[q], floor)
+            else:
+                x[q] *= 0.8
+    return x
+
+
 # --- the result -----------------------------------------------------------------------------------------------------
 
 
@@ -349,8 +390,8 @@ class LMSResult(SEMResult):
     def fit_measures(self) -> pd.Series:
         """Likelihood measures, and the likelihood-ratio test of all interactions: lr_chisq, lr_df, lr_pvalue.
 
-        With robust standard errors the test is scaled by the correction factors of the two log-likelihoods (Satorra
-        and Bentler 2001, in the form of Asparouhov and Muthén 2005).
+        With robust standard errors the test is scaled by the ratio of robust to model-based variances of the
+        interactions (Satorra 2000).
         """
         from scipy.special import chdtrc
 

@@ -89,6 +89,24 @@ class _Answers(NamedTuple):
     posterior: Array
 
 
+class _Sums(NamedTuple):
+    """Over all rows: log-likelihood, scores, their cross-products, and their covariance over the nodes."""
+
+    loglik: float
+    score: Array
+    meat: Array
+    spread: Array
+
+
+class _Moments(NamedTuple):
+    """Posterior-weighted moments of rows at the nodes: variables seen, number, sums, sums of products."""
+
+    seen: NDArray[np.intp]
+    number: Array
+    first: Array
+    second: Array
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """One block: its cells, products and integrated constructs.
@@ -231,7 +249,7 @@ class Mixture:
     base : ndarray of shape (rows,)
         Fixed values.
     top : float
-        Log-likelihood of the unrestricted normal moments, which is the zero of the discrepancy as for linear models.
+        Log-likelihood that is the zero of the discrepancy.
     count : int
         Nodes in each dimension.
     """
@@ -251,6 +269,7 @@ class Mixture:
         self.z, self.logw = nodes_of(count, max(len(x.cover) for x in layouts))
         self.n = sum(float(p.weight.sum()) for group in parts for p in group)
         self._last: tuple[Array, Array] | None = None
+        self._known: tuple[Array, _Sums] | None = None
 
     def loglik(self, x: Array) -> float:
         """Return the log-likelihood, minus infinity where the model has no moments."""
@@ -270,32 +289,47 @@ class Mixture:
 
     def derivatives(self, x: Array) -> Derivatives | None:
         """Return value, gradient and the cross-products of the scores."""
+        found = self._sums(x)
+        if found is None:
+            return None
+        return Derivatives(2 * (self.top - found.loglik) / self.n, -2 * found.score / self.n, 2 * found.meat / self.n)
+
+    def _sums(self, x: Array) -> _Sums | None:
+        """Log-likelihood, scores and what their second moments are, from the last time if x is the same."""
+        if self._known is not None and np.array_equal(x, self._known[0]):
+            return self._known[1]
         values, q = expand(self.table, self.base, x), len(x)
-        total, gradient, meat = 0.0, np.zeros(q), np.zeros((q, q))
+        total, score, meat, spread = 0.0, np.zeros(q), np.zeros((q, q)), np.zeros((q, q))
         for layout, parts in zip(self.layouts, self.parts, strict=True):
-            for part, loglik, scores in self._scores(layout, parts, values):
-                if loglik is None or not np.isfinite(loglik).all():
+            for part, loglik, scores, inner in self._scores(layout, parts, values):
+                if loglik is None or inner is None or not np.isfinite(loglik).all():
                     return None
+                outer = (scores * part.weight[:, None]).T @ scores
                 total += float(part.weight @ loglik)
-                gradient += part.weight @ scores
-                meat += (scores * part.weight[:, None]).T @ scores
-        value = 2 * (self.top - total) / self.n
-        return Derivatives(value, -2 * gradient / self.n, 2 * meat / self.n)
+                score += part.weight @ scores
+                meat += outer
+                spread += inner.T @ inner - outer
+        self._known = x.copy(), _Sums(total, score, meat, spread)
+        return self._known[1]
 
     def hessian(self, x: Array) -> Array:
-        """Return the second derivatives, by central differences of the exact gradient; again where x has hardly moved."""
+        """Return the second derivatives; again where x has hardly moved.
+
+        Those of the expected complete-data likelihood, by central differences of its exact gradient in which the rows
+        count through their posterior moments only, and the variance of the scores over the nodes (Louis 1982).
+        """
         if self._last is not None and (np.abs(x - self._last[0]) <= _SAME * np.maximum(np.abs(x), 0.1)).all():
             return self._last[1]
-        out = np.empty((len(x), len(x)))
-        for k in range(len(x)):
-            step = _STEP * max(abs(x[k]), 0.1)
-            sides = []
-            for sign in (1.0, -1.0):
-                moved = x.copy()
-                moved[k] += sign * step
-                sides.append(self._gradient(moved))
-            out[k] = (sides[0] - sides[1]) / (2 * step)
-        self._last = x.copy(), (out + out.T) / 2
+        q, sums = len(x), self._sums(x)
+        if sums is None:
+            return np.full((q, q), np.nan)
+        values = expand(self.table, self.base, x)
+        found = [self._posterior_moments(a, b, values) for a, b in zip(self.layouts, self.parts, strict=True)]
+        out = np.empty((q, q))
+        for k in range(q):
+            step = _STEP * max(abs(x[k]), 0.1) * np.eye(q)[k]
+            out[k] = (self._complete(x + step, found) - self._complete(x - step, found)) / (2 * step[k])
+        self._last = x.copy(), -2 * ((out + out.T) / 2 + sums.spread) / self.n
         return self._last[1]
 
     def case_scores(self, x: Array) -> list[Array]:
@@ -303,25 +337,25 @@ class Mixture:
         values, out = expand(self.table, self.base, x), []
         for layout, parts in zip(self.layouts, self.parts, strict=True):
             rows = np.zeros((sum(len(p.rows) for p in parts), len(x)))
-            for part, _, scores in self._scores(layout, parts, values):
+            for part, _, scores, _ in self._scores(layout, parts, values):
                 rows[part.rows] = scores
             out.append(rows)
         return out
 
     def _scores(
         self, layout: Layout, parts: tuple[Part, ...], values: Array
-    ) -> Iterator[tuple[Part, Array | None, Array]]:
-        """Log-likelihood and scores of the rows of a group, pattern by pattern."""
+    ) -> Iterator[tuple[Part, Array | None, Array, Array | None]]:
+        """Log-likelihood and scores of the rows of a group, pattern by pattern, and their weighted scores at the nodes."""
         node = layout.at(values, self.z)
         if node is None:
-            yield parts[0], None, np.empty(0)
+            yield parts[0], None, np.empty(0), None
             return
         left, right, shift = layout.vectors(node)
         dense = list(layout.moved(node, self.z))
         for part in parts:
             found = layout.answers(node, part, self.logw)
             if found is None:
-                yield part, None, np.empty(0)
+                yield part, None, np.empty(0), None
                 return
             e, r, seen = found.scaled, found.posterior, part.seen
             a, b, m = left[:, seen], right[:, seen], shift[:, seen]
@@ -332,33 +366,49 @@ class Mixture:
                 each[:, :, cell] = (
                     0.5 * (((e @ s) * e).sum(axis=2) - trace[:, None]) + (e @ mean[:, seen, None])[:, :, 0]
                 )
-            scores = np.einsum("kn,knc->nc", r, each)
-            yield part, found.loglik, gather(layout.block, scores)
+            each = gather(layout.block, each)
+            scores = np.einsum("kn,knq->nq", r, each)
+            weighted = each * np.sqrt(r * part.weight)[:, :, None]
+            yield part, found.loglik, scores, weighted.reshape(-1, each.shape[2])
 
-    def _gradient(self, x: Array) -> Array:
-        """Gradient of the discrepancy alone, from posterior moments of the nodes."""
+    def _posterior_moments(self, layout: Layout, parts: tuple[Part, ...], values: Array) -> list[_Moments] | None:
+        """What the rows of a group count for at each node, pattern by pattern."""
+        node = layout.at(values, self.z)
+        if node is None:
+            return None
+        out = []
+        for part in parts:
+            found = layout.answers(node, part, self.logw)
+            if found is None:
+                return None
+            r = found.posterior * part.weight
+            square = np.swapaxes(part.x[None] * r[:, :, None], 1, 2) @ part.x
+            out.append(_Moments(part.seen, r.sum(axis=1), r @ part.x, square))
+        return out
+
+    def _complete(self, x: Array, rows: list[list[_Moments] | None]) -> Array:
+        """Gradient of the log-likelihood of rows that are known to belong to the nodes."""
         values, out = expand(self.table, self.base, x), np.zeros(len(x))
-        for layout, parts in zip(self.layouts, self.parts, strict=True):
+        for layout, group in zip(self.layouts, rows, strict=True):
             node = layout.at(values, self.z)
-            if node is None:
+            if node is None or group is None:
                 return np.full(len(x), np.nan)
             p = layout.block.p
             bend, tilt = np.zeros((len(self.z), p, p)), np.zeros((len(self.z), p))
-            for part in parts:
-                found = layout.answers(node, part, self.logw)
-                if found is None:
-                    return np.full(len(x), np.nan)
-                r = found.posterior * part.weight
-                weighted = found.scaled * r[:, :, None]
-                moments = np.swapaxes(weighted, 1, 2) @ found.scaled - r.sum(axis=1)[:, None, None] * found.inverse
-                bend[:, part.seen[:, None], part.seen] += moments
-                tilt[:, part.seen] += weighted.sum(axis=1)
+            for seen, count, first, second in group:
+                v = np.linalg.inv(node.cov[:, seen[:, None], seen])
+                mean = node.mean[:, seen]
+                cross = first[:, :, None] * mean[:, None]
+                about = second - cross - np.swapaxes(cross, 1, 2)
+                about += count[:, None, None] * mean[:, :, None] * mean[:, None]
+                bend[:, seen[:, None], seen] += v @ about @ v - count[:, None, None] * v
+                tilt[:, seen] += (v @ (first - count[:, None] * mean)[:, :, None])[:, :, 0]
             left, right, shift = layout.vectors(node)
             cells = (left * (bend @ right)).sum(axis=(0, 1)) + (tilt[:, :, None] * shift).sum(axis=(0, 1))
-            for cell, (cov, mean) in zip(layout.dense, layout.moved(node, self.z), strict=True):
-                cells[cell] = 0.5 * float((bend * cov).sum()) + float((tilt * mean).sum())
+            for cell, (cov, level) in zip(layout.dense, layout.moved(node, self.z), strict=True):
+                cells[cell] = 0.5 * float((bend * cov).sum()) + float((tilt * level).sum())
             out += gather(layout.block, cells)
-        return -2 * out / self.n
+        return out
 
     def posterior(self, x: Array, group: int) -> tuple[Array, Array]:
         """Means and variances (rows, v) of all variables of a group given the answers of each row."""

@@ -74,7 +74,10 @@ def interactions(res: SEMResult) -> pd.DataFrame:
 def simple_slopes(res: SEMResult, levels: Sequence[float], level: float) -> pd.DataFrame:
     """Slopes at levels of the moderator; see :meth:`SEMResult.simple_slopes`."""
     check_level(level)
-    at = np.asarray(levels, dtype=float)
+    try:
+        at = np.asarray(levels, dtype=float)
+    except (TypeError, ValueError):
+        at = np.empty(0)
     if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
         raise SpecError(f"levels must list numbers, in standard deviations of the moderator, not {listed([levels])}.")
     cases = []
