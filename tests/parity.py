@@ -1,13 +1,22 @@
 """How far covariance-based models are from their reference, by method; ``python -m tests.parity`` prints markdown.
 
-Every number comes from the cases that test_sem_reference.py holds to.
+Every number comes from the cases that test_sem_reference.py and test_sem_lavaan_designs.py hold to.
 """
 
 import numpy as np
 import pandas as pd
 
+from tests import test_sem_lavaan_designs as designs
+from tests.test_sem_designs import matched as matched_design
+from tests.test_sem_designs import reference as designs_reference
 from tests.test_sem_reference import CASES, fitted, matched, reference
 
+DESIGNS = {
+    "cx": "Ordinal items with predictors",
+    "fiml": "Missing data (FIML)",
+    "cat": "Ordinal items",
+}
+ROBUST = ("cfi_robust", "tli_robust", "rmsea_robust")
 INDICES = ("cfi", "tli", "rmsea", "srmr", "cfi_scaled", "tli_scaled", "rmsea_scaled")
 
 
@@ -30,9 +39,14 @@ def method(name: str) -> str:
     return what + kind
 
 
-def case(name: str) -> dict[str, object]:
+def design_method(name: str) -> str:
+    """The same of a case of the data designs."""
+    kind = designs.fitted(name).estimate.plan.name
+    return f"{DESIGNS[name.split('_')[0]]}, {kind}"
+
+
+def distance(what: str, m: pd.DataFrame, ref: dict, ours: pd.Series, left_out: set[str]) -> dict[str, object]:
     """Largest differences of one case: estimates absolute, standard errors and test relative, indices absolute."""
-    m, ref, ours = matched(name), reference(name)["fit"], fitted(name).fit_measures
 
     def gap(a: object, b: object) -> np.ndarray:
         a, b = np.asarray(a, float), np.asarray(b, float)
@@ -42,9 +56,9 @@ def case(name: str) -> dict[str, object]:
     se = m["se_ref"].to_numpy(float)
     known = se > 0
     tests = [k for k in ("chisq", "chisq_scaled") if ref.get(k) is not None and k in ours]
-    shared = [k for k in INDICES if ref.get(k) is not None and k in ours]
+    shared = [k for k in (*INDICES, *ROBUST) if ref.get(k) is not None and k in ours.dropna() and k not in left_out]
     return {
-        "method": method(name),
+        "method": what,
         "estimates": gap(m["est"] / scale, m["est_ref"].astype(float) / scale).max(),
         "standard errors": (np.abs(m["se"].to_numpy() - se)[known] / se[known]).max(initial=0.0),
         "test": max((abs(ours[k] - ref[k]) / max(1.0, ref[k]) for k in tests), default=np.nan),
@@ -52,9 +66,26 @@ def case(name: str) -> dict[str, object]:
     }
 
 
+def case(name: str) -> dict[str, object]:
+    """A case of the first collection."""
+    return distance(method(name), matched(name), reference(name)["fit"], fitted(name).fit_measures, set(ROBUST))
+
+
+def design_case(name: str) -> dict[str, object]:
+    """A case of the data designs."""
+    res, ref = designs.fitted(name), designs_reference()[name]
+    grouped = len(res.rows.labels) > 1 and name.startswith("cat")
+    left_out = designs.BASELINE if grouped else set()
+    return distance(design_method(name), matched_design(res, ref), ref["fit"], res.fit_measures, left_out)
+
+
+def _told(name: str) -> bool:
+    return name.split("_")[0] in DESIGNS
+
+
 def parity() -> pd.DataFrame:
     """Largest differences by method, [cases, reference, estimates, standard errors, test, fit indices]."""
-    rows = pd.DataFrame([case(name) for name in CASES])
+    rows = pd.DataFrame([*map(case, CASES), *map(design_case, filter(_told, designs.CASES))])
     out = rows.groupby("method").max()
     software = reference(CASES[0])["software"].replace(" version", "").split(" Patched")[0]
     out.insert(0, "cases", rows.groupby("method").size())
