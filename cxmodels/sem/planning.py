@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ..errors import SpecError
+from ..model import parse_model
 from .threads import one_thread
 
 if TYPE_CHECKING:
@@ -22,6 +24,53 @@ __all__ = ["Planning"]
 
 class Planning:
     """Methods of :class:`SEM` that need no data."""
+
+    def add(self, text: str) -> SEM:
+        r"""Return the same with statements added to the model.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``"x1 ~~ x2"``.
+
+        Returns
+        -------
+        SEM
+            This one is unchanged.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> cx.SEM("f =~ x1 + x2 + x3\ng =~ y1 + y2 + y3").add("g ~ f").model.paths
+        (('g', 'f'),)
+        """
+        return replace(cast("SEM", self), model=parse_model(cast("SEM", self).model).add(text))
+
+    def drop(self, text: str) -> SEM:
+        r"""Return the same without some paths.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``"g ~ f"``.
+
+        Returns
+        -------
+        SEM
+            This one is unchanged.
+
+        Raises
+        ------
+        SpecError
+            If there is no such path.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> cx.SEM("f =~ x1 + x2 + x3\ng =~ y1 + y2 + y3\ng ~ f\ny1 ~ f").drop("y1 ~ f").model.paths
+        (('g', 'f'),)
+        """
+        return replace(cast("SEM", self), model=parse_model(cast("SEM", self).model).drop(text))
 
     @one_thread
     def simulate(
