@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from ..errors import DataError, DataWarning, SpecError, listed
 
 if TYPE_CHECKING:
+    from .monitor import Drift
     from .scorer import Scorer
 
 Array = NDArray[np.float64]
@@ -69,6 +70,8 @@ class Churn(ClassifierMixin, BaseEstimator):
         [column, decision, log_loss_difference, se]: totals and noise, decided by cross-validation.
     calibration_ : Series
         intercept, slope of the sigmoid and their se.
+    baseline_ : Baseline
+        What customers and scores of training looked like, for :meth:`monitor`.
     provenance_ : dict
         Version of the program, rows, weighted churn rate, seed, and a hash of the training data in any order of rows.
     excluded_ : DataFrame
@@ -167,6 +170,11 @@ class Churn(ClassifierMixin, BaseEstimator):
         self._scorer: Scorer = found.scorer
         self.provenance_ = _provenance(frame, outcome, w, self.random_state)
         self._keep(found, frame)
+        from .monitor import Baseline
+        from .scorer import probability
+
+        p = probability(self._scorer.logits(self._scorer.read(frame)))
+        self.baseline_ = Baseline.of(self._watched(frame), p, outcome)
         return self
 
     def predict_proba(self, X: Any) -> Array:
@@ -393,6 +401,37 @@ class Churn(ClassifierMixin, BaseEstimator):
                 found[name] = found[name].astype(object) if name in found else ""
                 found.loc[listed_, name] = reasons[name].to_numpy()
         return found
+
+    def monitor(self, X: Any, y: ArrayLike | None = None, **options: Any) -> Drift:
+        """Compare customers of today with those of training: columns, scores and, with outcomes, calibration.
+
+        Parameters
+        ----------
+        X : frame or array
+            Customers now.
+        y : array-like of shape (n,), optional
+            What became of them.
+        **options
+            Passed on to :meth:`cxmodels.churn.Baseline.compare`: bands, level.
+
+        Returns
+        -------
+        Drift
+        """
+        p = self.predict_proba(X)[:, 1]
+        outcome = None if y is None else (self._labels(y, len(p)) == self.classes_[1]).astype(int)
+        return self.baseline_.compare(self._watched(self._table(X)), p, outcome, **options)
+
+    def _watched(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The columns that the model reads, numbers as numbers."""
+        used = [self._scorer.columns[j] for j in self._scorer.used]
+        names = {n for c in used for n in (c.parts or (c.name,))}
+        numbers = {c.name for c in self._scorer.columns if c.kind == "number"}
+        out = frame[[c for c in frame.columns if c in names]].copy()
+        for name in out.columns:
+            if name in numbers and not pd.api.types.is_numeric_dtype(out[name]):
+                out[name] = pd.to_numeric(out[name], errors="coerce")
+        return out
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the model as JSON, whole or not at all; :func:`cxmodels.churn.load` reads it without running anything.

@@ -112,7 +112,7 @@ def column_profile(column: pd.Series, bins: int = 10) -> dict[str, Any]:
         raise DataError("A column without rows cannot be compared.")
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         values = column.to_numpy(dtype=float, na_value=np.nan)
-        known = values[~np.isnan(values)]
+        known = values[np.isfinite(values)]
         edges = np.quantile(known, np.arange(1, bins) / bins) if len(known) else np.zeros(bins - 1)
         profile: dict[str, Any] = {"kind": "number", "edges": edges.tolist()}
     else:
@@ -130,6 +130,7 @@ def _shares(profile: Mapping[str, Any], column: pd.Series) -> tuple[Array, int]:
         values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         if odd := int((np.isnan(values) & ~blank).sum()):
             raise DataError(f"{odd} values of the column '{column.name}' are no numbers, but were in training.")
+        blank = ~np.isfinite(values)  # an infinite value says as little as a blank
         edges = np.asarray(profile["edges"], dtype=float)
         place, bins, unseen = np.searchsorted(edges, values[~blank], side="right"), len(edges) + 1, 0
     else:

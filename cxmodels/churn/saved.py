@@ -22,6 +22,7 @@ from .boosted import Forest, Tree
 from .calibration import Sigmoid
 from .encoding import MOST_LEVELS, Column
 from .linear import Effect, Linear
+from .monitor import Baseline
 from .scorer import Foreign, Profile, Scorer, Trees
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ def describe(model: Churn) -> dict[str, Any]:
         "used": list(scorer.used),
         "sigmoid": [scorer.sigmoid.intercept, scorer.sigmoid.slope, *np.ravel(scorer.sigmoid.covariance).tolist()],
         "spread": scorer.spread,
+        "baseline": model.baseline_.to_dict(),
         "profiles": [[p.rows.tolist(), p.left.tolist(), p.mean_effect] for p in scorer.profiles],
         "linear": _linear(scorer.model) if isinstance(scorer.model, Linear) else None,
         "trees": _trees(scorer.model) if isinstance(scorer.model, Trees) else None,
@@ -237,6 +239,10 @@ def _restore(raw: bytes) -> Churn:
         frame = body["frames"][name]
         setattr(model, name, pd.DataFrame(frame["data"], columns=_texts(frame["columns"])))
     model.provenance_ = {str(k): v for k, v in body["provenance"].items()}
+    try:
+        model.baseline_ = Baseline.from_dict(body["baseline"])
+    except DataError as error:
+        raise _Damaged(str(error).rstrip(".")) from None
     model._say_calibration()
     return model
 
