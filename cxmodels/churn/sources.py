@@ -51,7 +51,8 @@ class Look:
     def find(self, frame: pd.DataFrame, customer: str, name: str) -> NDArray[np.int64]:
         """Number of each row's customer, -1 for others."""
         who = customers(frame, customer, name)
-        code = self.ids.get_indexer(pd.Index(who)).astype(np.int64)
+        rank, distinct = pd.factorize(who)
+        code = self.ids.get_indexer(pd.Index(distinct)).astype(np.int64)[rank]
         if len(code) and (code < 0).all() and _is_text(who.iloc[0]) != _is_text(self.ids[0]):
             raise DataError(
                 f"Customers are {type(who.iloc[0]).__name__} in table '{name}' and {type(self.ids[0]).__name__} in the "

@@ -142,14 +142,20 @@ class Timeline:
     @classmethod
     def of(cls, code: Any, time: Instants, ties: Iterable[Any] = ()) -> Timeline:
         """Sort rows; `ties` are arrays that order the rows of one customer at one instant, so that any file order is one."""
-        code = np.asarray(code, dtype=np.int64)
-        order = np.lexsort((*reversed(list(ties)), time, code))
-        code, time = code[order], time[order]
-        known, rank = np.unique(time, return_inverse=True)
-        return cls(code, time, order, known, code * (len(known) + 1) + rank)
+        rank, known = pd.factorize(time, sort=True)
+        key = np.asarray(code, dtype=np.int64) * (len(known) + 1) + rank
+        order = np.argsort(key)
+        key = key[order]
+        # Only rows that share customer and instant need the other columns to be in one order.
+        step = np.diff(key, prepend=-1, append=-1)
+        tied = np.flatnonzero((step[:-1] == 0) | (step[1:] == 0))
+        if len(tied):
+            rows = order[tied]
+            order[tied] = rows[np.lexsort((*(t[rows] for t in reversed(list(ties))), key[tied]))]
+        return cls(np.asarray(code, dtype=np.int64)[order], time[order], order, np.asarray(known, dtype=UNIT), key)
 
     def upto(self, code: Any, when: Any) -> Positions:
-        """Position after the last row of each customer dated at or before `when`: one array may be longer than 1."""
+        """Position after the last row of each customer dated at or before `when`."""
         rank = np.searchsorted(self._known, when, side="right")
         return np.searchsorted(self._key, np.asarray(code, dtype=np.int64) * (len(self._known) + 1) + rank)
 
