@@ -214,6 +214,8 @@ def test_attributes_keep_their_types_and_training_leaves_unknown_labels_out():
     X, y = built.training()
     assert y.to_list() == [0, 1, 1]
     assert len(X) == 3 < built.n_obs
+    with pytest.raises(DataError, match="None of the 1 snapshots"):
+        built.time_split()
     with pytest.raises(DataError, match="no column 'churned'"):
         Features().recency("log").build(labels.frame.drop(columns="churned"), {"log": log}).training()
 
@@ -286,6 +288,14 @@ def test_no_training_label_reaches_into_the_test(panel, horizon, gap):
         left = (panel["as_of"] < when[0]) & ~panel.index.isin(train)
         assert (panel["as_of"][left] + pd.Timedelta(days=horizon + gap) > when[0]).all()
         assert (row.train_rows, row.embargoed_rows, row.test_rows) == (len(train), left.sum(), len(test))
+
+
+def test_the_split_of_a_feature_table_keeps_its_horizon():
+    tables, _ = cx.datasets.simulate_subscribers(300, 12)
+    labels = subscription_labels(tables["subscriptions"], pd.date_range("2023-03-31", periods=7, freq="ME"), 92)
+    built = Features().recency("usage").build(labels, tables)
+    row = built.time_split(tests=["2023-09-30"]).table.iloc[0]
+    assert row["train_last"] == pd.Timestamp("2023-06-30")  # its 92 days end on the day of the test
 
 
 def test_time_splits_roll_shorten_and_part_customers(panel):

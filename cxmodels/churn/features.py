@@ -16,6 +16,7 @@ from ..errors import DataError, SpecError, listed, near
 from ..results import Result
 from .labels import Labels
 from .sources import KEYS, Look, attributes, dated
+from .splits import TimeSplit
 from .steps import Attributes, Latest, Recency, Stat, Step, Trend, Window, lengths, names_of, one_of
 from .timeline import day_text, days, table
 from .windows import COUNTS, MEASURES, STATS
@@ -75,6 +76,30 @@ class FeatureTable(Result):
             raise DataError("The snapshots have no column 'churned': build the features from labels.")
         known = self.frame["churned"].notna()
         return self.X[known], self.frame.loc[known, "churned"].astype(int)
+
+    def time_split(self, tests: Any = 1, **options: Any) -> TimeSplit:
+        """Split the rows of :meth:`training` by time.
+
+        Parameters
+        ----------
+        tests : int or iterable of dates, default 1
+            The last so many snapshots, or which.
+        **options
+            ``gap`` and ``history`` of :class:`TimeSplit`.
+
+        Returns
+        -------
+        TimeSplit
+            With the horizon of the labels as embargo.
+
+        Raises
+        ------
+        DataError
+            The snapshots have no labels, or nothing to train on.
+        """
+        X, _ = self.training()
+        rows = self.frame.loc[X.index]
+        return TimeSplit(rows["as_of_date"], float(rows["horizon_days"].max()), tests=tests, **options)
 
     def headline(self) -> list[tuple[str, str]]:
         """Say how many rows and features there are and what was left out.
