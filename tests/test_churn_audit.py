@@ -203,8 +203,8 @@ def test_constants(rng):
     assert one(np.r_[np.ones(20), np.zeros(n - 20)]) == {"near_constant": "keep"}
     assert one(["a"] * 5 + ["b"] * (n - 5)) == {"near_constant": "drop"}
     assert one(np.r_[rng.normal(size=15), np.full(n - 15, np.nan)]) == {"near_constant": "drop"}
-    assert one(np.r_[np.ones(40), np.zeros(n - 40)]) == {}
-    assert one(np.r_[np.ones(40), np.zeros(n - 40)], near_constant=0.95) == {"near_constant": "keep"}
+    assert one(np.r_[np.ones(60), np.zeros(n - 60)]) == {}
+    assert one(np.r_[np.ones(60), np.zeros(n - 60)], near_constant=0.95) == {"near_constant": "keep"}
 
 
 def test_duplicates_also_in_other_units_and_by_other_names(telco, rng):

@@ -288,6 +288,27 @@ def test_the_end_of_the_data_is_the_last_date_unless_that_is_a_plan():
     assert outcome(label(table, "2024-04-30", 30, until="2024-05-30"))["b"] == 0
 
 
+def test_spells_have_an_end_or_are_censored():
+    table = spells(
+        ("a", "2024-01-01", "2024-02-01"),
+        ("a", "2024-02-05", "2024-05-28"),
+        ("b", "2024-01-01", None),
+        ("c", "2024-01-01", "2024-08-01"),
+        ("d", "2024-07-01", None),
+    )
+    found = cx.churn.spells(table, observed_until="2024-06-01")
+    assert found["customer_id"].to_list() == ["a", "a", "b", "c"]
+    assert found["spell"].to_list() == [1, 2, 1, 1]
+    assert found["duration_days"].to_list() == [31, 113, 152, 152]
+    assert found["left"].to_list() == [1, 1, 0, 0]
+    joined = cx.churn.spells(table, grace=5, observed_until="2024-06-01")
+    assert joined["duration_days"].to_list() == [148, 152, 152]
+    assert joined["left"].sum() == 0  # four days after its end the last one may still be renewed
+    tables, truth = cx.datasets.simulate_subscribers(customers=500, months=12)
+    every = cx.churn.spells(tables["subscriptions"], observed_until=truth.observed_until)
+    assert every["left"].sum() == tables["subscriptions"]["end"].notna().sum()
+
+
 def test_instants_are_compared_with_their_time_of_day():
     table = spells(
         ("morning", "2024-01-01", "2024-03-31 09:00"),

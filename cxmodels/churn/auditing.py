@@ -49,7 +49,7 @@ def audit(
     leakage_auc: float = 0.95,
     missing_auc: float = 0.80,
     named_auc: float = 0.85,
-    near_constant: float = 0.99,
+    near_constant: float = 0.98,
     unique: float = 0.95,
     max_levels: int = 50,
     min_rows: int = 20,
@@ -75,7 +75,7 @@ def audit(
         The same for the mere fact that a column is blank, which honestly says little.
     named_auc : float, default 0.85
         The same for a column whose name tells of an end (churn, cancel, closed, exit ...).
-    near_constant : float, default 0.99
+    near_constant : float, default 0.98
         Share of the rows with the most common value.
     unique : float, default 0.95
         Share of distinct values from which text, or whole numbers that count up or are named so, are identifiers.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..inference import choose
 from ..results import Result
-from .timeline import Instants, Timeline, customers, dates, day_text, days, instants, numbered, span, table
+from .timeline import DAY, Instants, Timeline, customers, dates, day_text, days, instants, numbered, span, table
 
 Unfinished = Literal["refuse", "censor"]
 _OPEN = np.datetime64("9999-01-01", "us")  # tables write an open end as a day of this year
@@ -264,6 +264,65 @@ def transaction_labels(
     reasons = ("not yet a customer", "lapsed before the snapshot")
     rule = f"no purchase within {horizon:g} days, of those silent for less than {inactive_after:g}"
     return _labels(parts, rows, reasons, left_out, until, rule)
+
+
+def spells(
+    subscriptions: Any,
+    *,
+    grace: float = 0,
+    observed_until: Any = None,
+    customer: str = "customer_id",
+    start: str = "start",
+    end: str = "end",
+) -> pd.DataFrame:
+    """Join subscriptions to spells, for a survival analysis of how long customers stay.
+
+    Parameters
+    ----------
+    subscriptions, grace, observed_until, customer, start, end
+        As for :func:`subscription_labels`. Subscriptions that start after `observed_until` are not yet known.
+
+    Returns
+    -------
+    DataFrame
+        One row per spell, by customer and start, [customer_id, spell, start, end, duration_days, left]: number of the
+        spell of its customer from 1; end, or `observed_until` while it runs; days between; 1 if it ended (the event)
+        and 0 if it runs or ended less than `grace` days before `observed_until`, so that it may be renewed (censored).
+
+    Raises
+    ------
+    DataError
+        As for :func:`subscription_labels`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame(
+    ...     {"customer_id": ["a", "a", "b"], "start": ["2024-01-01", "2024-03-01", "2024-02-01"],
+    ...      "end": ["2024-03-01", "2024-05-01", None]}
+    ... )
+    >>> spells(table, observed_until="2024-06-01")[["customer_id", "duration_days", "left"]].values.tolist()
+    [['a', 121.0, 1], ['b', 121.0, 0]]
+    """
+    slack = span(days(grace, "grace", 0))
+    frame = table(subscriptions, "subscriptions", (customer, start, end))
+    code, ids = numbered(customers(frame, customer, "subscriptions"), "subscriptions")
+    begin, stop = _spells(frame, "subscriptions", customer, start, end)
+    until = _covered(begin, stop, end) if observed_until is None else instants(observed_until, "observed_until")[0]
+    known = begin <= until
+    code, begin, stop = _merged(code[known], begin[known], stop[known], slack)
+    shown = np.minimum(stop, until)
+    number = np.arange(len(code)) - np.searchsorted(code, code) + 1
+    return pd.DataFrame(
+        {
+            "customer_id": ids[code],
+            "spell": number,
+            "start": begin,
+            "end": shown,
+            "duration_days": (shown - begin) / DAY,
+            "left": (stop + slack <= until).astype(int),
+        }
+    )
 
 
 def purchases(
