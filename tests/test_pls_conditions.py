@@ -86,6 +86,16 @@ def test_permutation_holds_its_level_and_sees_a_ceiling():
     assert (found.effects["effect"] > 0.3).all()
 
 
+def test_a_wave_cannot_pass_for_necessity():
+    """Two waves at different levels: across them x seems necessary for y, within them it is not."""
+    rng = np.random.default_rng(4)
+    wave = np.repeat([0, 1], 80)
+    x, y = rng.uniform(size=(2, 160)) + 1.5 * wave
+    fit = cx.PLS("X =~ x\nY =~ y\nY ~ X").fit(pd.DataFrame({"x": x, "y": y}))
+    assert (fit.nca("Y", 99, seed=1).effects["pvalue"] < 0.05).all()
+    assert (fit.nca("Y", 99, seed=1, strata=wave).effects["pvalue"] > 0.05).all()
+
+
 def test_bottlenecks_and_cipma_fit_together(small):
     nca = small.nca("Loyalty", 50, seed=1)
     table = nca.bottlenecks()
@@ -114,6 +124,8 @@ def test_bottlenecks_and_cipma_fit_together(small):
         (lambda f: f.nca("Loyalty", 5), "at least 20"),
         (lambda f: f.nca("Loyalty", 20).bottlenecks("ce"), "Unknown ceiling"),
         (lambda f: f.cipma("Loyalty", 140), "level=140 lies outside"),
+        (lambda f: f.nca("Loyalty", 20, strata=[1, 2]), "strata has 2 labels for 250 rows"),
+        (lambda f: f.nca("Loyalty", 20, strata=range(250)), "Every stratum holds one row"),
         (lambda f: f.tetrads(level=2), "between 0 and 1"),
         (lambda f: f.copula("Image"), "has no predictors"),
         (lambda f: f.copula("Loyalty", ["Value"]), "'Value' does not predict 'Loyalty'"),

@@ -183,7 +183,9 @@ class Analyses(Assessment):
 
     # --- necessity, measurement, endogeneity ----------------------------------------------------------------
 
-    def nca(self, target: str, n: int = 1000, seed: int | None = None) -> PLSNecessity:
+    def nca(
+        self, target: str, n: int = 1000, seed: int | None = None, *, strata: str | ArrayLike | None = None
+    ) -> PLSNecessity:
         """Necessary condition analysis of all constructs that lead to a target (Dul 2016).
 
         Parameters
@@ -194,6 +196,8 @@ class Analyses(Assessment):
             Permutations of the outcome behind the p-values.
         seed : int, optional
             Same seed, same numbers.
+        strata : str or array-like of shape (n_obs,), optional
+            Outcomes change places within strata only, such as waves.
 
         Returns
         -------
@@ -208,7 +212,7 @@ class Analyses(Assessment):
         """
         from .nca import nca
 
-        return nca(self, target, n, seed)  # type: ignore[arg-type]
+        return nca(self, target, n, seed, strata)  # type: ignore[arg-type]
 
     def cipma(
         self,

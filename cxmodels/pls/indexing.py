@@ -11,7 +11,7 @@ import pandas as pd
 from .. import index as ix
 from ..errors import ImproperSolutionWarning, SpecError, near
 from ..inference import choose
-from .kernel import Array, total_effects
+from .kernel import Array, Design, Estimate, total_effects
 
 
 class Indexing:
@@ -182,7 +182,20 @@ class Indexing:
     def _impacts(self: Any, scale: ix.Scale, v: Array | None = None) -> tuple[Array, Array]:
         """Direct and total unstandardised effects, [outcome, predictor]."""
         lo, hi = self._scale(scale)
-        sd = ix.index_sd(self.raw_cov, ix.normalized_weights(self.raw_weights) if v is None else v, lo, hi)
-        j = len(self.linear)
-        direct = ix.unstandardized_paths(self.estimate.paths[0, :j, :j], sd)
+        v = ix.normalized_weights(self.raw_weights) if v is None else v
+        direct = point_paths(self.estimate, self.layout.design, self.raw_cov, v, lo, hi)[0]
         return direct, total_effects(direct, self.layout.design.depth)
+
+
+def point_paths(est: Estimate, design: Design, cov: Array, v: Array, lo: Array, hi: Array) -> Array:
+    """Paths (b, j, j) between the 0-100 scores of j constructs, b_std sd(s_outcome) / sd(s_predictor).
+
+    Paths of consistent PLS are between constructs, free of measurement error: there sd is that of the part of a score
+    that its construct explains, sd(s) sqrt(rho_A).
+    """
+    j = v.shape[-1]
+    sd = ix.index_sd(cov, v, lo, hi)
+    if design.corrected.any():
+        with np.errstate(invalid="ignore"):
+            sd = sd * np.sqrt(np.where(design.corrected, est.rho_a, 1.0)[..., :j])
+    return ix.unstandardized_paths(est.paths[:, :j, :j], sd)

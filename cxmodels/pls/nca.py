@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .. import index as ix
-from ..errors import SpecError, near
+from ..errors import DataError, SpecError, near
 from ..inference import choose
 from ..resampling import entropy, whole_number
 from ..results import Result, axes
@@ -218,7 +218,9 @@ class PLSNecessity(Result):
         return {"Effect sizes": self.effects, "Bottlenecks (CE-FDH, percent of range; blank: not necessary)": table}
 
 
-def nca(result: PLSResult, target: str, n: int, seed: int | None) -> PLSNecessity:
+def nca(
+    result: PLSResult, target: str, n: int, seed: int | None, strata: str | ArrayLike | None = None
+) -> PLSNecessity:
     """Measure necessity of all that leads to a construct; see :meth:`PLSResult.nca`."""
     if whole_number("The number of permutations", n) < 20:
         raise SpecError(f"A permutation test needs at least 20 permutations, not {n}.")
@@ -226,12 +228,13 @@ def nca(result: PLSResult, target: str, n: int, seed: int | None) -> PLSNecessit
     conditions = [names[j] for j in _leading(result, target)]
     root = entropy(seed)
     y = scores[target].to_numpy()
+    blocks = _blocks(result, strata)
     ceilings, rows = {}, []
     for at, name in enumerate(conditions):
         c = ceilings[name] = Ceiling(scores[name].to_numpy(), y)
         rng = np.random.default_rng(np.random.SeedSequence(root, spawn_key=(at,)))
         null = np.array(
-            [[Ceiling(c.x, p).effect(k) for k in CEILINGS] for p in (rng.permutation(y) for _ in range(n))]
+            [[Ceiling(c.x, p).effect(k) for k in CEILINGS] for p in (_permuted(y, blocks, rng) for _ in range(n))]
         )
         for k, ceiling in enumerate(CEILINGS):
             effect = c.effect(ceiling)
@@ -240,6 +243,31 @@ def nca(result: PLSResult, target: str, n: int, seed: int | None) -> PLSNecessit
             rows.append((name, ceiling, effect, p, accuracy, len(c.peers)))
     columns = ["condition", "ceiling", "effect", "pvalue", "accuracy", "peers"]
     return PLSNecessity(result, target, ceilings, pd.DataFrame(rows, columns=columns), n, root)
+
+
+def _blocks(result: PLSResult, strata: str | ArrayLike | None) -> list[NDArray[np.intp]]:
+    """Rows within which outcomes change places."""
+    if strata is None:
+        return [np.arange(result.n_obs)]
+    labels = np.asarray(result._labels(strata))
+    if labels.shape != (result.n_obs,):
+        raise DataError(f"strata has {labels.size} labels for {result.n_obs} rows used; give one for each.")
+    codes, levels = pd.factorize(pd.Series(labels))
+    if missing := int((codes < 0).sum()):
+        raise DataError(f"strata is missing in {missing} of {len(codes)} rows; fill or leave them out.")
+    if len(levels) == len(codes):
+        raise DataError("Every stratum holds one row, so no outcome can change places; leave strata out.")
+    return [np.flatnonzero(codes == k) for k in range(len(levels))]
+
+
+def _permuted(y: Array, blocks: list[NDArray[np.intp]], rng: np.random.Generator) -> Array:
+    """Values in another order within blocks."""
+    if len(blocks) == 1:
+        return rng.permutation(y)
+    out = y.copy()
+    for block in blocks:
+        out[block] = rng.permutation(y[block])
+    return out
 
 
 def cipma(
