@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import multinomial
 
 from cxmodels import metrics as m
-from cxmodels.errors import SpecError
+from cxmodels.errors import DataError, SpecError
 from cxmodels.inference import net_interval
 
 N = 240
@@ -295,3 +295,15 @@ def test_csi_interval_of_a_small_sample():
     assert (student.ci_upper - student.ci_lower) / (normal.ci_upper - normal.ci_lower) == pytest.approx(
         2.200985 / 1.959964
     )
+
+
+def test_yes_and_no_is_no_recommendation():
+    with pytest.raises(DataError, match="are 0 or 1, as of a yes or no"):
+        m.nps([True, False, True])
+    assert m.nps([1, 0, 1], scale=(0, 10)).value == -100
+
+
+def test_means_by_name():
+    by_name = m.csi({"bed": 4, "bar": 3}, {"bed": 4.5, "bar": 4})
+    assert by_name.value == m.csi([4, 3], [4.5, 4]).value
+    assert by_name.leaves.index.tolist() == ["bed", "bar"]

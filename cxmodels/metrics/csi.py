@@ -10,7 +10,7 @@ Standard errors are linearised; see the module ``tree``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
@@ -117,8 +117,8 @@ def csi(
     Parameters
     ----------
     importance, quality : frame or array-like of shape (n, k), or k column names
-        Ratings, respondents by components in the same order. Two vectors are the means of k components, and give the
-        index without a standard error; so does a single row.
+        Ratings, respondents by components in the same order. Two vectors (or mappings by name) are the means of k components, and give
+        the index without a standard error; so does a single row.
     data : Survey or DataFrame, optional
         The table that column names speak of.
     weights, strata, clusters : column name or array-like of shape (n,), optional
@@ -194,6 +194,8 @@ def csi(
 
 def _row(x: Any) -> Any:
     """A vector of numbers as one row of means, named by its index; anything else as it is."""
+    if isinstance(x, Mapping) and all(np.isscalar(v) for v in x.values()):
+        x = pd.Series(x)
     if isinstance(x, pd.Series):
         return x.to_frame().T
     if isinstance(x, str) or (isinstance(x, list | tuple) and any(isinstance(v, str) for v in x)):

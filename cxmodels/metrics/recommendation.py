@@ -126,6 +126,11 @@ def _check_recommendation(answers: Answers, scale: Scale | None) -> None:
     answers.scale((0, 10), (0, 10))
     answers.whole()
     x = answers.values[~np.isnan(answers.values)]
+    if scale is None and known is None and x.min() == 0 < x.max() == 1:
+        raise DataError(
+            f"All {len(x)} answers of '{column}' are 0 or 1, as of a yes or no, and {why}; use rate(), or, if the question did "
+            "offer 0-10, pass scale=(0, 10)."
+        )
     if scale is None and known is None and 1 <= x.min() < x.max() <= 5:
         raise DataError(
             f"All {len(x)} answers of '{column}' lie in {x.min():g}-{x.max():g}, as on a five-point question, and "
