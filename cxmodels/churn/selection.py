@@ -29,7 +29,7 @@ SHAPES = {
     "deep": boosted.Shape(leaves=16, rate=0.07, columns=0.5, ridge=0.0, least_rows=10),
 }
 CANDIDATES = ("linear", *SHAPES)
-BOOST_FROM = 50  # rows of each outcome from which trees are tried
+BOOST_FROM = 150  # rows of each outcome from which trees are tried: they need far more than a regression (van der Ploeg 2014)
 DEFAULT_PENALTY = (0.0, 1e-3)
 
 
