@@ -184,6 +184,13 @@ def test_impacts_are_free_of_measurement_error(large, options):
         assert impact[names[driver], names[target]] == pytest.approx(true, abs=0.03), (driver, target)
 
 
+def test_effects_of_a_consistent_path_model_are_the_same_as_those_of_its_study(mobi):
+    study = cx.SatisfactionIndex(cx.acsi.ECSI, consistent=True, scale=(1, 10)).fit(mobi, bootstrap=0)
+    effects = study.fit_of().unstandardized_effects((1, 10)).set_index(["predictor", "outcome"])["total"]
+    impacts = study.impacts.set_index(["driver", "target"])["impact"]
+    np.testing.assert_allclose(impacts, effects[impacts.index])
+
+
 def test_impacts_by_plain_pls_are_attenuated(large):
     study = cx.SatisfactionIndex(MODEL, scale=(0, 20)).fit(large, bootstrap=0)
     impact = study.impacts.set_index(["driver", "target"])["impact"]

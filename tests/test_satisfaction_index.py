@@ -11,7 +11,7 @@ import cxmodels as cx
 from cxmodels.acsi.engines import statistic_of
 from cxmodels.acsi.population import Population
 from cxmodels.errors import CxWarning, DataError, DataWarning, SpecError
-from tests.benchmarks.coverage import coverage
+from tests.benchmarks.coverage import composites, coverage
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_indices_of_many_units_scatter_about_the_truth():
 
 def test_intervals_hold_the_truth_as_often_as_they_promise():
     """A small run of benchmarks/coverage.py; the band is three standard errors of the share wide."""
-    table = coverage(surveys=50, respondents=400, replicates=150).set_index("quantity")
+    table = coverage(composites(400, 150, "percentile"), surveys=50).set_index("quantity")
     assert set(table.index) == {"paths", "weights", "loadings", "total effects", "index"}
     assert table["intervals"].min() >= 300
     assert ((table["coverage"] - 0.95).abs() < 0.02 + 3 * table["se"]).all(), table

@@ -19,8 +19,8 @@ from .. import index as ix
 from ..errors import SpecError, listed, near
 from ..pls import PLS, PLSResult
 from ..pls.bootstrap import PLSStatistic
+from ..pls.indexing import point_paths
 from ..pls.kernel import Array, total_effects
-from ..pls.kernel import Estimate as PLSEstimate
 from ..sem import SEM, SEMResult
 from ..sem.bootstrap import Statistic
 from ..sem.indices import Measures, index_effects, index_weights, measures
@@ -201,7 +201,7 @@ def _by_pls(fit: PLSResult, lo: Array, hi: Array) -> Measured:
     v = ix.normalized_weights(fit.raw_weights)
     case = np.ones(fit.n_obs) if fit.case_weights is None else fit.case_weights
     j, d = len(fit.linear), fit.layout.design
-    direct = _pls_direct(fit.estimate, d, fit.raw_cov, v, lo, hi, j)[0]
+    direct = point_paths(fit.estimate, d, fit.raw_cov, v, lo, hi)[0]
     edges = fit.layout.edges
     arrows = np.zeros((j, j), dtype=bool)
     arrows[tuple(edges[(edges < j).all(axis=1)].T)] = True
@@ -301,7 +301,7 @@ class PLSIndexStatistic:
         d = self.inner.layout.design
         j = d.arrows.shape[0] - len(self.inner.plan.terms)
         v = ix.normalized_weights(est.item_weights[:, :, :j])
-        total = total_effects(_pls_direct(est, d, cov, v, self.lo, self.hi, j), d.depth)
+        total = total_effects(point_paths(est, d, cov, v, self.lo, self.hi), d.depth)
         values = np.concatenate([ix.index(means, v, self.lo, self.hi), total.reshape(len(total), -1)], axis=1)
         values[bad] = np.nan
         return values, notes
@@ -345,12 +345,3 @@ class SEMIndexStatistic:
         found = np.concatenate([ix.index(means, v, self.lo, self.hi), total.reshape(len(total), -1)], axis=1)
         found[bad] = np.nan
         return found, notes
-
-
-def _pls_direct(est: PLSEstimate, d: Any, cov: Array, v: Array, lo: Array, hi: Array, j: int) -> Array:
-    """Paths between 0-100 scores (b, j, j); of PLSc between what their constructs explain of them."""
-    sd = ix.index_sd(cov, v, lo, hi)
-    if d.corrected.any():
-        with np.errstate(invalid="ignore"):
-            sd = sd * np.sqrt(np.where(d.corrected, est.rho_a, 1.0)[..., :j])
-    return ix.unstandardized_paths(est.paths[:, :j, :j], sd)
