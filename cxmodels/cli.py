@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_churn import app as churn
+
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
 
@@ -29,6 +31,7 @@ app = typer.Typer(
 )
 data = typer.Typer(help="The data sets of the package.", no_args_is_help=True)
 app.add_typer(data, name="data")
+app.add_typer(churn, name="churn")
 
 
 @app.callback()
