@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -42,16 +43,17 @@ def start_values(table: Table, base: Array, moments: Sequence[tuple[Array, Array
         role, mine = table.roles[number], table.block(number)
         place = {n: i for i, n in enumerate(role.observed)}
         factor = _factors(table, mine, cov, place, base)
+        formed, sums = _composites(table, mine, cov, place)
+        formed |= _links(table, mine, cov, place, sums)
         for i in mine:
             e, q = table.entries[i], table.index[i]
-            if q < 0 or not np.isnan(x[q]):
+            if q < 0 or not isnan(x[q]):
                 continue
             value = 0.0
-            if np.isfinite(e.start):
+            if isfinite(e.start):
                 value = e.start
-            elif e.op == "=~" and is_hidden(e.lhs):  # as if all weights of the composite were equal
-                own = place[e.lhs.rsplit("~", 1)[1]]
-                value = -np.sqrt(cov[place[e.rhs], place[e.rhs]] / cov[own, own])
+            elif e.key in formed:
+                value = formed[e.key]
             elif e.op == "=~":
                 value = factor[e.lhs][1].get(e.rhs, 1.0 if e.rhs not in place else 0.0)
             elif e.op == "~~" and e.lhs == e.rhs and is_hidden(e.lhs):
@@ -63,8 +65,75 @@ def start_values(table: Table, base: Array, moments: Sequence[tuple[Array, Array
                 value = mean[place[e.lhs]]
             elif e.op == "~*~":
                 value = 1.0
-            x[q] = np.clip(value, e.lower, e.upper)
+            x[q] = min(max(value, e.lower), e.upper)
     return x
+
+
+def _composites(
+    table: Table, mine: list[int], cov: Array, place: dict[str, int]
+) -> tuple[dict[tuple[str, str, str], float], dict[str, Array]]:
+    """Values that give the items of each composite exactly their covariances, all weights of standardised items equal.
+
+    The weights come with them, on the scale on which the first item has loading 1.
+    """
+    hidden: dict[str, list[str]] = {}
+    for i in mine:
+        e = table.entries[i]
+        if e.op == "=~" and is_hidden(e.lhs):
+            _, composite, item = e.lhs.split("~")
+            items = hidden.setdefault(composite, [])
+            items += [] if item in items else [item]
+    out: dict[tuple[str, str, str], float] = {}
+    sums: dict[str, Array] = {}
+    for composite, others in hidden.items():
+        every = (table.entries[i] for i in mine)
+        first = next(e.rhs for e in every if e.op == "=~" and e.lhs == composite and e.rhs not in others)
+        at = [place[n] for n in (first, *others)]
+        s = cov[np.ix_(at, at)]
+        w = 1 / np.sqrt(np.diagonal(s))
+        if abs((s @ w)[0]) < 0.1 * np.sqrt(s[0, 0]):  # the first item is hardly part of the sum
+            w[0] *= 3
+        loading = s @ w / (s @ w)[0]
+        variance = float((s @ w)[0] ** 2 / (w @ s @ w))
+        rest = s - np.outer(loading, loading) * variance
+        names = [f"~{composite}~{n}" for n in others]
+        sums[composite] = np.zeros(len(cov))
+        sums[composite][at] = w * ((s @ w)[0] / (w @ s @ w))
+        out[composite, "~~", composite] = variance
+        for j, (item, name) in enumerate(zip(others, names, strict=True), 1):
+            out[composite, "=~", item] = float(loading[j])
+            out[name, "=~", first] = float(-w[j] / w[0])
+            for k, other in enumerate(names, 1):
+                low, high = sorted((name, other))
+                out[low, "~~", high] = float(rest[j, k])
+    return out, sums
+
+
+def _links(
+    table: Table, mine: list[int], cov: Array, place: dict[str, int], sums: dict[str, Array]
+) -> dict[tuple[str, str, str], float]:
+    """Paths and covariances of composites, without which nothing tells their weights: from sums, and markers of factors."""
+    proxy = dict(sums)
+    for i in mine:
+        e = table.entries[i]
+        if e.op == "=~" and e.lhs not in proxy and e.rhs in place:
+            proxy[e.lhs] = np.eye(len(cov))[place[e.rhs]]
+    proxy |= {n: np.eye(len(cov))[k] for n, k in place.items()}
+    causes: dict[str, int] = {}
+    for i in mine:
+        if table.entries[i].op == "~":
+            causes[table.entries[i].lhs] = causes.get(table.entries[i].lhs, 0) + 1
+    out = {}
+    for i in mine:
+        e = table.entries[i]
+        if e.lhs == e.rhs or not {e.lhs, e.rhs} & set(sums) or e.lhs not in proxy or e.rhs not in proxy:
+            continue
+        shared = float(proxy[e.lhs] @ cov @ proxy[e.rhs])
+        if e.op == "~":
+            out[e.key] = shared / float(proxy[e.rhs] @ cov @ proxy[e.rhs]) / causes[e.lhs]
+        elif e.op == "~~" and not {e.lhs, e.rhs} & set(causes):
+            out[e.key] = shared
+    return out
 
 
 def _factors(
