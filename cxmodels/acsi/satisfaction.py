@@ -275,7 +275,9 @@ class SatisfactionIndex:
             return {(): found}
         seeds = [[*np.atleast_1d(root).tolist(), u] for u, unit in enumerate(units) if unit in fits]
         sizes = [f.n_obs for f in fits.values()]
-        made = replicates_of(list(statistics.values()), sizes, seeds, n, interval, n_jobs, progress)
+        gone = len(units) - len(fits)  # those that could not be estimated are done with
+        tell = None if progress is None else lambda done, _: progress(done + gone, len(units))
+        made = replicates_of(list(statistics.values()), sizes, seeds, n, interval, n_jobs, tell)
         return dict(zip(fits, made, strict=True))
 
     def ends(self, fit: Fit, known: dict[tuple[str, ...], tuple[Array, Array]] | None = None) -> tuple[Array, Array]:
