@@ -274,6 +274,10 @@ def test_several_snapshots_at_once_are_the_snapshots_one_by_one():
     single = [label(tables["subscriptions"], d, 31, until=truth.observed_until).frame for d in dates]
     pd.testing.assert_frame_equal(both.frame, pd.concat(single, ignore_index=True))
     assert both.snapshots["at_risk"].sum() == len(both.frame)
+    assert both.overlapping == 0
+    monthly = label(tables["subscriptions"], [*dates, "2023-06-30"], 31, until=truth.observed_until)
+    assert monthly.overlapping == 1
+    assert "1 overlap the one before" in repr(monthly)
 
 
 def test_the_end_of_the_data_is_the_last_date_unless_that_is_a_plan():

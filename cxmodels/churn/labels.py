@@ -73,7 +73,7 @@ class Labels(Result):
         """
         blank = len(self.frame) - self.n_obs
         left_out = ", ".join(f"{r.rows} {r.reason}" for r in self.excluded.itertuples()) or "none"
-        return [
+        rows = [
             ("Churn", self.rule),
             ("Data", f"complete until {day_text(self.observed_until)}"),
             (
@@ -82,6 +82,16 @@ class Labels(Result):
             ),
             ("Rate", f"{self.rate:.4f}" if self.n_obs else "unknown"),
         ]
+        if self.overlapping:
+            said = "one departure counts at several snapshots: keep customers together when cross-validating"
+            rows.append(("Windows", f"{self.overlapping} overlap the one before; {said}"))
+        return rows
+
+    @property
+    def overlapping(self) -> int:
+        """Snapshots that fall into the window of the one before, so that their labels share departures."""
+        apart = self.snapshots["as_of_date"].diff()
+        return int((apart < pd.Timedelta(days=float(self.frame["horizon_days"].max()))).sum())
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Give the counts by snapshot.
