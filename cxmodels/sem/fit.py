@@ -258,14 +258,15 @@ def _residual_measures(e: Estimate) -> dict[str, float]:
 
 
 def _level_residuals(e: Estimate) -> dict[str, float]:
-    """SRMR of each level, and their sum."""
-    out = []
-    for block, s, sample in zip(e.blocks, e.states, e.data.samples, strict=True):
+    """SRMR of each level, averaged over groups by their rows, and their sum."""
+    out = [0.0, 0.0]
+    shares = [share * 2 for share in e.data.shares]  # every row is in a sample of both levels
+    for number, (block, s, sample, share) in enumerate(zip(e.blocks, e.states, e.data.samples, shares, strict=True)):
         p = block.p
         sd = np.sqrt(np.diagonal(sample.cov))
         rows, cols = np.tril_indices(p)
         gap = ((sample.cov - s.cov[:p, :p]) / np.outer(sd, sd))[rows, cols]
-        out.append(float(np.sqrt(gap @ gap / len(gap))))
+        out[number % 2] += share * float(np.sqrt(gap @ gap / len(gap)))
     return {"srmr": sum(out), "srmr_within": out[0], "srmr_between": out[1]}
 
 
@@ -313,9 +314,13 @@ def _gfi(e: Estimate) -> float:
 
     total = 0.0
     means = e.table.options.means
-    for number, (share, weight, s, sample, block) in enumerate(
-        zip(e.data.shares, e.weights, e.states, e.data.samples, e.blocks, strict=True)
+    for number, (share, s, sample, block) in enumerate(
+        zip(e.data.shares, e.states, e.data.samples, e.blocks, strict=True)
     ):
+        if e.plan.kind in ("ML", "GLS") and not e.plan.fiml:
+            total += share * _normal_gfi(e, number)
+            continue
+        weight = e.weights[number]
         if isinstance(e.objective, LeastSquares):
             target = e.objective.targets[number]
             stats, implied = target.stats, target.implied(e.values)
@@ -335,10 +340,31 @@ def _gfi(e: Estimate) -> float:
     return total
 
 
+def _normal_gfi(e: Estimate, number: int) -> float:
+    """The same by normal theory, where the weighted squares of covariances M are tr(V M V M) / 2."""
+    s, sample, fixed = e.states[number], e.data.samples[number], _fixed(e, number)
+    p, means = e.blocks[number].p, e.table.options.means
+    v = sample.inverse if e.plan.kind == "GLS" else np.linalg.inv(s.cov[:p, :p])
+
+    def size(mean: Array, cov: Array) -> float:
+        if fixed.any():
+            mean, cov = np.where(fixed, 0.0, mean), np.where(fixed[:, None] & fixed, 0.0, cov)
+        both = v @ cov
+        return float((both * both.T).sum() / 2 + (mean @ v @ mean if means else 0.0))
+
+    whole = size(sample.mean, sample.cov)
+    return 1 - size(sample.mean - s.mean[:p], sample.cov - s.cov[:p, :p]) / whole if whole else np.nan
+
+
+def _fixed(e: Estimate, number: int) -> NDArray[np.bool_]:
+    """Which items of a group are fixed predictors."""
+    role = e.table.roles[number]
+    return np.array([e.table.options.fixed_x and n in role.exogenous for n in role.observed])
+
+
 def _exogenous(e: Estimate, number: int) -> NDArray[np.bool_]:
     """Which moments of a group belong to fixed predictors alone."""
-    role = e.table.roles[number]
-    fixed = np.array([e.table.options.fixed_x and n in role.exogenous for n in role.observed])
+    fixed = _fixed(e, number)
     cols, rows = np.triu_indices(len(fixed))
     pairs = fixed[rows] & fixed[cols]
     return np.concatenate([fixed, pairs]) if e.table.options.means else pairs

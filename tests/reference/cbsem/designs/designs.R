@@ -135,5 +135,25 @@ differ("diff_wlsmv_x", mimic, paste0("f1 =~ o1 + o2 + o3\nf2 =~ o4 + o5 + o6\nf1
 differ("diff_wlsmv_groups", ord, ord, d, list(ordered = o, group = "g"), "default", list(group.equal = c("thresholds", "loadings")))
 differ("diff_dwls_sb", "f1 =~ o1 + o2 + o3\nf2 =~ o4 + o5 + o6", "f1 =~ o1 + a*o2 + a*o3\nf2 =~ o4 + b*o5 + b*o6", d, list(ordered = o, estimator = "WLSM"), all3)
 
+# --- two levels: robust, several groups ----------------------------------------------------------------------------
+t2 <- read.csv("../data/Demo_twolevel.csv")
+t2$g <- ifelse(t2$cluster %% 2 == 0, "a", "b")
+both2 <- "level: 1\nfw =~ y1 + y2 + y3\nfw ~ x1 + x2 + x3\nlevel: 2\nfb =~ y1 + y2 + y3\nfb ~ w1 + w2"
+plain2 <- "level: 1\nfw =~ y1 + y2 + y3 + y4\nlevel: 2\nfb =~ y1 + y2 + y3 + y4"
+grouped <- function(m) paste0("group: b\n", m, "\ngroup: a\n", m)
+sharp <- list(control = list(rel.tol = 1e-14), optim.force.converged = TRUE)
+cases <- list(
+  tl_ml = list(both2, list(cluster = "cluster")),
+  tl_mlr = list(both2, list(cluster = "cluster", estimator = "MLR")),
+  tl_plain_mlr = list(plain2, list(cluster = "cluster", estimator = "MLR")),
+  # of several groups only free ones by ML: with common parameters lavaan stops below the maximum of the likelihood, and
+  # its robust standard errors of groups are not those of its own fits of each group
+  tl_groups = list(grouped(both2), list(cluster = "cluster", group = "g"))
+)
+for (n in names(cases)) {
+  k <- cases[[n]]
+  add(n, k[[1]], k[[2]], do.call("sem", c(list(k[[1]], data = t2), k[[2]], if (is.null(k[[2]]$group)) sharp)))
+}
+
 info <- paste(R.version.string, "lavaan", packageVersion("lavaan"), "survey", packageVersion("survey"))
 write(toJSON(c(list(software = info), out), digits = NA, auto_unbox = TRUE, na = "null", null = "null", pretty = TRUE), "designs.json")
