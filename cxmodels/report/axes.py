@@ -159,7 +159,7 @@ def _name_dots(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> 
     unit = fig.dpi / 72
     taken = [Rect(u - 5 * unit, v - 5 * unit, 10 * unit, 10 * unit) for u, v in dots]
     for k, (u, v) in enumerate(dots):
-        w, h = 5.6 * unit * len(names[k]), 12 * unit
+        w, h = 7.2 * unit * len(names[k]), 13 * unit
         best: tuple[float, float, float] | None = None
         for rank, (far, (dx, dy)) in enumerate(
             product((9, 18, 30, 44), ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)))
@@ -173,8 +173,21 @@ def _name_dots(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> 
         assert best is not None
         taken.append(Rect(best[1] - w / 2, best[2] - h / 2, w, h))
         away = ((best[1] - u) / unit, (best[2] - v) / unit)
-        ax.annotate(names[k], (x[k], y[k]), xytext=away, textcoords="offset points", ha="center", va="center",
-                    fontsize=TEXT, fontweight="bold", color=INK)  # fmt: skip
+        far = abs(away[0]) > w / unit / 2 + 14 or abs(away[1]) > 22
+        ax.annotate(
+            names[k],
+            (x[k], y[k]),
+            xytext=away,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=TEXT,
+            fontweight="bold",
+            color=INK,
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 4}
+            if far
+            else None,
+        )
 
 
 def slopes(
