@@ -296,6 +296,17 @@ def test_equations_beyond_measures_and_paths_reach_the_engine(mobi):
         cx.SatisfactionIndex(model + "IMAG4 ~~ IMAG5", scale=(1, 10))
 
 
+def test_a_model_with_an_interaction_has_the_indices_of_its_constructs(mobi):
+    model = "Image =~ IMAG1 + IMAG4 + IMAG5; Value =~ PERV1 + PERV2; Satisfaction =~ CUSA1 + CUSA2 + CUSA3; "
+    spec = cx.SatisfactionIndex(model + "Satisfaction ~ Image + Value + Image:Value", engine="sem", scale=(1, 10))
+    study = spec.fit(mobi)
+    assert list(study.scores["construct"]) == ["Image", "Value", "Satisfaction"]
+    plain = cx.SatisfactionIndex(model + "Satisfaction ~ Image + Value", engine="sem", scale=(1, 10)).fit(mobi)
+    np.testing.assert_allclose(study.scores["index"], plain.scores["index"], atol=0.5)
+    effect = study.fit_of().estimates.query("op == '~' and rhs == 'Image'")["est"].iloc[0]
+    assert np.sign(effect) == np.sign(study.impacts.query("driver == 'Image'")["impact"].iloc[0])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
