@@ -268,7 +268,8 @@ def test_bootstrap_replicate_is_a_fit_of_the_resample():
         res = drivers(FULL[:3], **spec).fit(CX, weights="weight")
         draws = res.bootstrap(indices=rows).draws()
         again = drivers(FULL[:3], **spec).fit(CX.iloc[rows[1]].reset_index(drop=True), weights="weight")
-        np.testing.assert_allclose(draws.iloc[1], again.importance["importance"], atol=1e-8)
+        close = 1e-6 if "family" in spec else 1e-8  # replicates of a logit stop short of the last digits
+        np.testing.assert_allclose(draws.iloc[1], again.importance["importance"], atol=close)
 
 
 def test_bootstrap_with_many_players_is_set_right_by_the_exact_values(monkeypatch):
