@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import CxWarning, SpecError
-from ..results import Result
+from ..results import Result, axes
 from . import assessment, constraint_tests, fit, inference, modification
 from .composites import is_hidden, weight_of
 from .constraints import defined_values
@@ -24,13 +24,15 @@ from .measurement import Measurement
 from .objective import expand
 from .pictures import Pictures
 from .prepare import Rows
-from .slopes import interactions, simple_slopes
+from .slopes import has_interactions, interactions, simple_slopes
 from .standardize import KINDS, complex_jacobian, standardized, standardized_se
 from .threads import one_thread
 from .twolevel import TwoLevelEstimate
 from .twolevel_fit import two_level_baseline
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..survey import Survey
     from .bootstrap import SEMBootstrap
     from .spec import SEM
@@ -244,6 +246,38 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
             For a model without interactions.
         """
         return simple_slopes(self, levels, level)
+
+    def plot_slopes(
+        self,
+        predictor: str,
+        outcome: str | None = None,
+        levels: Sequence[float] = (-1.0, 0.0, 1.0),
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw an outcome against a predictor at levels of its moderator.
+
+        Parameters
+        ----------
+        predictor : str
+            On the horizontal axis; a quadratic term gives its curve with the slopes at the levels.
+        outcome : str, optional
+            By default the first that the interaction predicts.
+        levels : sequence of float, default (-1, 0, 1)
+            Of the moderator, in standard deviations.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        Axes
+            In standard deviations, other variables at their means; of several groups the first.
+
+        Raises
+        ------
+        SpecError
+            If no interaction involves the predictor, or as :meth:`simple_slopes`.
+        """
+        return axes("latent_slopes", self, predictor, outcome, levels, ax)
 
     def simulate(
         self,
@@ -494,6 +528,8 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         out = {t: f[f["op"] == op].drop(columns=drop) for op, t in titles.items() if (f["op"] == op).any()}
         if len(self.r_squared):
             out["R²"] = self.r_squared
+        if has_interactions(self):
+            out["Interactions"] = self.interactions
         return out
 
     def _one_level(self, what: str) -> None:
