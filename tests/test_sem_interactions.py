@@ -374,6 +374,22 @@ def test_it_shows_itself(lms):
     assert lms.proper
 
 
+def test_pictures_of_slopes_show_the_slopes(lms):
+    square = cx.SEM("a =~ a1 + a2 + a3; y =~ y1 + y2 + y3; y ~ a + a:a").fit(DATA)
+    for res, count in ((lms, 3), (square, 1)):
+        ax = res.plot_slopes("a")
+        lines = [line for line in ax.get_lines() if len(line.get_xdata()) > 2]
+        assert len(lines) == count
+        sd = np.sqrt(np.diag(res.latent_cov().loc[["a", "y"], ["a", "y"]]))
+        slopes = res.simple_slopes().query("predictor == 'a'")["est"] * sd[0] / sd[1]
+        x, y = lines[0].get_data()
+        steep = np.gradient(y, x)[20] if count == 1 else (y[-1] - y[0]) / (x[-1] - x[0])
+        assert steep == pytest.approx(slopes.iloc[0], abs=1e-3)
+        ax.figure.clear()
+    with pytest.raises(SpecError, match="No interaction involves 'y'"):
+        lms.plot_slopes("y")
+
+
 def test_nodes_weigh_one():
     for count, dimensions in ((24, 1), (12, 2), (7, 3)):
         z, logw = nodes_of(count, dimensions)

@@ -272,6 +272,18 @@ def test_replicates_agree_with_theory(planned):
     assert "Model test" in planned.summary()
 
 
+def test_the_picture_of_power_shows_the_frame(planned):
+    ax = planned.plot()
+    shown = [line for line in ax.get_lines() if len(line.get_xdata()) == 2 and line.get_marker() == "o"]
+    path = planned.estimates.query("op == '~'")
+    np.testing.assert_allclose(shown[0].get_data(), [[100, 300], path["power"]])
+    assert len(shown) == 2  # paths and defined parameters of fifteen
+    ax.figure.clear()
+    single = cx.SEM(MODEL).power(CAUSE, 200, standardized=True, method="satorra_saris", parameters="b")
+    with pytest.raises(SpecError, match="two or more numbers of rows"):
+        single.plot()
+
+
 def test_replicates_drawn_as_moments_are_fits_of_such_data():
     model = cx.SEM(MODEL)
     power = model.power(CAUSE, [120], seed=5, standardized=True, replicates=3)

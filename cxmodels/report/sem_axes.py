@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import SpecError, listed
-from .axes import _axes, _number
+from .axes import _axes, _level, _number
 from .blocks import shown
 from .svg import ACCENT, BLUE, GREY, INK, PALE, PAPER
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..sem import SEMResult
+    from ..sem.power import SEMPower
 
-__all__ = ["estimates", "modification", "residuals"]
+__all__ = ["estimates", "latent_slopes", "modification", "power", "residuals"]
 
 FULL = 0.3  # residual correlation at which the colour is full
 KINDS = {"=~": ("loadings", "→"), "~": ("paths", "←"), "~~": ("correlations", "↔"), "<~": ("weights", "←")}
@@ -105,4 +107,84 @@ def estimates(result: SEMResult, op: str = "=~", ax: Axes | None = None, *, leve
     ax.set_yticks(at, names)
     hollow = "; hollow: interval includes 0" if unsure.any() else ""
     ax.set_xlabel(f"Standardised {what}, {100 * level:g}% intervals{hollow}")
+    return ax
+
+
+def latent_slopes(
+    result: SEMResult,
+    predictor: str,
+    outcome: str | None = None,
+    levels: Sequence[float] = (-1.0, 0.0, 1.0),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw an outcome against a predictor at levels of its moderator; see :meth:`SEMResult.plot_slopes`."""
+    from ..sem.slopes import lines
+
+    x = np.linspace(-2, 2, 81)
+    outcome, moderator, frame, y = lines(result, predictor, outcome, levels, x)
+    ax = _axes(ax, (6.4, 4.4))
+    curved = moderator == predictor
+    colours = [BLUE, GREY, ACCENT] if len(frame) == 3 else [BLUE, ACCENT, GREY]
+    for k, row in enumerate(frame.to_dict("records")):
+        text = f"slope {_number(row['est'], 2)} [{_number(row['ci_lower'], 2)}, {_number(row['ci_upper'], 2)}]"
+        if curved:
+            at = np.interp(row["level"], x, y[0])
+            ax.scatter(
+                [row["level"]], [at], s=40, color=colours[k % 3], zorder=4, label=f"{_level(row['level'])}: {text}"
+            )
+            continue
+        ax.plot(
+            x, y[k], color=colours[k % 3], linewidth=2, label=f"{shown(moderator, 18)} {_level(row['level'])}: {text}"
+        )
+    if curved:
+        ax.plot(x, y[0], color=INK, linewidth=2, zorder=2)
+    ax.set_xlabel(f"{shown(predictor, 40)}, standard deviations")
+    ax.set_ylabel(f"{shown(str(outcome), 40)}, standard deviations")
+    ax.legend(frameon=False, fontsize=9)
+    return ax
+
+
+def power(result: SEMPower, wanted: float = 0.8, ax: Axes | None = None) -> Axes:
+    """Draw power against the number of rows; see :meth:`SEMPower.plot`."""
+    frame = result.estimates
+    keys = [k for k in ("lhs", "op", "rhs", "group", "level") if k in frame]
+    if frame["op"].isin(["~", ":="]).any() and frame.groupby(keys).ngroups > 8:
+        frame = frame[frame["op"].isin(["~", ":="])]
+    if frame["n"].nunique() < 2:
+        raise SpecError("A curve of power needs two or more numbers of rows; ask for power(..., n=[100, 200, 400]).")
+    ax = _axes(ax, (6.8, 4.2))
+    ax.axhline(wanted, color=GREY, linewidth=0.9, linestyle="--")
+    curves = list(frame.groupby(keys, sort=False))
+    tints = [BLUE, ACCENT, INK, GREY]
+    ends: list[tuple[float, float, str, str]] = []
+    for k, (key, part) in enumerate(curves):
+        part = part.sort_values("n")
+        colour = tints[k % len(tints)]
+        style = ("-", "--", ":")[(k // len(tints)) % 3]
+        ax.plot(part["n"], part["power"], color=colour, linewidth=1.9, linestyle=style, marker="o", markersize=4)
+        if "mcse" in part:
+            reach = 1.96 * part["mcse"]
+            lower, upper = (part["power"] - reach).clip(0), (part["power"] + reach).clip(upper=1)
+            ax.fill_between(part["n"], lower, upper, color=colour, alpha=0.12, linewidth=0)
+        lhs, op, rhs, *rest = key
+        name = f"{shown(lhs, 14)} {op} {shown(rhs, 14)}" if op != ":=" else shown(lhs, 24)
+        name += f" [{', '.join(map(str, rest))}]" if rest else ""
+        ends.append((float(part["power"].iloc[-1]), float(part["n"].iloc[-1]), name, colour))
+    span = float(frame["n"].max() - frame["n"].min())
+    low = -1.0
+    for value, n, name, colour in sorted(ends):  # names beside the ends of their curves, none upon another
+        low = max(value, low + 0.052)
+        ax.text(n + 0.015 * span, low, name, fontsize=8, color=colour, va="center", ha="left", clip_on=False)
+    widest = max(len(name) for *_, name, _ in ends)
+    ax.set_xlim(frame["n"].min() - 0.03 * span, frame["n"].max() + (0.03 + 0.0165 * widest) * span)
+    ax.set_xticks(sorted(frame["n"].unique()) if frame["n"].nunique() <= 8 else ax.get_xticks())
+    ax.set_ylim(0, max(1.02, low + 0.03))
+    ax.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0], ["0%", "20%", "40%", "60%", "80%", "100%"])
+    ax.set_xlabel("Rows")
+    what = (
+        "computed"
+        if result.method == "satorra_saris"
+        else f"{len(result.lines[0])} replicates, bands of two standard errors"
+    )
+    ax.set_ylabel(f"Power at {100 * result.alpha:g}% ({what})")
     return ax

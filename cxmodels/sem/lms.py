@@ -480,6 +480,10 @@ class LMSResult(SEMResult):
         """Not offered: they belong to models of covariances."""
         raise SpecError("Score tests are for models of covariances; fit with interaction='product' for them.")
 
+    def expected_changes(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
+        """Not offered: they belong to models of covariances."""
+        raise SpecError("Score tests are for models of covariances; fit with interaction='product' for them.")
+
     def bootstrap(self, *args: Any, **kwargs: Any) -> Any:
         """Not offered: every replicate would integrate anew."""
         raise SpecError(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import CxError, CxWarning, EstimationError, SpecError, listed, near
 from ..resampling import check_level, check_workers, entropy, run_tasks, whole_number
-from ..results import Result
+from ..results import Result, axes
 from .batch import fit_many
 from .constraints import defined_values
 from .estimate import Estimate
@@ -31,6 +31,8 @@ from .simulation import Drawing
 from .truth import Truth, truth_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .spec import SEM
 
 Array = NDArray[Any]
@@ -401,6 +403,28 @@ class SEMPower(Result):
             rows = np.where(rate > 0, np.ceil(needed / rate - 1e-9), np.inf)
         rows[np.isnan(rate)] = np.nan
         return self.truth.frame.assign(true=self.truth.values, n=rows)
+
+    def plot(self, wanted: float = 0.8, ax: Axes | None = None) -> Axes:
+        """Draw power against the number of rows, a curve for each parameter.
+
+        Parameters
+        ----------
+        wanted : float, default 0.8
+            Where the dashed line stands.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        Axes
+            Of more than eight parameters the paths and defined ones only.
+
+        Raises
+        ------
+        SpecError
+            For a single number of rows.
+        """
+        return axes("power", self, wanted, ax)
 
     @property
     def failed(self) -> int:

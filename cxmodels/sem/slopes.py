@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import SpecError, listed
+from ..errors import SpecError, listed, near
 from ..resampling import check_level
 from .matrices import state
 from .objective import expand
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-__all__ = ["interactions", "simple_slopes"]
+__all__ = ["has_interactions", "interactions", "lines", "simple_slopes"]
 
 
 class _Term(NamedTuple):
@@ -47,14 +47,24 @@ def _terms(res: SEMResult) -> list[_Term]:
                 at = (place[outcome], place[a], place[b])
                 own = (rows.get((outcome, a)), rows.get((outcome, b)))
                 out.append(_Term(number, outcome, name, (a, b), entry, own, at))
-    if not out:
-        raise SpecError("The model has no interaction; write for example 'Loyalty ~ Image + Price + Image:Price'.")
     return out
+
+
+def _some_terms(res: SEMResult) -> list[_Term]:
+    found = _terms(res)
+    if not found:
+        raise SpecError("The model has no interaction; write for example 'Loyalty ~ Image + Price + Image:Price'.")
+    return found
+
+
+def has_interactions(res: SEMResult) -> bool:
+    """Whether the model has an interaction whose parts it has too."""
+    return bool(_terms(res))
 
 
 def interactions(res: SEMResult) -> pd.DataFrame:
     """Interactions with their appropriately standardised effects; see :attr:`SEMResult.interactions`."""
-    terms = _terms(res)
+    terms = _some_terms(res)
 
     def standard(values: Array) -> Array:
         out = []
@@ -81,7 +91,7 @@ def simple_slopes(res: SEMResult, levels: Sequence[float], level: float) -> pd.D
     if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
         raise SpecError(f"levels must list numbers, in standard deviations of the moderator, not {listed([levels])}.")
     cases = []
-    for t in _terms(res):
+    for t in _some_terms(res):
         cases += [(t, k, z) for k in ((0,) if t.parts[0] == t.parts[1] else (0, 1)) for z in at]
 
     def slope(values: Array) -> Array:
@@ -139,3 +149,51 @@ def _delta(res: SEMResult, function) -> tuple[Array, Array]:  # type: ignore[no-
     jacobian = complex_jacobian(of, e.x)
     variance = np.einsum("kq,qr,kr->k", jacobian, res.free_vcov, jacobian)
     return of(e.x), np.sqrt(np.maximum(variance, 0.0))
+
+
+def lines(
+    res: SEMResult, predictor: str, outcome: str | None, levels: Sequence[float], x: Array
+) -> tuple[str, str, pd.DataFrame, Array]:
+    """Expected outcome along a predictor at levels of its moderator, all in standard deviations.
+
+    Returns
+    -------
+    outcome, moderator : str
+    slopes : DataFrame
+        Simple slopes, standardised, one line for each level.
+    y : ndarray of shape (levels, points)
+    """
+    every = simple_slopes(res, levels, 0.95)
+    known = list(dict.fromkeys(every["predictor"]))
+    if predictor not in known:
+        raise SpecError(
+            f"No interaction involves '{predictor}'; choose from {listed(known)}.{near(str(predictor), known)}"
+        )
+    outcomes = list(dict.fromkeys(every.loc[every["predictor"] == predictor, "outcome"]))
+    outcome = outcomes[0] if outcome is None else outcome
+    if outcome not in outcomes:
+        raise SpecError(f"'{predictor}' has no moderator for '{outcome}'; choose from {listed(outcomes)}.")
+    t = next(t for t in _terms(res) if t.outcome == outcome and predictor in t.parts)
+    k = t.parts.index(predictor)
+    moderator = t.parts[1 - k]
+    rows = every[(every["outcome"] == outcome) & (every["predictor"] == predictor)]
+    rows = rows[rows["moderator"] == moderator].head(len(levels)).reset_index(drop=True)
+    e = res.estimate
+    s = e.states[t.number]
+    sd = np.sqrt(np.diagonal(s.cov))
+    y, one, other = t.at[0], t.at[1 + k], t.at[2 - k]
+    scale = sd[one] / sd[y]
+    frame = rows.assign(**{c: rows[c] * scale for c in ("est", "se", "ci_lower", "ci_upper")})
+    if predictor == moderator:
+        middle = (
+            simple_slopes(res, (0.0,), 0.95).query("outcome == @outcome and predictor == @predictor")["est"].iloc[0]
+        )
+        curve = middle * scale * x + e.values[t.entry] * sd[one] ** 2 / sd[y] * x**2
+        return outcome, moderator, frame, np.tile(curve, (len(frame), 1))
+    centre = float(_centre(res, t, one, s.mean))
+    own = t.own[1 - k]
+    across = (0.0 if own is None else e.values[own]) + e.values[
+        t.entry
+    ] * centre  # of the moderator, at the mean of x
+    rise = across * sd[other] / sd[y] * frame["level"].to_numpy()
+    return outcome, moderator, frame, rise[:, None] + frame["est"].to_numpy()[:, None] * x
