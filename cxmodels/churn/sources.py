@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, listed
-from .steps import Attributes, Latest, Step, Window, ranks
+from .steps import Attributes, Latest, Step, Window, ranks, taken
 from .timeline import Instants, Positions, Timeline, customers, dates, numbered, span, table
 from .windows import Rows
 
@@ -107,7 +107,7 @@ def attributes(step: Attributes, data: Any, look: Look, customer: str) -> tuple[
     place = np.full(len(look.ids), -1)
     place[code[code >= 0]] = np.flatnonzero(code >= 0)
     at = place[look.code]
-    made = {f"{step.prefix}{c}": pd.api.extensions.take(frame[c].array, at, allow_fill=True) for c in step.columns}
+    made = {f"{step.prefix}{c}": taken(frame[c], at) for c in step.columns}
     strange = int((code < 0).sum())
     return made, [{"table": step.table, "reason": STRANGE, "rows": strange}] if strange else []
 

@@ -111,7 +111,7 @@ class Latest:
                 out[f"{self.prefix}_{column}"] = np.where(fresh, made, np.nan)
             else:
                 at = np.where(fresh, last_text(rows, frame[column], lo, hi), -1)
-                out[f"{self.prefix}_{column}"] = pd.api.extensions.take(frame[column].array, at, allow_fill=True)
+                out[f"{self.prefix}_{column}"] = taken(frame[column], at)
         return out | {f"{self.prefix}_age_days": age}
 
 
@@ -133,6 +133,11 @@ Step = Window | Trend | Recency | Latest | Attributes
 def ranks(values: pd.Series) -> NDArray[np.int64]:
     """Ranks of text in sorted order, -1 where blank."""
     return pd.factorize(values.astype(str).where(values.notna()), sort=True)[0].astype(np.int64)
+
+
+def taken(values: pd.Series, at: Positions) -> Any:
+    """Values of some rows, blank for row -1; the type of the column stays where it can."""
+    return values.set_axis(range(len(values))).reindex(at).array
 
 
 def last_text(rows: Rows, values: pd.Series, lo: Positions, hi: Positions) -> Positions:
