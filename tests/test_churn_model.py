@@ -39,31 +39,31 @@ def business(n: int, seed: int):
 @pytest.fixture(scope="module")
 def telco():
     data = cx.datasets.load("telco")
-    rows = np.arange(len(data)) % 3 == 0
+    rows = np.arange(len(data)) % 4 == 0
     return data.drop(columns="churn"), data["churn"], rows
 
 
 @pytest.fixture(scope="module")
 def fitted(telco):
     X, y, rows = telco
-    return {k: Churn(candidates=[k], folds=3, drop_noise=False).fit(X[rows], y[rows]) for k in selection.CANDIDATES}
+    return {k: Churn(candidates=[k], folds=2, drop_noise=False).fit(X[rows], y[rows]) for k in selection.CANDIDATES}
 
 
 @pytest.mark.parametrize("kind", selection.CANDIDATES)
 def test_every_candidate_ranks_and_is_calibrated(fitted, telco, kind):
     X, y, rows = telco
     found = fitted[kind].evaluate(X[~rows], y[~rows])
-    assert found["auc"] > 0.835
-    assert found["log_loss"] < 0.432
-    assert 0.85 < found["calibration_slope"] < 1.15
+    assert found["auc"] > 0.83
+    assert found["log_loss"] < 0.44
+    assert 0.8 < found["calibration_slope"] < 1.2
     assert fitted[kind].chosen_ == kind
 
 
 def test_the_chosen_candidate_is_the_simplest_within_a_standard_error(telco):
     X, y, rows = telco
-    model = Churn(candidates=["deep", "linear", LogisticRegression()], folds=3).fit(X[rows], y[rows])
+    model = Churn(candidates=["boosted", "linear", LogisticRegression()], folds=2).fit(X[rows], y[rows])
     table = model.candidates_
-    assert table["model"].tolist() == ["linear", "deep", "LogisticRegression"]
+    assert table["model"].tolist() == ["linear", "boosted", "LogisticRegression"]
     first = table[table["difference"] <= table["difference_se"] + 1e-12].iloc[0]
     assert model.chosen_ == first["model"] == table.loc[table["chosen"], "model"].item()
     assert (table["ci_lower"] <= table["difference"]).all()
@@ -72,11 +72,11 @@ def test_the_chosen_candidate_is_the_simplest_within_a_standard_error(telco):
 
 def test_interactions_are_found_where_they_are():
     rng = np.random.default_rng(3)
-    X = pd.DataFrame(rng.normal(size=(3000, 3)), columns=["a", "b", "c"])
+    X = pd.DataFrame(rng.normal(size=(2000, 3)), columns=["a", "b", "c"])
     p = 1 / (1 + np.exp(-2 * np.sign(X["a"] * X["b"])))
-    y = (rng.uniform(size=3000) < p).astype(int)
-    model = Churn(folds=3).fit(X, y)
-    assert model.chosen_ in ("pairwise", "boosted", "deep")
+    y = (rng.uniform(size=2000) < p).astype(int)
+    model = Churn(["linear", "additive", "pairwise"], folds=2).fit(X, y)
+    assert model.chosen_ == "pairwise"
     assert model.candidates_.set_index("model").loc["additive", "ci_lower"] > 0.05
     truth = -np.mean(np.log(np.where(y == 1, p, 1 - p)))
     assert model.candidates_["log_loss"].min() < truth + 0.03
@@ -168,10 +168,11 @@ def test_elastic_net_meets_its_first_order_conditions():
 
 def test_same_data_same_model_in_any_order_of_rows():
     X, y, _ = business(900, 2)
-    first = Churn(folds=3).fit(X, y).predict_proba(X)
-    assert np.array_equal(first, Churn(folds=3, n_jobs=1).fit(X, y).predict_proba(X))
+    kinds = ["linear", "pairwise"]
+    first = Churn(kinds, folds=3).fit(X, y).predict_proba(X)
+    assert np.array_equal(first, Churn(kinds, folds=3, n_jobs=1).fit(X, y).predict_proba(X))
     mixed = np.random.default_rng(0).permutation(len(X))
-    again = Churn(folds=3).fit(X.iloc[mixed], y[mixed]).predict_proba(X)
+    again = Churn(kinds, folds=3).fit(X.iloc[mixed], y[mixed]).predict_proba(X)
     assert np.abs(first - again).max() < 0.02
     assert roc_auc_score(y, first[:, 1]) - roc_auc_score(y, again[:, 1]) < 0.002
 
@@ -180,7 +181,7 @@ def test_intervals_hold_the_true_probability():
     """Nominal 95 %; a jackknife over five folds is somewhat wider than it must be."""
     new, _, p = business(400, 999)
     inside = []
-    for seed in range(8):
+    for seed in range(5):
         X, y, _ = business(1500, seed)
         found = Churn(candidates=["linear"], drop_noise=False).fit(X, y).intervals(new)
         inside.append(((found["p_low"] <= p) & (p <= found["p_high"])).mean())

@@ -549,6 +549,8 @@ class Churn(ClassifierMixin, BaseEstimator):
             raise DataError(
                 f"Input y contains NaN or blanks ({blank} of {n} labels); leave customers without an outcome out."
             )
+        if labels.dtype.kind == "f" and np.isinf(labels).any():
+            raise DataError("Input y contains infinity or a value too large for dtype('float64'); give two labels.")
         if (
             labels.dtype == object
             and len({isinstance(v, str) for v in labels.tolist()}) == 1

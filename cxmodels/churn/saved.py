@@ -34,6 +34,7 @@ FORMAT = "cxmodels churn model"
 VERSION = 1
 MOST_BYTES = 1 << 29
 MOST_TREES, MOST_NODES, MOST_DEPTH = 5_000, 255, 14
+MOST_LOG_ODDS = 1e6
 FRAMES = ("candidates_", "columns_", "audit_", "dropped_", "flags_", "excluded_")
 
 
@@ -262,7 +263,7 @@ def _scorer(body: Any) -> Scorer:
     features = [columns[j] for j in used]
     if not features:
         raise _Damaged("it uses no column")
-    six = _numbers(body["sigmoid"], 6)
+    six = _numbers(body["sigmoid"], 6, MOST_LOG_ODDS)
     sigmoid = Sigmoid(six[0], six[1], np.array(six[2:]).reshape(2, 2))
     profiles = [
         Profile(np.array(_numbers(p[0], c.size)), np.array(_numbers(p[1], c.size)), _numbers([p[2]], 1)[0])
@@ -296,7 +297,7 @@ def _read_column(one: Any, before: list[str]) -> Column:
 
 
 def _read_linear(data: Any, features: list[Column]) -> Linear:
-    intercepts = np.array(_numbers(data["intercepts"]), dtype=float)
+    intercepts = np.array(_numbers(data["intercepts"], None, MOST_LOG_ODDS), dtype=float)
     members = len(intercepts)
     if not members:
         raise _Damaged("it has no intercept")
@@ -313,7 +314,17 @@ def _read_linear(data: Any, features: list[Column]) -> Linear:
                 _numbers([high], 1)[0],
             )
         )
+        _check_effect(effects[-1], members, column)
     return Linear(intercepts, effects)
+
+
+def _check_effect(effect: Effect, members: int, column: Column) -> None:
+    """Refuse an effect that is beyond all log-odds somewhere between its ends."""
+    ends = np.append(effect.knots, effect.high) if len(effect.knots) else np.arange(column.size)
+    with np.errstate(all="ignore"):
+        reached = np.array([effect.of(ends, m) for m in range(members)])
+    if not (np.abs(np.append(reached, effect.levels)) <= MOST_LOG_ODDS).all():
+        raise _Damaged(f"the effect of column '{column.name}' is beyond all bounds")
 
 
 def _read_trees(data: Any, features: list[Column]) -> Trees:
@@ -323,7 +334,7 @@ def _read_trees(data: Any, features: list[Column]) -> Trees:
         if len(forest["trees"]) > MOST_TREES:
             raise _Damaged(f"it has more than {MOST_TREES} trees")
         trees = [_read_tree(t, sizes) for t in forest["trees"]]
-        forests.append(Forest(_numbers([forest["base"]], 1)[0], trees))
+        forests.append(Forest(_numbers([forest["base"]], 1, MOST_LOG_ODDS)[0], trees))
     if not forests:
         raise _Damaged("it has no trees")
     model = Trees(forests, sizes)
@@ -341,7 +352,7 @@ def _read_tree(data: Any, sizes: tuple[int, ...]) -> Tree:
     n = len(column)
     if not 0 < n <= MOST_NODES:
         raise _Damaged(f"a tree has {n} nodes")
-    values = np.array(_numbers(value, n), dtype=float)
+    values = np.array(_numbers(value, n, MOST_LOG_ODDS), dtype=float)
     depth = [0] + [-1] * (n - 1)
     read = []
     for i, j in enumerate(column):
@@ -365,12 +376,12 @@ def _read_tree(data: Any, sizes: tuple[int, ...]) -> Tree:
     return Tree(whole[0], whole[1], whole[2], values, read)
 
 
-def _numbers(values: Any, n: int | None = None) -> list[float]:
-    """A list of finite numbers, of a length."""
+def _numbers(values: Any, n: int | None = None, most: float = 1e300) -> list[float]:
+    """A list of finite numbers, of a length and no larger than something."""
     if not isinstance(values, list) or (n is not None and len(values) != n):
         raise _Damaged("a list of numbers has another length than it should")
     for v in values:
-        if isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v):
+        if isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v) or abs(v) > most:
             raise _Damaged("it holds something else where a number should be")
     return [float(v) for v in values]
 

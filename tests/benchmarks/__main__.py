@@ -20,6 +20,10 @@ def main(what: str = "speed") -> None:
         from . import metrics_coverage
 
         metrics_coverage.run()
+    if what in ("churn", "all"):
+        from . import churn
+
+        churn.run()
     if what in ("coverage", "all"):
         from . import coverage
 
