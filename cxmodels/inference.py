@@ -81,10 +81,11 @@ def share_interval(p: float, n: float, method: str = "wilson", level: float = 0.
     n : float
         Answers, or their effective number in a weighted sample; need not be whole.
     method : {"wilson", "wald", "agresti_coull", "clopper_pearson"}, default "wilson"
-        Wilson (1927) keeps its level near 0 and 1 and in small samples. Wald is the textbook p ± z se, which does
-        not. Agresti and Coull (1998) add z²/2 answers of either kind. Clopper and Pearson (1934) is exact for
-        simple random samples, and therefore too wide; with a fractional n its beta quantiles are those of Korn and
-        Graubard (1998).
+        Wilson (1927) keeps its level near 0 and 1 and in small samples, on average: exact coverage goes up and down with
+        n and p, for 100 answers and shares from 0.01 to 0.5 between 92 and 97 % (Brown, Cai and DasGupta 2001). Wald is the
+        textbook p ± z se, which does not. Agresti and Coull (1998) add z²/2 answers of either kind. Clopper and Pearson
+        (1934) is exact for simple random samples, and therefore too wide; with a fractional n its beta quantiles are those
+        of Korn and Graubard (1998).
     level : float, default 0.95
         Confidence level.
 

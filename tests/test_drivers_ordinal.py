@@ -25,6 +25,17 @@ def data(n=800, seed=0, turn=0.0):
     return frame.assign(buys=(y > 0) * 1, grade=np.digitize(y, [-2, 0, 2]), region=np.where(south, "S", "N"))
 
 
+def test_a_replicate_is_a_fit_of_the_resample():
+    frame = data(500, 8)
+    rows = np.random.default_rng(0).integers(0, 500, (3, 500))
+    for family, outcome in (("logit", "buys"), ("ordered", "grade")):
+        spec = cx.Drivers(outcome, NAMES, family=family)
+        draws = spec.fit(frame).bootstrap(indices=rows).draws()
+        for i in range(3):
+            again = spec.fit(frame.iloc[rows[i]].reset_index(drop=True)).importance["importance"]
+            np.testing.assert_allclose(draws.iloc[i], again, atol=1e-6)
+
+
 # -- segments --------------------------------------------------------------------------------------------------------
 
 
