@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxmodels.errors import CxError
+import cxmodels as cx
+from cxmodels.errors import CxError, DataError, DataWarning
 from tests.test_sem_designs import DATA, fit
 
 ROWS = DATA[DATA["stratum"].isin(["s1", "s2", "s3", "s4"])].reset_index(drop=True)
@@ -121,3 +122,24 @@ def test_a_design_changes_standard_errors_and_test_but_not_more_than_it_says():
             assert gap.abs().max() < same, (items, d)
             assert (found[d].estimates["se"] / found["plain"].estimates["se"])[free].std() > 1e-3
         assert (found["all"].estimates["est"] - found["plain"].estimates["est"])[free].abs().max() > 0.02
+
+
+def test_items_that_say_the_same_are_named():
+    """Latent correlations beyond .99 warn, with the items, the group, and how many more."""
+    rng = np.random.default_rng(2)
+    f = rng.normal(size=600)
+    near = {f"t{k}": np.digitize(f + 0.06 * rng.normal(size=600), [-1, 0, 1]) for k in range(4)}
+    data = pd.DataFrame(near | {"u": np.digitize(f + rng.normal(size=600), [-1, 1]), "g": np.arange(600) % 2})
+    with pytest.warns(
+        DataWarning, match=r"correlation of 't1' and 't0', .* and 3 more pairs is beyond \.99: these items"
+    ):
+        cx.SEM("f =~ t0 + t1 + t2 + t3 + u", ordered=True).fit(data)
+    found = fit("f =~ t0 + t1 + u", data, {"ordered": True}, group="g")
+    assert [f"'t1' and 't0' is beyond .99 in group '{g}'" in " ".join(found.warnings) for g in (0, 1)] == [True, True]
+
+
+def test_least_squares_cannot_weigh_moments_that_follow_from_others():
+    with pytest.raises(DataError, match=r"WLS cannot weigh these moments, .* yes-no item"):
+        fit("f =~ y1 + y2 + y3\nf ~ z", DATA, {"estimator": "WLS", "mean_structure": True})
+    with pytest.raises(DataError, match="WLS needs more rows than moments: 20 rows for 21 moments"):
+        fit("f =~ y1 + y2 + y3 + y4 + y5 + y6", DATA.head(20), {"estimator": "WLS"})

@@ -152,10 +152,16 @@ def diagnose(e: Estimate, rows: Rows) -> list[Event]:
     events += [(DataWarning, m) for m in (*_few_clusters(e, rows), *_never_together(e), *_without_value(e))]
     for number, o in enumerate(e.data.ordinal):
         names = e.table.roles[number].observed
-        events += [
-            (DataWarning, f"The latent correlation of '{names[i]}' and '{names[j]}' is beyond .99; drop one of them.")
-            for i, j in o.extreme[:3]
-        ]
+        if o.extreme:
+            pairs = ", ".join(f"'{names[i]}' and '{names[j]}'" for i, j in o.extreme[:3])
+            more = f" and {len(o.extreme) - 3} more pairs" if len(o.extreme) > 3 else ""
+            events.append(
+                (
+                    DataWarning,
+                    f"The latent correlation of {pairs}{more} is beyond .99{_where(e, number)}: these items say the same; "
+                    "drop one of each pair.",
+                )
+            )
     return events
 
 

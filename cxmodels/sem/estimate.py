@@ -15,7 +15,7 @@ from .chart import Chart
 from .constraints import minimise_under, null_space
 from .incomplete import Incomplete
 from .matrices import Block, State, compile_block, move, state
-from .objective import Continuous, LeastSquares, Normal, Objective, expand, jacobian_of
+from .objective import Continuous, LeastSquares, Normal, Objective, expand, inverse_of, jacobian_of
 from .optimise import Minimum
 from .ordinal import OrdinalMoments
 from .patterns import Patterns
@@ -257,7 +257,11 @@ def _check_regular(blocks: tuple[Block, ...], values: Array, likelihood: bool) -
                 f"The fixed paths between {listed(block.names)} form a circle without a solution; free or drop one."
             ) from None
         sd = np.sqrt(np.maximum(np.diagonal(cov), 1e-300))
-        roots, vectors = np.linalg.eigh(cov / np.outer(sd, sd))
+        correlations = cov / np.outer(sd, sd)
+        found = inverse_of(correlations)
+        if found is not None and found[0].trace() < 1e10:  # no eigenvalue is smaller than its inverse
+            continue
+        roots, vectors = np.linalg.eigh(correlations)
         if likelihood and abs(roots[0]) < 1e-12:
             weight = np.abs(vectors[:, 0])
             names = [block.names[i] for i in np.flatnonzero(weight > 0.1 * weight.max())]
@@ -310,7 +314,12 @@ def _weight(sample: Sample, kind: str, means: bool) -> Array:
         return 1 / np.diagonal(gamma)
     rows = len(sample.centred)
     if rows <= size or np.linalg.cond(gamma) > 1e14:
-        raise DataError(f"WLS needs more rows than moments: {rows} rows for {size} moments; use DWLS, or MLR.")
+        why = (
+            f"needs more rows than moments: {rows} rows for {size} moments"
+            if rows <= size
+            else "cannot weigh these moments, some of which follow from others, as the mean and variance of a yes-no item do"
+        )
+        raise DataError(f"WLS {why}; use DWLS, or MLR.")
     return np.linalg.inv(gamma)
 
 
