@@ -475,7 +475,10 @@ def test_forest_marks_what_is_beyond_a_threshold():
     assert len(fills) == 3
     assert fills[0] != fills[1] == fills[2]
     shown = [t.text for t in root.iter(f"{SVG}text")]
-    assert {"0.85", "0.90", "Vermilion: interval reaches 0.85."} <= set(shown)
+    assert {"0.85", "0.90", "Vermilion: 0.85 or more."} <= set(shown)
+    sure = frame.assign(ci_lower=frame["est"] - 0.02, ci_upper=frame["est"] + 0.02)
+    root = parse(charts.interval_forest(sure, thresholds=[0.9, 0.85]))
+    assert "Vermilion: interval reaches 0.85." in {t.text for t in root.iter(f"{SVG}text")}
 
 
 def test_forest_takes_intervals_below_zero_and_intervals_given_backwards():
