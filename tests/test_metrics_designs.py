@@ -149,6 +149,11 @@ def test_differences(name):
     assert len(waves) == 2 * rows
 
 
+@pytest.mark.parametrize("name", sorted({metric.__name__ for metric, _, _ in EVERY.values()}))
+def test_sample_sizes(name):
+    assert int(m.sample_size(name, 0.5 if name in ("clv", "csi") else 0.1, sd=1.0, rate=0.5)) > 1
+
+
 def test_counts_take_no_design():
     for ask_counts in (
         lambda: m.contact_rate(30, 200, weights=[1]),

@@ -17,11 +17,11 @@ Kind = Literal["share", "net", "mean", "csi", "geometric_mean", "percentile", "c
 KINDS = ("share", "net", "mean", "csi", "geometric_mean", "percentile", "count")
 #: Which kind each metric of the module is; csat, ces and duration are whichever of these their measure is.
 METRICS = {
-    "rate": "share", "fcr": "share", "response_rate": "share", "conversion": "share", "churn_rate": "share",
+    "rate": "share", "fcr": "share", "fcr_from_log": "share", "response_rate": "share", "conversion": "share", "churn_rate": "share",
     "retention_rate": "share", "repeat_purchase": "share", "returning_customers": "share", "dissatisfaction": "share",
     "service_level": "share", "csat": "share", "top_box": "share", "within": "share", "nps": "net", "enps": "net",
     "ces": "mean", "expectation_gap": "mean", "duration": "mean", "first_response_time": "mean",
-    "resolution_time": "mean", "handling_time": "mean", "quality_score": "mean", "checklist": "mean", "csi": "csi",
+    "resolution_time": "mean", "handling_time": "mean", "quality_score": "mean", "checklist": "mean", "clv": "mean", "csi_indicators": "csi", "csi_tree": "csi", "csi": "csi",
     "median": "percentile", "p90": "percentile", "contact_rate": "count",
 }  # fmt: skip
 
