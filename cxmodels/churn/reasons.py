@@ -15,7 +15,7 @@ from .scorer import Foreign, Profile, Scorer, probability
 Array = NDArray[np.float64]
 
 GROUPS = 10  # bands of equal numbers of customers that a number is compared in
-FOREIGN_ORDERS = 40
+FOREIGN_ORDERS = 20
 
 
 def contributions(scorer: Scorer, table: Table) -> tuple[Array, float]:
@@ -23,7 +23,7 @@ def contributions(scorer: Scorer, table: Table) -> tuple[Array, float]:
 
     Rows sum with the mean to the row's log-odds. Linear model: :math:`\beta_j(x_j - \bar x_j)`, the effect less its mean over
     the training rows. Boosted models: exact interventional Shapley values against all training rows, a pair's effect
-    shared half and half. A plugged-in classifier: Shapley values by sampling 40 training rows and orders of the columns (Štrumbelj & Kononenko
+    shared half and half. A plugged-in classifier: Shapley values by sampling 20 training rows and orders of the columns (Štrumbelj & Kononenko
     2014, Knowledge and Information Systems 41, 647-665).
 
     Parameters

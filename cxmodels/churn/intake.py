@@ -1,0 +1,315 @@
+"""What a caller gives to :class:`cxmodels.Churn`, checked: tables, labels, weights, identifiers, options."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError, DataWarning, SpecError, listed
+
+Array = NDArray[np.float64]
+
+
+def as_frame(model: Any, X: Any, y: Any, *, reset: bool) -> tuple[pd.DataFrame, bool]:
+    """The table as a pandas frame with names.
+
+    Parameters
+    ----------
+    model : Churn
+        Gets, or has, the number and the names of the columns.
+    X, y : frame or array, and labels
+        What the caller gave.
+    reset : bool
+        Whether this is training.
+
+    Returns
+    -------
+    frame : DataFrame
+    named : bool
+        Whether it came with names of columns.
+
+    Raises
+    ------
+    DataError
+        At training: no labels, rows or columns.
+    """
+    from sklearn.utils.validation import validate_data
+
+    if _is_frame(X):
+        from ..survey.frames import to_pandas
+
+        frame = to_pandas(X)
+        named = all(isinstance(c, str) for c in frame.columns)
+        frame.columns = [str(c) for c in frame.columns]
+        if reset:
+            if y is None:
+                raise DataError("Churn requires y to be passed, but the target y is None.")
+            if not frame.shape[1]:
+                raise DataError(f"The table has 0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
+            if not len(frame):
+                raise DataError("The table has no rows (0 sample(s)); there is nothing to learn from.")
+            model.n_features_in_ = frame.shape[1]
+            model._names = list(frame.columns)
+            if named:
+                model.feature_names_in_ = np.array(frame.columns, dtype=object)
+            elif hasattr(model, "feature_names_in_"):
+                del model.feature_names_in_
+        return frame, True
+    if reset and y is None:
+        raise DataError("Churn requires y to be passed, but the target y is None.")
+    array = validate_data(model, X, reset=reset, dtype=None, ensure_all_finite=False)
+    if reset:
+        model._names = [f"x{j}" for j in range(array.shape[1])]
+    frame = pd.DataFrame(array, columns=model._names)
+    return (frame.infer_objects() if array.dtype == object else frame), False
+
+
+def labels_of(y: ArrayLike, n: int) -> NDArray[Any]:
+    """Labels as an array without blanks.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Labels.
+    n : int
+        Rows of the table.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    DataError
+        For another length, blanks, or infinities.
+    """
+    from sklearn.utils import column_or_1d
+
+    raw: Any = y
+    if isinstance(raw, pd.Series):
+        raw = raw.to_numpy(dtype=object) if raw.dtype.kind not in "biuf" else raw.to_numpy()
+    labels = column_or_1d(raw, warn=True)
+    if len(labels) != n:
+        raise DataError(f"y has {len(labels)} labels for {n} rows; give one each.")
+    if blank := int(pd.isna(labels).sum()):
+        raise DataError(
+            f"Input y contains NaN or blanks ({blank} of {n} labels); leave customers without an outcome out."
+        )
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        raise DataError("Input y contains infinity or a value too large for dtype('float64'); give two labels.")
+    if (
+        labels.dtype == object
+        and len({isinstance(v, str) for v in labels.tolist()}) == 1
+        and isinstance(labels[0], str)
+    ):
+        labels = labels.astype(str)
+    return labels
+
+
+def outcome_of(labels: NDArray[Any], min_churners: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The two labels, and 1 for those who have the second.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,)
+        Two labels.
+    min_churners : int
+        Fewest rows of each, see :class:`cxmodels.Churn`.
+
+    Returns
+    -------
+    classes : ndarray of shape (2,)
+    outcome : ndarray of shape (n,)
+        0 or 1.
+
+    Raises
+    ------
+    DataError
+        For one label, more than two, or too few rows of one.
+    """
+    from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+    check_classification_targets(labels)
+    classes, outcome = np.unique(labels, return_inverse=True)
+    if len(classes) > 2:
+        raise DataError(
+            "Only binary classification is supported. The type of the target is "
+            f"{type_of_target(labels)}: y holds {len(classes)} labels, {listed(classes[:8].tolist())}."
+        )
+    count = np.bincount(outcome, minlength=2)
+    if len(classes) < 2:
+        raise DataError(
+            f"y has only one class, '{classes[0]}', in all {len(outcome)} rows; a model needs customers who left and who stayed."
+        )
+    least = max(2, min(whole("min_churners", min_churners, 1), int(np.ceil(len(outcome) / 10))))
+    if len(outcome) >= 20 and count.min() < least:
+        raise DataError(
+            f"Only {count.min()} of {len(outcome)} rows have the label '{classes[count.argmin()]}', fewer than the {least} "
+            "that are needed (min_churners); take a longer window or more customers."
+        )
+    return classes, outcome.reshape(-1)
+
+
+def audited(
+    frame: pd.DataFrame, outcome: NDArray[np.intp], act: bool
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """What the audit says, and which columns are left out for it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Training rows.
+    outcome : ndarray of shape (n,)
+        0 or 1.
+    act : bool
+        Whether there is to be an audit.
+
+    Returns
+    -------
+    found : DataFrame
+        The audit.
+    dropped : DataFrame
+        [column, reason].
+    beside : list of str
+        Duplicates, which may still be parts of totals.
+
+    Raises
+    ------
+    DataError
+        If no column is left.
+    """
+    if not act:
+        empty = pd.DataFrame(columns=["column", "issue", "evidence", "advice", "action"])
+        return empty, pd.DataFrame(columns=["column", "reason"]), []
+    from .auditing import audit
+
+    found = audit(frame, outcome)
+    out = found[found["action"] == "drop"]
+    dropped = out.groupby("column", sort=False)["issue"].agg(", ".join).rename("reason").reset_index()
+    if len(dropped) == frame.shape[1]:
+        raise DataError(
+            f"The audit leaves out all {frame.shape[1]} columns ({listed(dropped['column'])}); give others, or set audit=False."
+        )
+    if len(dropped):
+        said = [f"{c} ({r})" for c, r in zip(dropped["column"], dropped["reason"], strict=True)]
+        warnings.warn(
+            f"Columns left out by the audit: {listed(said)}; see audit_, or set audit=False.",
+            DataWarning,
+            stacklevel=4,
+        )
+    return found, dropped, dropped.loc[dropped["reason"] == "duplicate", "column"].tolist()
+
+
+def check_ids(ids: ArrayLike) -> NDArray[Any]:
+    """Check identifiers of customers.
+
+    Parameters
+    ----------
+    ids : array-like of shape (n,)
+        Identifiers.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    DataError
+        For one that is missing or stands twice.
+    """
+    series = pd.Series(np.asarray(ids))
+    if blank := int(series.isna().sum()):
+        raise DataError(f"{blank} of {len(series)} customers have no identifier; give each one.")
+    if (twice := series[series.duplicated()]).size:
+        raise DataError(
+            f"{len(twice)} identifiers stand more than once, such as {listed(twice.unique()[:3])}; give one row per customer."
+        )
+    return series.to_numpy()
+
+
+def weights_of(given: ArrayLike | None, frame: pd.DataFrame) -> Array:
+    """Weights as floats that are not negative, not all zero.
+
+    Parameters
+    ----------
+    given : array-like of shape (n,), optional
+        Weights; ones by default.
+    frame : DataFrame
+        The rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    from sklearn.utils.validation import _check_sample_weight
+
+    w = _check_sample_weight(given, frame.to_numpy(), dtype=np.float64, ensure_non_negative=True)
+    if not w.sum() > 0:
+        raise DataError("Sample weights must contain at least one non-zero number.")
+    return w
+
+
+def provenance(frame: pd.DataFrame, outcome: NDArray[np.intp], w: Array, seed: Any) -> dict[str, Any]:
+    """Where a model comes from.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Training rows.
+    outcome, w : ndarray of shape (n,)
+        Outcomes and weights.
+    seed : int
+        Seed.
+
+    Returns
+    -------
+    dict
+        version, rows, churn_rate, seed, data_hash.
+    """
+    import hashlib
+
+    from .. import __version__
+
+    marks = np.sort(pd.util.hash_pandas_object(frame.astype(str).assign(_y=outcome, _w=w), index=False).to_numpy())
+    rate = float(w @ outcome / w.sum())
+    digest = hashlib.sha256(marks.tobytes()).hexdigest()
+    return {"version": __version__, "rows": len(frame), "churn_rate": rate, "seed": seed, "data_hash": digest}
+
+
+def whole(what: str, value: Any, least: int) -> int:
+    """Check a whole number.
+
+    Parameters
+    ----------
+    what : str
+        Its name.
+    value : object
+        What was given.
+    least : int
+        The smallest that makes sense.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    SpecError
+        For anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise SpecError(f"{what} must be a whole number from {least}, not {value!r}.")
+    return int(value)
+
+
+def _is_frame(X: Any) -> bool:
+    if hasattr(X, "toarray"):  # sparse, which scikit-learn's own check refuses; one kind of it is a mapping
+        return False
+    if isinstance(X, pd.DataFrame | Mapping):
+        return True
+    return not isinstance(X, np.ndarray) and (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__"))
