@@ -164,3 +164,29 @@ def test_bad_strata_are_refused():
     assert fit(TWO, gone, strata="stratum").excluded.to_dict("list") == {
         "reason": ["strata 'stratum' missing"], "rows": [5],
     }  # fmt: skip
+
+
+def test_standard_errors_of_a_stratified_sample_are_what_repeated_samples_show():
+    """Five strata of eight clusters: means of strata and clusters differ, so strata help and clusters hurt."""
+    rng = np.random.default_rng(5)
+    pattern = np.array([1, 0.8, 0.7, 1, 0.9, 0.6])
+
+    def sample():
+        stratum = np.repeat(np.arange(5), 8)
+        rows = rng.integers(4, 9, 40)
+        f = (0.8 * rng.normal(size=(40, 2)) + 0.8 * (stratum[:, None] - 2)).repeat(rows, axis=0)
+        f = f + rng.normal(size=f.shape) @ np.array([[1, 0.4], [0, 0.9]])
+        y = f.repeat(3, axis=1) * pattern + 0.7 * rng.normal(size=(len(f), 6))
+        names = [f"y{k}" for k in range(1, 7)]
+        return pd.DataFrame(y, columns=names).assign(s=stratum.repeat(rows), c=np.arange(40).repeat(rows))
+
+    def mean(data, **how):
+        found = fit(TWO, data, {"mean_structure": True}, **how).estimates
+        return found[(found["op"] == "~1") & (found["lhs"] == "y1")].iloc[0][["est", "se"]].to_numpy(float)
+
+    data = [sample() for _ in range(60)]
+    found = np.array([mean(d, cluster="c", strata="s") for d in data])
+    spread = found[:, 0].std(ddof=1)
+    assert found[:, 1].mean() == pytest.approx(spread, rel=0.25)  # 60 samples: a standard error of 9 %
+    rows, clusters = (np.mean([mean(d, **how)[1] for d in data[:5]]) for how in ({}, {"cluster": "c"}))
+    assert rows < 0.85 * found[:, 1].mean() < 0.85**2 * clusters
