@@ -110,6 +110,16 @@ def test_open_matters_wait_until_the_log_was_read():
     assert later["open"].tolist()[:2] == [True, True]  # it was settled only after that
 
 
+def test_summer_time_is_no_waiting():
+    times = pd.to_datetime(["2025-03-29 18:00", "2025-03-30 18:00", "2025-03-31 10:00"]).tz_localize("Europe/Berlin")
+    day = m.elapsed(times[:1], times[1:2])
+    assert day["duration"].tolist() == [23]  # clocks went forward that night
+    work = m.elapsed(times[:1], times[2:], hours=(8, 20), weekdays=range(7))
+    assert work["duration"].tolist() == [2 + 12 + 2]
+    still = m.elapsed(times[:1], pd.to_datetime([None]).tz_localize("Europe/Berlin"), until="2025-03-30 18:00")
+    assert still.values.tolist() == [[23, True]]
+
+
 def waits(n=200, seed=1):
     rng = np.random.default_rng(seed)
     time, seen = rng.exponential(10, n), rng.uniform(0, 25, n)

@@ -200,14 +200,20 @@ def elapsed(
     """
     choose("unit", unit, tuple(UNITS))
     log = _log(start, data)
-    began, dated = _clock(labels(log, start, "start"), "start")
-    ended, _ = _clock(labels(log, end, "end"), "end")
+    local = hours is not None  # working hours go by the clock on the wall, waiting by the time that passed
+    began, dated = _clock(labels(log, start, "start"), "start", local)
+    ended, _ = _clock(labels(log, end, "end"), "end", local)
     if not dated:
         raise DataError("start holds numbers, and elapsed() needs dates and times; subtract numbers yourself.")
     known = ~np.isnan(began)
     if not known.any():
         raise DataError(f"start has no time in any of {log.n} rows.")
-    now = np.nanmax(np.concatenate([began, ended])) if until is None else float(_seconds(pd.Series([pd.Timestamp(until)]))[0])  # fmt: skip
+    now = np.nanmax(np.concatenate([began, ended]))
+    if until is not None:
+        zone = getattr(labels(log, start, "start").dtype, "tz", None)
+        read_at = pd.Timestamp(until)
+        read_at = read_at.tz_localize(zone) if zone is not None and read_at.tz is None else read_at
+        now = float(_seconds(pd.Series([read_at]), local)[0])
     running = known & (np.isnan(ended) | (ended > now))
     stop = np.where(running, now, ended)
     if wrong := int((stop < began).sum()):
@@ -248,7 +254,7 @@ def _matters(log: Answers, customer: Any, topic: Any) -> Codes:
     return np.where(frame.isna().any(axis=1), -1, code).astype(np.intp)
 
 
-def _clock(values: pd.Series, role: str) -> tuple[Array, bool]:
+def _clock(values: pd.Series, role: str, local: bool = True) -> tuple[Array, bool]:
     """Times as seconds, or numbers as they are; and whether they were times."""
     if pd.api.types.is_bool_dtype(values) or isinstance(values.dtype, pd.CategoricalDtype):
         raise DataError(f"{role} must be dates, times or numbers, not {values.dtype}.")
@@ -261,13 +267,14 @@ def _clock(values: pd.Series, role: str) -> tuple[Array, bool]:
             f"{role} cannot be read as a date or time in {of_rows(bad, len(values))}, such as {str(example)!r}; write "
             "them as 2025-03-31 14:05, or convert the column with pandas.to_datetime."
         )
-    return _seconds(times), True
+    return _seconds(times, local), True
 
 
-def _seconds(times: pd.Series) -> Array:
-    """Seconds since 1970 by the local clock; NaN where there is no time."""
-    local = times.dt.tz_localize(None) if getattr(times.dt, "tz", None) is not None else times
-    return np.asarray((local - pd.Timestamp(0)).dt.total_seconds(), dtype=float)
+def _seconds(times: pd.Series, local: bool = True) -> Array:
+    """Seconds since 1970, of times with a zone by the clock there or by that of Greenwich; NaN where there is no time."""
+    if getattr(times.dt, "tz", None) is not None:
+        times = (times if local else times.dt.tz_convert("UTC")).dt.tz_localize(None)
+    return np.asarray((times - pd.Timestamp(0)).dt.total_seconds(), dtype=float)
 
 
 def _scale_of(log: Answers, when: Any) -> float:
