@@ -33,13 +33,14 @@ __all__ = ["RUNAWAY", "Chart", "Core", "core_of", "longest_path"]
 RUNAWAY = 100.0  # standard deviations per standard deviation: a path beyond it is on its way to infinity
 
 
-class _Node(NamedTuple):
-    """A variable with an equation: its place and its predictors' in the core, the entries of paths and residual variance."""
+class _Layer(NamedTuple):
+    """Variables with equations of k predictors each: places of both in the core, entries of paths and residual variances."""
 
-    place: int
+    place: Index
     parents: Index
     rows: Index
-    own: int
+    own: Index
+    fresh: bool  # whether the layers before have changed covariances of these predictors
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +51,13 @@ class Core:
     ----------
     block : Block
     members : ndarray of int
-        Places of the variables in the block, causes before effects.
+        Places of the variables in the block, causes before effects, and those that cause nothing last.
+    causes : int
+        Number of those that cause something.
     directed, undirected : tuple of ndarray
-        (to, from, entry) and (i, j, entry) of every cell among them, by their places in the core.
-    nodes : tuple
-        The variables whose coordinates change.
+        (to, from, entry) and (i, j, entry) of every cell among the causes, by their places in the core.
+    layers : tuple
+        The variables whose coordinates change, causes before effects.
     cells : ndarray of int
         Parameters of the nodes, counted in the order of the block.
     first, second : ndarray of int
@@ -63,16 +66,17 @@ class Core:
 
     block: Block
     members: Index
+    causes: int
     directed: tuple[Index, Index, Index]
     undirected: tuple[Index, Index, Index]
-    nodes: tuple[_Node, ...]
+    layers: tuple[_Layer, ...]
     cells: Index
     first: Index
     second: Index
 
     def covariances(self, values: Array) -> Array:
-        """Implied covariances of the members, (..., c, c), from values (..., rows) of all entries."""
-        c = len(self.members)
+        """Implied covariances of the causes, (..., c, c), from values (..., rows) of all entries."""
+        c = self.causes
         effects = np.zeros((*values.shape[:-1], c, c))
         to, source, rows = self.directed
         effects[..., to, source] = -values[..., rows]
@@ -84,13 +88,19 @@ class Core:
         return total @ residual @ np.swapaxes(total, -1, -2)
 
     def settle(self, values: Array, target: Array) -> None:
-        """Set paths and residual variances such that the nodes have given covariances with their predictors."""
-        for node in self.nodes:
-            cov = self.covariances(values)
-            side = target[..., node.parents, node.place]
-            paths = np.linalg.solve(cov[..., node.parents[:, None], node.parents], side[..., None])[..., 0]
-            values[..., node.rows] = paths
-            values[..., node.own] = target[..., node.place, node.place] - (paths * side).sum(axis=-1)
+        """Set paths and residual variances such that the variables have given covariances with their predictors."""
+        cov = target
+        for place, parents, rows, own, fresh in self.layers:
+            if fresh:
+                cov = self.covariances(values)
+            side = target[..., parents, place[:, None]]
+            if parents.shape[1] == 1:
+                paths = side / cov[..., parents, parents]
+            else:
+                inner = cov[..., parents[:, :, None], parents[:, None, :]]
+                paths = np.linalg.solve(inner, side[..., None])[..., 0]
+            values[..., rows] = paths
+            values[..., own] = target[..., place, place] - (paths * side).sum(axis=-1)
 
     def target(self, s: State, m: Moved, step: Array) -> Array:
         """Covariances of the members after a step (..., k) of the block's parameters, to first order."""
@@ -133,19 +143,24 @@ def core_of(table: Table, number: int, block: Block, ops: Sequence[str] = ("~",)
     to, source, rows = block.directed
     if not written:
         return None
-    depends = np.zeros((block.v, block.v), dtype=bool)  # [k, j]: k depends on j
-    depends[to, source] = True
-    while (further := depends | (depends @ depends)).sum() > depends.sum():
-        depends = further
+    reach = np.eye(block.v)
+    reach[to, source] = 1.0
+    for _ in range(block.v.bit_length()):
+        reach = np.minimum(reach @ reach, 1.0)  # chains of twice the length
+    arrows = np.zeros((block.v, block.v))
+    arrows[to, source] = 1.0
+    depends: NDArray[np.bool_] = arrows @ reach > 0  # [k, j]: k depends on j
     once = np.bincount(table.index[table.index >= 0], minlength=table.size) == 1
     single = (table.index >= 0) & once[table.index]
     i, j, at = block.undirected
+    partners = np.zeros((block.v, block.v), dtype=bool)
+    partners[i, j] = partners[j, i] = i != j
     cell = {int(row): k for k, row in enumerate(block.rows)}
-    found, nodes, members = [], [], set()
+    found: list[tuple[int, Index, int]] = []
+    members: set[int] = set()
     for k in range(block.v):
         mine = np.flatnonzero(to == k)
         own = at[(i == k) & (j == k)]
-        partners = [b if a == k else a for a, b in zip(i, j, strict=True) if k in (a, b) and a != b]
         causes = np.flatnonzero(depends[k])
         if (
             len(mine)
@@ -154,31 +169,54 @@ def core_of(table: Table, number: int, block: Block, ops: Sequence[str] = ("~",)
             and all(int(r) in written and single[r] for r in rows[mine])
             and not depends[causes, causes].any()
             and not depends[k, k]
-            and not depends[k, partners].any()
+            and not (depends[k] & partners[k]).any()
         ):
             found.append((k, mine, int(own[0])))
             members |= {k, *(int(c) for c in causes)}
     if not found:
         return None
-    order = np.array(sorted(members, key=lambda n: (depends[n].sum(), n)), dtype=np.intp)
-    place = {int(n): k for k, n in enumerate(order)}
-    cells, first, second = [], [], []
-    for k, mine, variance in sorted(found, key=lambda f: place[f[0]]):
-        parents = np.array([place[int(p)] for p in source[mine]], dtype=np.intp)
-        nodes.append(_Node(place[k], parents, rows[mine], variance))
-        cells += [cell[int(r)] for r in (*rows[mine], variance)]
-        first += [place[k]] * (len(mine) + 1)
-        second += [*(int(p) for p in parents), place[k]]
-    inside = np.isin(to, order)
-    pairs = np.isin(i, order) & np.isin(j, order)
+    leaf: NDArray[np.bool_] = np.logical_not(depends[sorted(members)].any(axis=0))
+    order = np.array(sorted(members, key=lambda n: (leaf[n], depends[n].sum(), n)), dtype=np.intp)
     where = np.full(block.v, -1, dtype=np.intp)
     where[order] = np.arange(len(order))
+    found.sort(key=lambda f: where[f[0]])
+    parents = {k: where[source[mine]] for k, mine, _ in found}
+    inside = np.isin(to, order[~leaf[order]])
+    pairs = np.isin(i, order[~leaf[order]]) & np.isin(j, order[~leaf[order]])
     return Core(
-        block, order,
-        (where[to[inside]], where[source[inside]], rows[inside]),
-        (where[i[pairs]], where[j[pairs]], at[pairs]),
-        tuple(nodes), *(np.array(x, dtype=np.intp) for x in (cells, first, second)),
-    )  # fmt: skip
+        block=block,
+        members=order,
+        causes=int((~leaf[order]).sum()),
+        directed=(where[to[inside]], where[source[inside]], rows[inside]),
+        undirected=(where[i[pairs]], where[j[pairs]], at[pairs]),
+        layers=_layers(found, parents, where, rows, leaf),
+        cells=np.array([cell[int(r)] for _, mine, own in found for r in (*rows[mine], own)], dtype=np.intp),
+        first=np.concatenate([np.full(len(parents[k]) + 1, where[k]) for k, _, _ in found]),
+        second=np.concatenate([np.append(parents[k], where[k]) for k, _, _ in found]),
+    )
+
+
+def _layers(
+    found: list[tuple[int, Index, int]], parents: dict[int, Index], where: Index, rows: Index, leaf: NDArray[np.bool_]
+) -> tuple[_Layer, ...]:
+    """Put together the variables that can be settled together: one by one, and all that cause nothing at the end."""
+    groups: dict[tuple[int, int], list[tuple[int, Index, int]]] = {}
+    for k, mine, own in found:
+        last = bool(leaf[k])
+        groups.setdefault((len(where) if last else int(where[k]), len(mine)), []).append((k, mine, own))
+    out, before = [], -1
+    for (level, _), group in groups.items():
+        out.append(
+            _Layer(
+                np.array([where[k] for k, _, _ in group]),
+                np.stack([parents[k] for k, _, _ in group]),
+                np.stack([rows[mine] for _, mine, _ in group]),
+                np.array([own for _, _, own in group]),
+                level != before,
+            )
+        )
+        before = level
+    return tuple(out)
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,6 +56,10 @@ class Block:
         0.5 for variances.
     select : ndarray of shape (k, q)
         One-hot map to the distinct free parameters.
+    identity : bool
+        Whether that is the identity.
+    depth : int or None
+        Arrows in the longest chain of effects; None if there is a circle.
     """
 
     names: tuple[str, ...]
@@ -71,6 +75,7 @@ class Block:
     half: Array
     select: Array
     identity: bool
+    depth: int | None
 
     @property
     def v(self) -> int:
@@ -145,7 +150,19 @@ def compile_block(table: Table, number: int, extra: Sequence[Entry] = (), only_e
         half=np.where(to[und] == source[und], 0.5, 1.0),
         select=select,
         identity=len(columns) == q and bool((columns == np.arange(q)).all()),
+        depth=_depth(arrays[0][0], arrays[0][1], len(names)),
     )
+
+
+def _depth(to: Index, source: Index, v: int) -> int | None:
+    """Arrows in the longest chain, None for a circle."""
+    level = np.zeros(v, dtype=np.intp)
+    for _ in range(v + 1):
+        before = level.copy()
+        np.maximum.at(level, to, before[source] + 1)
+        if (level == before).all():
+            return int(level.max(initial=0))
+    return None
 
 
 def _cell(e: Entry, place: dict[str, int]) -> tuple[int, int, int] | None:
@@ -182,20 +199,32 @@ def state(block: Block, values: Array, spread: Array | None = None) -> State:
     lead, v = values.shape[:-1], block.v
     effects = np.zeros((*lead, v, v), values.dtype)
     to, source, rows = block.directed
-    effects[..., to, source] = -values[..., rows]
+    effects[..., to, source] = values[..., rows]
     own = np.arange(v)
-    effects[..., own, own] += 1.0
     residual = np.zeros((*lead, v, v), values.dtype)
     i, j, rows = block.undirected
     residual[..., i, j] = residual[..., j, i] = values[..., rows]
     if spread is not None:
         residual[..., own, own] += spread
-    total = np.linalg.inv(effects)
+    total = _total(effects, block.depth)
     cov = total @ residual @ np.swapaxes(total, -1, -2)
     mean = np.zeros((*lead, v), values.dtype)
     i, rows = block.means
     mean[..., i] = values[..., rows]
     return State(total, cov, (total @ mean[..., None])[..., 0] if len(i) else mean)
+
+
+def _total(effects: Array, depth: int | None) -> Array:
+    """Return inv(I - A), which is (I + A)(I + A^2)(I + A^4) ... where chains of effects end."""
+    one = np.eye(effects.shape[-1])
+    if depth is None:
+        return np.linalg.inv(one - effects)
+    out, reach = one + effects, 1
+    while reach < depth:
+        effects = effects @ effects
+        out = out + out @ effects
+        reach = 2 * reach + 1
+    return out
 
 
 def move(block: Block, s: State) -> Moved:
@@ -231,7 +260,9 @@ def normal_information(left: Array, right: Array, shift: Array | None, v: Array)
     return out if shift is None else out + both * (shift[..., :, None] * shift[..., None, :])
 
 
-def curvature(block: Block, s: State, m: Moved, w: Array, u: Array | None, rows: Index | slice | None = None) -> Array:
+def curvature(
+    block: Block, s: State, m: Moved, w: Array, u: Array | None, rows: Index | slice | None = None
+) -> Array:
     """Sum of w * d2 sigma + u * d2 mu over the moments, (..., k, k), for one block.
 
     Parameters

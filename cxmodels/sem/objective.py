@@ -90,6 +90,7 @@ class Normal:
         self.means = table.options.means
         total = sum(s.n for s in samples)
         self.shares = [s.n / total for s in samples]
+        self._last: tuple[bytes, list[_Part | None]] = (b"", [])
 
     def value(self, x: Array) -> float:
         """Return the discrepancy, infinite where the model has no moments."""
@@ -125,46 +126,68 @@ class Normal:
 
     def derivatives(self, x: Array) -> Derivatives | None:
         """Return value, gradient and Gauss-Newton matrix, or None where the model has no moments."""
-        values = expand(self.table, self.base, x)
         total, q = 0.0, len(x)
         gradient, scoring = np.zeros(q), np.zeros((q, q))
-        for block, sample, share in zip(self.blocks, self.samples, self.shares, strict=True):
-            s = state(block, values)
-            found = self._block(s, block, sample)
-            if found is None:
+        for block, share, part in zip(self.blocks, self.shares, self._parts(x), strict=True):
+            if part is None:
                 return None
-            value, v, w, e = found
-            m = move(block, s)
+            value, _, m, _, w, e, products = part
             left, right = m.left[: block.p], m.right[: block.p]
             g = 2 * (left * (w @ right)).sum(axis=0)
             if self.means:
                 g -= 2 * (e @ left) * m.shift
             total += share * value
             gradient += share * gather(block, g)
-            h = Products.of(left, right, v).information(m.shift if self.means else None)
-            scoring += 2 * share * gather_square(block, h)
+            scoring += 2 * share * gather_square(block, products.information(m.shift if self.means else None))
         return Derivatives(total, gradient, scoring)
 
     def hessian(self, x: Array) -> Array:
         """Return the exact second derivatives."""
-        values = expand(self.table, self.base, x)
         out = np.zeros((len(x), len(x)))
-        for block, sample, share in zip(self.blocks, self.samples, self.shares, strict=True):
+        for block, share, part in zip(self.blocks, self.shares, self._parts(x), strict=True):
+            if part is None:
+                return np.full_like(out, np.nan)
+            out += share * gather_square(block, self._hessian(block, part))
+        return out
+
+    def _parts(self, x: Array) -> list[_Part | None]:
+        """What the derivatives at a point need of each block; that of the last point is kept."""
+        if x.tobytes() == self._last[0]:
+            return self._last[1]
+        values = expand(self.table, self.base, x)
+        out: list[_Part | None] = []
+        for block, sample in zip(self.blocks, self.samples, strict=True):
             s = state(block, values)
             found = self._block(s, block, sample)
             if found is None:
-                return np.full_like(out, np.nan)
-            _, v, w, e = found
-            out += share * gather_square(block, self._hessian(block, s, move(block, s), v, w, e))
+                out.append(None)
+                break
+            m = move(block, s)
+            value, v, w, e = found
+            out.append(_Part(value, s, m, v, w, e, Products.of(m.left[: block.p], m.right[: block.p], v)))
+        out += [None] * (len(self.blocks) - len(out))
+        self._last = x.tobytes(), out
         return out
 
-    def _hessian(self, block: Block, s: State, m: Moved, v: Array, w: Array, e: Array) -> Array:
+    def _hessian(self, block: Block, part: _Part) -> Array:
         """Second derivatives of one block by its cells."""
-        products = Products.of(m.left[: block.p], m.right[: block.p], v)
+        _, s, m, v, w, e, products = part
         if self.kind == "ML":
             return likelihood_hessian(block, s, m, v, w, e if self.means else None, products)
         out = curvature(block, s, m, w, -2 * e if self.means else None)
         return out + 2 * products.information(m.shift if self.means else None)
+
+
+class _Part(NamedTuple):
+    """One block at a point: discrepancy, moments, their derivatives, weight V, and those of covariances and means."""
+
+    value: float
+    s: State
+    m: Moved
+    v: Array
+    w: Array
+    e: Array
+    products: Products
 
 
 class Products(NamedTuple):

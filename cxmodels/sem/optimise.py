@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 __all__ = ["Minimum", "minimise", "solve_damped"]
 
-_NEAR = 1e-2  # Newton decrement below which exact second derivatives are worth their price
+_NEAR = 5e-2  # Newton decrement below which exact second derivatives are worth their price
 _SMALL = 1e-17  # decrement, in units of the discrepancy, at which nothing is left to gain
 _FAR = 1e-3  # decrement above which second derivatives mislead where the discrepancy is bent
 _PATIENCE = 12  # simple steps before damped ones take over

@@ -30,7 +30,7 @@ class _Scales(NamedTuple):
     square: NDArray[np.intp]
 
 
-def standardized(e: Estimate, values: Array, kind: str) -> Array:
+def standardized(e: Estimate, values: Array, kind: str, states: list[State] | None = None) -> Array:
     """Standardise values (..., rows) of all entries.
 
     Parameters
@@ -40,20 +40,23 @@ def standardized(e: Estimate, values: Array, kind: str) -> Array:
         Complete, possibly complex.
     kind : {"std_lv", "std_all", "std_nox"}
         Latent variables only; all; all but fixed predictors.
+    states : list of State, optional
+        The moments at these values, where they are known.
 
     Returns
     -------
     ndarray of shape (..., rows)
         A residual covariance is divided by the residual standard deviations, negative variances by their size.
     """
-    return values * factors(e, values, kind)
+    return values * factors(e, values, kind, states)
 
 
-def factors(e: Estimate, values: Array, kind: str) -> Array:
+def factors(e: Estimate, values: Array, kind: str, states: list[State] | None = None) -> Array:
     """What :func:`standardized` multiplies values (..., rows) with."""
     out = np.ones_like(values)
-    for number, block in enumerate(e.blocks):
-        s = state(block, values)
+    if states is None:
+        states = [state(block, values) for block in e.blocks]
+    for number, (block, s) in enumerate(zip(e.blocks, states, strict=True)):
         sd, residual = _deviations(block.v, s, e, number, values)
         scales = _scales(e, number, kind)
         factor = sd[..., scales.up] / (sd[..., scales.down] * sd[..., scales.square])

@@ -25,6 +25,8 @@ def one_thread(function: F) -> F:
 
     @wraps(function)
     def limited(*args: Any, **kwargs: Any) -> Any:
+        if all(library.num_threads == 1 for library in _controller().lib_controllers):
+            return function(*args, **kwargs)
         with _controller().limit(limits=1, user_api="blas"):
             return function(*args, **kwargs)
 
