@@ -91,15 +91,16 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
 
         if not 0 < level < 1:
             raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
-        frame = self._keys
         est, se = self._with_defined(self.estimate.values), self.standard_errors
         with np.errstate(invalid="ignore", divide="ignore"):
             z = np.where(se > 0, est / se, np.nan)
         width = -ndtri((1 - level) / 2) * se
-        frame = frame.assign(
-            est=est, se=se, z=z, pvalue=2 * ndtr(-np.abs(z)), ci_lower=est - width, ci_upper=est + width
-        )
-        return self.shown(frame.assign(**{k: self._standardized[k] for k in ("std_lv", "std_all")}))
+        numbers = {
+            "est": est, "se": se, "z": z, "pvalue": 2 * ndtr(-np.abs(z)),
+            "ci_lower": est - width, "ci_upper": est + width,
+        }  # fmt: skip
+        standard = {k: self._standardized[k] for k in ("std_lv", "std_all")}
+        return self.shown(pd.DataFrame({**self._names, **numbers, **standard}))
 
     def shown(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return a frame with a row for every parameter without those that only serve composites."""
@@ -119,10 +120,15 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
     @cached_property
     def _keys(self) -> pd.DataFrame:
         """Names of all parameters."""
+        return pd.DataFrame(self._names)
+
+    @cached_property
+    def _names(self) -> dict[str, list[Any]]:
+        """Names of all parameters, by column."""
         t = self.estimate.table
         labels = self.rows.labels
         names = [d for d, _ in t.defined]
-        columns: dict[str, Any] = {
+        columns: dict[str, list[Any]] = {
             "lhs": [*(e.lhs for e in t.entries), *names],
             "op": [*(e.op for e in t.entries), *(":=" for _ in names)],
             "rhs": [*(e.rhs for e in t.entries), *(x.text for _, x in t.defined)],
@@ -131,7 +137,7 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         }
         if t.levels > 1:
             columns["level"] = [*(str(e.level + 1) for e in t.entries), *("" for _ in names)]
-        return pd.DataFrame(columns)
+        return columns
 
     def _with_defined(self, values: Array) -> Array:
         return np.concatenate([values, defined_values(self.estimate.table, values)], axis=-1)
@@ -181,7 +187,8 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
     @cached_property
     @one_thread
     def _standardized(self) -> dict[str, Array]:
-        return {k: self._with_defined(standardized(self.estimate, self.estimate.values, k)) for k in KINDS}
+        e = self.estimate
+        return {k: self._with_defined(standardized(e, e.values, k, e.states)) for k in ("std_lv", "std_all")}
 
     @cached_property
     @one_thread
@@ -192,7 +199,7 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         """
         frame = self._keys.drop(columns="label")
         for k in KINDS:
-            frame[k] = self._standardized[k]
+            frame[k] = self._with_defined(standardized(self.estimate, self.estimate.values, k))
             frame[f"{k}_se"] = standardized_se(self.estimate, self.free_vcov, k)
         return self.shown(frame)
 
