@@ -77,6 +77,22 @@ def test_a_composite_is_the_sum_of_its_items_and_passes_on_what_explains_it():
     assert data["y4"].corr(data["C"]) == pytest.approx(0.5, abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", [2, 4, 15])
+def test_a_composite_is_found_though_its_first_item_weighs_nothing(seed):
+    population = "C <~ 1*x1 + 2*x2 + 1*x3; x1 ~~ .3*x2 + .3*x3; x2 ~~ .3*x3; F =~ .8*y1 + .7*y2 + .9*y3; F ~ .4*C"
+    data = draw(population, 200, seed=seed, standardized=True)  # samples in which the first weight is nearly zero
+    res = cx.SEM("C <~ x1 + x2 + x3; F =~ y1 + y2 + y3; F ~ C").fit(data)
+    other = cx.SEM("C <~ x2 + x3 + x1; F =~ y1 + y2 + y3; F ~ C").fit(data)
+    assert res.converged
+    assert res.fit_measures["chisq"] == pytest.approx(other.fit_measures["chisq"], abs=1e-4)
+    weights, others = (r.estimates.query("op == '<~'").set_index("rhs")["est"] for r in (res, other))
+    ratio = (weights / others.reindex(weights.index)).iloc[1:]
+    assert ratio.iloc[0] == pytest.approx(ratio.iloc[1], rel=1e-3)
+    assert res.r_squared.set_index("name").loc["F", "r2"] == pytest.approx(
+        other.r_squared.set_index("name").loc["F", "r2"], abs=1e-5
+    )
+
+
 def test_growth_and_groups():
     model = "i =~ 1*t1 + 1*t2 + 1*t3; s =~ 0*t1 + 1*t2 + 2*t3; i ~ c(5, 4)*1; s ~ c(2, 1)*1"
     data = cx.SEM(model, growth=True).simulate([20_000, 30_000], seed=1)

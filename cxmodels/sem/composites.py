@@ -37,7 +37,7 @@ def weight_of(name: str) -> tuple[str, str, int] | None:
     return composite, item, int(group)
 
 
-def expand_composites(model: Model, groups: int, as_factor: bool) -> Model:
+def expand_composites(model: Model, groups: int, as_factor: bool, turn: int = 0) -> Model:
     """Replace the rows written with ``<~``.
 
     Parameters
@@ -47,6 +47,8 @@ def expand_composites(model: Model, groups: int, as_factor: bool) -> Model:
         Number of groups, each with weights of its own.
     as_factor : bool
         Take them as common factors.
+    turn : int, default 0
+        Which item of each composite the others are compared with; its weight must not be zero.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def expand_composites(model: Model, groups: int, as_factor: bool) -> Model:
     rows = [r for r in model.rows if r.op != "<~"]
     made: list[Row] = []
     for name, items in blocks.items():
-        made += _block(name, items, groups)
+        made += _block(name, items, groups, items[turn % len(items)])
     return Model((*made, *rows), model.blocks)
 
 
@@ -101,19 +103,20 @@ def _check(model: Model, blocks: dict[str, tuple[str, ...]]) -> None:
                 )
 
 
-def _block(name: str, items: tuple[str, ...], groups: int) -> list[Row]:
-    """Rows and weight definitions of one composite."""
+def _block(name: str, items: tuple[str, ...], groups: int, base: str) -> list[Row]:
+    """Rows and weight definitions of one composite; the loading of its first item is 1."""
 
     def label(what: str, item: str) -> tuple[str, ...]:
         return tuple(f"{_MARK}{what}{_MARK}{name}{_MARK}{item}{_MARK}{g}" for g in range(groups))
 
     fixed = {"fixes": (1.0,), "frees": (False,)}
+    others = [item for item in items if item != base]
     rows = [Row(name, "=~", items[0], 1, label("l", items[0]), **fixed)]  # type: ignore[arg-type]
     rows += [Row(name, "=~", item, 1, label("l", item)) for item in items[1:]]
-    rest = [f"{_MARK}{name}{_MARK}{item}" for item in items[1:]]
-    for extra, item in zip(rest, items[1:], strict=True):
+    rest = [f"{_MARK}{name}{_MARK}{item}" for item in others]
+    for extra, item in zip(rest, others, strict=True):
         rows.append(Row(extra, "=~", item, 1, label("s", item), **fixed))  # type: ignore[arg-type]
-        rows.append(Row(extra, "=~", items[0], 1, label("a", item)))
+        rows.append(Row(extra, "=~", base, 1, label("a", item)))
     rows += [Row(a, "~~", b) for a, b in combinations(rest, 2)]
     rows += [Row(item, "~~", item, 1, (), (0.0,), (False,)) for item in items]
     for g in range(groups):
@@ -121,10 +124,10 @@ def _block(name: str, items: tuple[str, ...], groups: int) -> list[Row]:
         def q(what: str, item: str, g: int = g) -> str:
             return quote_label(label(what, item)[g])
 
-        ratio = {item: f"({q('a', item)}/{q('s', item)})" for item in items[1:]}
-        sum_text = "".join(f"-{ratio[i]}*{q('l', i)}" for i in items[1:])
-        first = f"1/({q('l', items[0])}{sum_text})"
+        ratio = {item: f"({q('a', item)}/{q('s', item)})" for item in others}
+        sum_text = "".join(f"-{ratio[i]}*{q('l', i)}" for i in others)
+        first = f"1/({q('l', base)}{sum_text})"
         for item in items:
-            text = first if item == items[0] else f"-{ratio[item]}*({first})"
+            text = first if item == base else f"-{ratio[item]}*({first})"
             rows.append(Row(f"{_WEIGHT}{name}{_MARK}{item}{_MARK}{g}", ":=", text, 0))
     return rows

@@ -86,22 +86,25 @@ def _composites(
     out: dict[tuple[str, str, str], float] = {}
     sums: dict[str, Array] = {}
     for composite, others in hidden.items():
-        every = (table.entries[i] for i in mine)
-        first = next(e.rhs for e in every if e.op == "=~" and e.lhs == composite and e.rhs not in others)
+        every = [e.rhs for i in mine if (e := table.entries[i]).op == "=~" and e.lhs == composite]
+        first = next(n for n in every if n not in others)
+        marker = 0 if every[0] == first else 1 + others.index(every[0])
         at = [place[n] for n in (first, *others)]
         s = cov[np.ix_(at, at)]
         w = 1 / np.sqrt(np.diagonal(s))
-        if abs((s @ w)[0]) < 0.1 * np.sqrt(s[0, 0]):  # the first item is hardly part of the sum
-            w[0] *= 3
-        loading = s @ w / (s @ w)[0]
-        variance = float((s @ w)[0] ** 2 / (w @ s @ w))
+        if abs((s @ w)[marker]) < 0.1 * np.sqrt(s[marker, marker]):  # the marker is hardly part of the sum
+            w[marker] *= 3
+        scale = (s @ w)[marker]
+        loading = s @ w / scale
+        variance = float(scale**2 / (w @ s @ w))
         rest = s - np.outer(loading, loading) * variance
         names = [f"~{composite}~{n}" for n in others]
         sums[composite] = np.zeros(len(cov))
-        sums[composite][at] = w * ((s @ w)[0] / (w @ s @ w))
+        sums[composite][at] = w * (scale / (w @ s @ w))
         out[composite, "~~", composite] = variance
-        for j, (item, name) in enumerate(zip(others, names, strict=True), 1):
-            out[composite, "=~", item] = float(loading[j])
+        for item, value in zip((first, *others), loading, strict=True):
+            out[composite, "=~", item] = float(value)
+        for j, name in enumerate(names, 1):
             out[name, "=~", first] = float(-w[j] / w[0])
             for k, other in enumerate(names, 1):
                 low, high = sorted((name, other))
