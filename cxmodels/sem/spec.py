@@ -14,7 +14,7 @@ from ..model import Model, parse_model
 from ..survey import as_survey
 from .composites import expand_composites
 from .diagnose import check_identified, check_model, diagnose
-from .estimate import Data, estimate
+from .estimate import Data, Estimate, estimate
 from .names import Roles
 from .plan import ESTIMATORS, Plan, plan_for
 from .planning import Planning
@@ -259,7 +259,7 @@ class SEM(Planning):
 
             found, events = estimate_with_semopy(self, table, sample, plan, survey, rows)
         elif engine == "cxmodels":
-            found, events = estimate(table, sample, plan), []
+            found, events = self._turned(estimate(table, sample, plan), rows, options, missing), []
         else:
             raise SpecError(f"engine is 'cxmodels' or 'semopy', not '{engine}'.")
         events = [*events, *diagnose(found, rows)]
@@ -388,6 +388,18 @@ class SEM(Planning):
                 f"ordered, use indicator variables of its categories, or give it a variance ('{wrong[0]} ~~ {wrong[0]}')."
             )
         return exogenous if self._ordered and missing == "pairwise" else ()
+
+    def _turned(self, found: Estimate, rows: Rows, options: Options, missing: str) -> Estimate:
+        """Compare the items of composites with another one, where the weight of the first is nearly nothing."""
+        sizes = [len(c.items) for c in self._model.constructs if c.kind == "composite"]
+        if found.minimum.converged or self.composites == "factor" or not sizes:
+            return found
+        for turn in range(1, max(sizes)):
+            table = build_table(expand_composites(self._measured, len(rows.labels), False, turn), options)
+            other = estimate(table, make_data(rows, table, found.plan, missing, ()), found.plan)
+            if other.minimum.converged:
+                return other
+        return found
 
     def _plan(self, *, fiml: bool, clustered: bool, weighted: bool) -> Plan:
         name = str(self.estimator).upper()
