@@ -107,6 +107,18 @@ def test_penalty_and_reward_in_log_odds():
     assert ordered.loc["c", "kind"] == "no effect"
 
 
+def test_a_category_gone_with_rows_left_out():
+    """The highest grade is given only by those who did not rate b."""
+    frame = data(900, 9)
+    holes = frame.assign(b=frame["b"].where(frame["grade"] < 3))
+    kept = frame[frame["grade"] < 3]
+    got, wanted = (
+        cx.Drivers("grade", NAMES, family="ordered").fit(f, missing=how).penalty_reward(2, 4)
+        for f, how in ((holes, "mean"), (kept, "listwise"))
+    )
+    np.testing.assert_allclose(got["penalty"], wanted["penalty"], atol=1e-8)
+
+
 @pytest.mark.parametrize(("family", "outcome"), [("logit", "buys"), ("ordered", "grade")])
 def test_no_other_plan_is_better(family, outcome):
     res = cx.Drivers(outcome, NAMES, family=family).fit(data(400, 4))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, SpecError
 from ..inference import quantile
 from .coefficients import linear, ordinal, tested
-from .likelihood import Ordinal
+from .likelihood import Ordinal, categories
 
 if TYPE_CHECKING:
     from .result import DriverResult
@@ -40,7 +40,7 @@ def penalty_reward(result: DriverResult, low: float, high: float, level: float) 
     if result.spec.linear:
         fit = linear(dummies, y, table, tuple(labels))
     else:
-        fit = ordinal(Ordinal(dummies, y.astype(np.intp)), table, tuple(labels))
+        fit = ordinal(Ordinal(dummies, categories(y)), table, tuple(labels))
     est, cov = fit.slopes, fit.cov[fit.leading :, fit.leading :]
     se = np.sqrt(np.diagonal(cov))
     out = pd.DataFrame(

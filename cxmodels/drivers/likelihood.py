@@ -400,6 +400,25 @@ def probabilities(cut: Array, eta: Array) -> Array:
     return np.diff(np.concatenate([edge, below, edge + 1.0], axis=1), axis=1)
 
 
+def categories(y: Array) -> NDArray[np.intp]:
+    """Number the categories that are there from 0, as some may be gone with rows left out.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+
+    Examples
+    --------
+    >>> categories(np.array([0.0, 2.0, 2.0])).tolist()
+    [0, 1, 1]
+    """
+    return np.unique(y, return_inverse=True)[1].astype(np.intp)
+
+
 def _parents(columns: NDArray[np.bool_]) -> NDArray[np.intp]:
     """For each sub-model the place of one with a column less, to start from; -1 where there is none."""
     place = {row.tobytes(): i for i, row in enumerate(columns)}

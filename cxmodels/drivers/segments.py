@@ -17,7 +17,7 @@ from ..resampling import check_level, entropy
 from ..results import Result
 from .bootstrap import DriverBootstrap, run
 from .coefficients import freedom, linear, ordinal, simple, tested
-from .likelihood import Ordinal
+from .likelihood import Ordinal, categories
 from .table import filled
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _wald(full: Array, base: int, table: Any, linear_model: bool) -> tuple[float
     if linear_model:
         fit = linear(full, table.y, table, names)
     else:
-        fit = ordinal(Ordinal(full, table.y.astype(np.intp)), table, names)
+        fit = ordinal(Ordinal(full, categories(table.y)), table, names)
     at = np.arange(fit.leading + base, fit.leading + full.shape[1])
     at = at[~np.isnan(fit.values[at])]
     df1 = float(len(at))
@@ -228,7 +228,7 @@ def _wald(full: Array, base: int, table: Any, linear_model: bool) -> tuple[float
 
 def _loglik(x: Array, table: Any) -> float:
     """Largest log-likelihood of a logit or ordered model."""
-    found = Ordinal(x, table.y.astype(np.intp)).fit(np.ones((1, len(x))), np.ones((1, x.shape[1]), dtype=bool))
+    found = Ordinal(x, categories(table.y)).fit(np.ones((1, len(x))), np.ones((1, x.shape[1]), dtype=bool))
     return float(found[0][0, 0])
 
 

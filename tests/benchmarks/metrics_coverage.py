@@ -64,7 +64,7 @@ def clustered(draws: int = 1000) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["clusters", "size", "share", "icc", "rate", "mean (t)"])
 
 
-def indices(draws: int = 2000) -> pd.DataFrame:
+def indices(draws: int = 500) -> pd.DataFrame:
     """The index from stated importance, by the normal interval and by Student's."""
     rng = np.random.default_rng(2)
     p = [0.05, 0.1, 0.2, 0.35, 0.3]
@@ -91,5 +91,5 @@ def run() -> None:
     print(pd.concat([nets(n) for n in (20, 50, 1000)]).to_string(**show))
     print("\nFew clusters, 1,000 draws", flush=True)
     print(clustered().to_string(**show))
-    print("\nSatisfaction index from stated importance, 2,000 draws", flush=True)
+    print("\nSatisfaction index from stated importance, 500 draws", flush=True)
     print(indices().to_string(**show), flush=True)
