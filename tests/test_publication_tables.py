@@ -445,6 +445,25 @@ def test_a_missing_library_names_the_extra(cfa, tmp_path, monkeypatch):
         cx.report.table(cfa).write(tmp_path / "t.xlsx")
 
 
+def test_a_heading_is_not_the_item_of_the_same_name():
+    mobi = cx.datasets.load("mobi").rename(columns={"CUSCO": "Complaints"})
+    model = "Complaints =~ Complaints2\nS =~ CUSA1 + CUSA2\nS ~ Complaints + Q + Complaints:Q\nQ =~ PERQ1 + PERQ2"
+    res = cx.PLS(model).fit(mobi.assign(Complaints2=mobi["Complaints"]))
+    frame = cx.report.table(res, what="measurement")["measurement"].frame
+    assert not frame["construct"].str.contains(":").any()
+    assert frame["heading"].sum() == 3
+    assert "Complaints:Q" in set(cx.report.table(res)["structural"].frame["predictor"])
+
+
+def test_a_study_has_the_tables_of_its_index_and_its_model():
+    options = {"title": "Phones", "data": {"dataset": "mobi"}, "model": {"name": "ECSI"}}
+    study = cx.Study.of({**options, "bootstrap": {"replicates": 20, "seed": 1}}).run()
+    made = cx.report.table(study)
+    assert [t.name for t in made] == ["indices", "impacts", "measurement", "structural", "validity"]
+    np.testing.assert_array_equal(made["indices"].frame["index"], study.index.scores["index"])
+    assert "from 20 of 20 bootstrap replicates" in " ".join(made["structural"].notes)
+
+
 # --- models of other kinds ----------------------------------------------------------------------------------------
 
 

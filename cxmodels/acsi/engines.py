@@ -135,7 +135,9 @@ def fit_unit(model: Model, part: Any, weights: Any, missing: str | None) -> Fit:
     if isinstance(model, PLS):
         return model.fit(part, weights=weights, missing=missing or "mean")  # type: ignore[arg-type]
     if missing is None:
-        columns = dict.fromkeys(name for c in model.columns for name in c.split(":"))  # products have their parts' blanks
+        columns = dict.fromkeys(
+            name for c in model.columns for name in c.split(":")
+        )  # products have their parts' blanks
         missing = "fiml" if np.isnan(part.numeric(list(columns))).any() else "listwise"
     return model.fit(part, weights=weights, missing=missing)  # type: ignore[arg-type]
 

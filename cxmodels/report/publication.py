@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["table"]
 
+Maker = Callable[[dict[str, Any], bool, int], Table | None]
+
 
 def table(
     *results: Result | Mapping[str, Result],
@@ -37,7 +39,7 @@ def table(
           validity (correlations of constructs, roots of the AVE, HTMT), fit (tests and indices; the difference test of
           models that are nested in the order given).
         - PLS: measurement, structural (with f² and VIF), validity.
-        - Drivers: importance. Satisfaction index: indices, impacts, rates.
+        - Drivers: importance. Satisfaction index: indices, impacts, rates; of a study those of its model too.
     names : sequence of str, optional
         What models are called where there are several; default Model 1, Model 2.
     labels : mapping of str to str, optional
@@ -104,12 +106,13 @@ def _named_results(results: tuple[Any, ...], names: Sequence[str] | None) -> dic
     return dict(zip(map(str, names), results, strict=True))
 
 
-def _makers(given: dict[str, Any]) -> dict[str, Callable[[dict[str, Any], bool, int], Table | None]]:
+def _makers(given: dict[str, Any]) -> dict[str, Maker]:
     """What makes each table of these results."""
     from ..acsi import IndexResult
     from ..drivers import DriverBootstrap, DriverResult
     from ..pls import PLSBootstrap, PLSResult
     from ..sem import SEMBootstrap, SEMResult
+    from ..study import StudyResult
     from . import publication_pls as pls
     from . import publication_sem as sem
 
@@ -117,7 +120,7 @@ def _makers(given: dict[str, Any]) -> dict[str, Callable[[dict[str, Any], bool, 
         return all(isinstance(r, kinds) for r in given.values())
 
     if all_of(SEMResult, SEMBootstrap):
-        makers: dict[str, Callable[[dict[str, Any], bool, int], Table | None]] = {
+        makers: dict[str, Maker] = {
             "measurement": sem.measurement, "structural": sem.structural, "defined": sem.defined, "validity": sem.validity,
             "fit": sem.fit,
         }  # fmt: skip
@@ -132,7 +135,21 @@ def _makers(given: dict[str, Any]) -> dict[str, Callable[[dict[str, Any], bool, 
         makers = {"importance": pls.importance}
     elif all_of(IndexResult):
         makers = {"indices": pls.indices, "impacts": pls.impacts, "rates": pls.rates}
+    elif all_of(StudyResult):
+        makers = _of_study(given)
     else:
         (result,) = given.values()
         makers = {title: pls.plain(title, frame) for title, frame in result.tables().items()}
     return makers
+
+
+def _of_study(given: dict[str, Any]) -> dict[str, Maker]:
+    """Tables of the index of a study, then those of its model."""
+    (name, study), *_ = given.items()
+    parts = [{name: study.index}, {name: study.fit if study.bootstrap is None else study.bootstrap}]
+    return {what: _about(part, make) for part in parts for what, make in _makers(part).items()}
+
+
+def _about(part: dict[str, Any], make: Maker) -> Maker:
+    """The maker of a table about a part of what was given."""
+    return lambda _, stars, digits: make(part, stars, digits)

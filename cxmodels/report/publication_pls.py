@@ -39,6 +39,7 @@ def measurement(given: Given, stars: bool, digits: int) -> Table:
         point = _point(result)
         items = result.loadings.rename(columns={"est": "loading"}).assign(weight=point.weights["est"])
         items = _estimated(items.merge(point.item_vif, how="left", on=["construct", "item"]))
+        items = items[~items["construct"].str.contains(":", regex=False)]  # interactions are made, not measured
         parts[name] = headed(items, "construct", "item", point.reliability)
     values = ("loading", "weight", "vif", "se", "t", "pvalue", "ci_lower", "ci_upper", *(c.name for c in QUALITY))
     frame, models = _joined(parts, ("construct", "item"), values)
@@ -220,10 +221,8 @@ def _interval(given: Given) -> Column:
 def _joined(
     parts: dict[str, pd.DataFrame], keys: tuple[str, str], values: tuple[Any, ...]
 ) -> tuple[pd.DataFrame, list[str]]:
-    frame = side_by_side(parts, keys, values)
-    heads = {tuple(line) for p in parts.values() for line in p.loc[p["heading"], list(keys)].to_numpy()}
-    frame["heading"] = [tuple(line) in heads for line in frame[list(keys)].to_numpy()]
-    return frame, list(parts)
+    """Lines of all models; a heading is not the line of an item or predictor of the same name."""
+    return side_by_side(parts, (*keys, "heading"), values), list(parts)
 
 
 def _notes(given: Given) -> list[str]:

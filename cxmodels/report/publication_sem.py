@@ -223,12 +223,8 @@ def _unfixed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joined(parts: dict[str, pd.DataFrame], keys: tuple[str, str]) -> tuple[pd.DataFrame, list[str]]:
-    """Lines of all models, heading lines told by their first key alone."""
-    models = list(parts)
-    frame = side_by_side(parts, keys, VALUES)
-    heads = {tuple(line) for p in parts.values() for line in p.loc[p["heading"], list(keys)].to_numpy()}
-    frame["heading"] = [tuple(line) in heads for line in frame[list(keys)].to_numpy()]
-    return frame, models
+    """Lines of all models; a heading is not the line of an item or predictor of the same name."""
+    return side_by_side(parts, (*keys, "heading"), VALUES), list(parts)
 
 
 def _interval(given: Given) -> Column:
