@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from ..errors import DataError, SpecError, listed
-from .intake import as_frame, audited, check_ids, labels_of, outcome_of, provenance, weights_of, whole
+from .intake import as_frame, audited, check_ids, customers_of, labels_of, outcome_of, provenance, weights_of, whole
 
 if TYPE_CHECKING:
     from .monitor import Drift
@@ -119,7 +119,9 @@ class Churn(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Churn:
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Churn:
         """Choose, fit and calibrate a model.
 
         Parameters
@@ -130,6 +132,9 @@ class Churn(ClassifierMixin, BaseEstimator):
             Two labels; the later in sorted order means "left" (1 of 0 and 1, Yes of No and Yes).
         sample_weight : array-like of shape (n,), optional
             Rows that each row stands for; rows of weight 0 are left out.
+        groups : array-like of shape (n,), optional
+            Customer of each row, where customers occur at several snapshots: they are held out whole in every
+            cross-validation, so that nothing is judged on customers it was trained on.
 
         Returns
         -------
@@ -168,7 +173,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         self.classes_, outcome = outcome_of(labels, self.min_churners)
         self.audit_, self.dropped_, beside = audited(frame, outcome, bool(self.audit) and named)
         frame = frame.drop(columns=[c for c in self.dropped_["column"] if c not in beside])
-        found = train(frame, outcome, w, options, beside)
+        found = train(frame, outcome, w, options, beside, customers_of(groups, here))
         self._scorer: Scorer = found.scorer
         self.provenance_ = provenance(frame, outcome, w, self.random_state)
         self._keep(found, frame)

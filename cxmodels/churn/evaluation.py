@@ -422,6 +422,7 @@ def backtest(
     y: ArrayLike,
     splits: Any,
     *,
+    groups: ArrayLike | None = None,
     top: float = 0.1,
     campaign: Campaign | None = None,
     level: float = 0.95,
@@ -437,7 +438,9 @@ def backtest(
     y : array-like of shape (n,)
         1 for a customer who left, else 0.
     splits : splitter or iterable of (train, test)
-        Row numbers, as of scikit-learn's splitters; :class:`cxmodels.churn.RollingOrigin` for dated snapshots.
+        Row numbers, as of scikit-learn's splitters; :class:`cxmodels.churn.TimeSplit` for dated snapshots.
+    groups : array-like of shape (n,), optional
+        Customer of each row, passed to ``model.fit``.
     top, campaign
         See :func:`evaluate`.
     level : float, default 0.95
@@ -469,7 +472,8 @@ def backtest(
     pairs = splits.split(X, truth) if hasattr(splits, "split") else splits
     rows: list[dict[str, Any]] = []
     for i, (train, test) in enumerate(pairs, start=1):
-        fitted = clone(model).fit(X.iloc[train], truth[train])
+        who = {} if groups is None else {"groups": np.asarray(groups)[train]}
+        fitted = clone(model).fit(X.iloc[train], truth[train], **who)
         p = fitted.predict_proba(X.iloc[test])[:, 1]
         try:
             found = evaluate(truth[test], p, top=top, campaign=campaign)

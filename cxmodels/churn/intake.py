@@ -313,3 +313,35 @@ def _is_frame(X: Any) -> bool:
     if isinstance(X, pd.DataFrame | Mapping):
         return True
     return not isinstance(X, np.ndarray) and (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__"))
+
+
+def customers_of(groups: ArrayLike | None, used: NDArray[np.bool_]) -> NDArray[np.uint64] | None:
+    """A hash of the customer of each row used, or None where customers are not named.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n,) or None
+        As given.
+    used : ndarray of bool of shape (n,)
+        Which rows are used.
+
+    Returns
+    -------
+    ndarray of uint64 or None
+
+    Raises
+    ------
+    DataError
+        For a wrong length, blanks, or fewer than two customers.
+    """
+    if groups is None:
+        return None
+    labels = pd.Series(np.asarray(groups, dtype=object))
+    if len(labels) != len(used):
+        raise DataError(f"There are {len(labels)} groups for {len(used)} rows; give the customer of each row.")
+    if blank := int(labels.isna().sum()):
+        raise DataError(f"The customer is blank in {blank} rows; every row needs one.")
+    text = labels[used].astype(str)
+    if text.nunique() < 2:
+        raise DataError("All rows are of one customer, who cannot be held out.")
+    return pd.util.hash_array(text.to_numpy(dtype=object), categorize=False)

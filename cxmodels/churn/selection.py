@@ -29,7 +29,9 @@ SHAPES = {
     "deep": boosted.Shape(leaves=16, rate=0.07, columns=0.5, ridge=0.0, least_rows=10),
 }
 CANDIDATES = ("linear", *SHAPES)
-BOOST_FROM = 150  # rows of each outcome from which trees are tried: they need far more than a regression (van der Ploeg 2014)
+BOOST_FROM = (
+    150  # rows of each outcome from which trees are tried: they need far more than a regression (van der Ploeg 2014)
+)
 DEFAULT_PENALTY = (0.0, 1e-3)
 
 
@@ -132,11 +134,19 @@ class Trial:
     setting: Any
 
 
-def hold_out(table: Table, y: NDArray[np.intp], w: Array, folds: int, seed: int) -> NDArray[np.intp]:
+def hold_out(
+    table: Table,
+    y: NDArray[np.intp],
+    w: Array,
+    folds: int,
+    seed: int,
+    customer: NDArray[np.uint64] | None = None,
+) -> NDArray[np.intp]:
     """Fold of each row, from the row's content: any order of rows gives the same folds, and equal rows stay together.
 
     Distinct rows are dealt out in turn, ordered by outcome and then by a seeded hash, so folds are stratified. Where
-    distinct rows are few (below 100 in a table of 100 rows or more) equal rows are dealt out singly.
+    distinct rows are few (below 100 in a table of 100 rows or more) equal rows are dealt out singly. Rows of one
+    customer stay together where customers are named.
 
     Parameters
     ----------
@@ -150,15 +160,17 @@ def hold_out(table: Table, y: NDArray[np.intp], w: Array, folds: int, seed: int)
         Number wanted; fewer where an outcome has fewer distinct rows.
     seed : int
         Seed.
+    customer : ndarray of uint64, optional
+        A hash of the customer of each row.
 
     Returns
     -------
     ndarray of int
         Empty where not even two folds have both outcomes.
     """
-    mark = row_hash(table, seed)
+    mark = row_hash(table, seed) if customer is None else pd.util.hash_array(customer ^ np.uint64(seed))
     distinct, group = np.unique(mark, return_inverse=True)
-    if len(distinct) < 100 <= w.sum():
+    if customer is None and len(distinct) < 100 <= w.sum():
         group = np.lexsort((mark, y)).argsort()
         distinct = np.arange(len(y), dtype=np.uint64)
     share = np.bincount(group, w * y) / np.bincount(group, w)

@@ -76,7 +76,12 @@ class Options:
 
 
 def train(
-    frame: pd.DataFrame, y: NDArray[np.intp], w: Array, options: Options, beside: Iterable[str] = ()
+    frame: pd.DataFrame,
+    y: NDArray[np.intp],
+    w: Array,
+    options: Options,
+    beside: Iterable[str] = (),
+    customer: NDArray[np.uint64] | None = None,
 ) -> Training:
     """Fit a churn model.
 
@@ -92,6 +97,8 @@ def train(
         How.
     beside : iterable of str
         Columns that may be parts of totals, but are not used by themselves.
+    customer : ndarray of uint64, optional
+        A hash of the customer of each row; customers are held out whole.
 
     Returns
     -------
@@ -100,8 +107,9 @@ def train(
     few = min(w[y == 1].sum(), w[y == 0].sum()) < BOOST_FROM
     candidates = tuple(c for c in options.candidates if not (few and c in SHAPES)) or ("linear",)
     full = _problem(frame, y, w, (), options)
-    rows = _sample(full.table, options)
-    fold = hold_out(full.table.take(rows), y[rows], w[rows], options.folds, options.seed)
+    rows = _sample(full.table, options, customer)
+    who = None if customer is None else customer[rows]
+    fold = hold_out(full.table.take(rows), y[rows], w[rows], options.folds, options.seed, who)
     hidden = set(beside)
     decisions: list[tuple[str, str, float, float]] = []
     known: list[Trial] = []
@@ -139,11 +147,13 @@ def _problem(
     return Problem(columns, Table(table.values, []), codes, y, w, nothing, options.seed, options.n_jobs)
 
 
-def _sample(table: Table, options: Options) -> NDArray[np.intp]:
-    """Rows on which choices are made: all, or those with the lowest hashes."""
+def _sample(table: Table, options: Options, customer: NDArray[np.uint64] | None) -> NDArray[np.intp]:
+    """Rows on which choices are made: all, or those with the lowest hashes, of their content or their customer."""
     if table.rows <= options.selection_rows:
         return np.arange(table.rows)
-    return np.sort(np.argsort(row_hash(table, options.seed + 1), kind="stable")[: options.selection_rows])
+    seed = options.seed + 1
+    mark = row_hash(table, seed) if customer is None else pd.util.hash_array(customer ^ np.uint64(seed))
+    return np.sort(np.argsort(mark, kind="stable")[: options.selection_rows])
 
 
 def _judged(problem: Problem, hidden: set[str]) -> Trial:
