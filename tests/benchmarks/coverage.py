@@ -78,13 +78,18 @@ Population95 = tuple[Callable[[int], dict[str, pd.DataFrame]], dict[str, pd.Seri
 
 
 def composites(respondents: int, replicates: int, kind: Interval) -> Population95:
-    """Surveys of the simulated company, and its truth."""
+    """Surveys of the simulated company, and its truth; what concerns complaints, which one in thirteen makes, apart."""
     population = Population.draw(companies=1, years=1, seed=5)
 
     def survey(s: int) -> dict[str, pd.DataFrame]:
-        return intervals_of(population.sample(respondents, seed=s, missing=0.0), replicates, s, kind)
+        frames = intervals_of(population.sample(respondents, seed=s, missing=0.0), replicates, s, kind)
+        for name in ("paths", "total effects"):
+            rare = (frames[name][["a", "b"]] == "Complaints").any(axis=1)
+            frames[f"{name}, complaints"], frames[name] = frames[name][rare], frames[name][~rare]
+        return frames
 
-    return survey, truth_of(population)
+    truth = truth_of(population)
+    return survey, truth | {f"{name}, complaints": truth[name] for name in ("paths", "total effects")}
 
 
 FACTORS = {"X": (0.9, 0.8, 0.7), "M": (0.85, 0.8, 0.75), "Y": (0.9, 0.8, 0.7)}
