@@ -123,10 +123,13 @@ def respondents(kind):
 
 
 ROWS = [("complete", model) for model in MODELS]
-ROWS += [
-    (kind, model) for kind in ("weights", "blanks") for model in ("plain", "interaction", "embedded", "repeated")
-]
-SLOW = {"pos": ("plain", "interaction", "embedded"), "ordinal": ("plain", "disjoint", "embedded", "repeated")}
+ROWS += [("weights", "interaction"), ("weights", "embedded"), ("blanks", "plain"), ("blanks", "repeated")]
+SLOW = {
+    "pos": ("interaction", "embedded"),
+    "ordinal": ("disjoint", "repeated"),
+    "blindfolding": tuple(m for m in MODELS if m not in ("GSCA", "three-way")),
+    "copula": ("plain", "interaction", "embedded"),
+}
 
 
 @pytest.mark.parametrize(("kind", "model"), ROWS)
