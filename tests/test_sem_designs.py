@@ -150,6 +150,7 @@ def test_design_stands_in_the_summary_and_the_bootstrap_follows_it():
     se = found.estimates["se"].to_numpy()
     ratio = boot.estimates["se"].to_numpy()[se > 0] / se[se > 0]
     assert 0.8 < np.median(ratio) < 1.15  # drawing n_h of n_h units: (n_h - 1) / n_h of the variance
+    assert "Strata have 8.8 units on average" in boot.warnings[-1]
 
 
 def test_bad_strata_are_refused():

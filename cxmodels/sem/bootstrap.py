@@ -272,6 +272,15 @@ class SEMBootstrap(Result):
                 f"In {count} of {self.replicates.n} replicates the likelihood rises without end as the path {path} grows: "
                 "its predictors are nearly one. Drop or merge one."
             )
+        rows = self.result.rows
+        if rows.strata is not None:
+            sizes = Units.of(rows.clusters, rows.strata).sizes
+            short = 1 - float(np.sqrt((sizes - 1).sum() / sizes.sum()))
+            if short > 0.05:
+                out.append(
+                    f"Strata have {sizes.mean():.1f} units on average; drawn as many as there are, bootstrap standard errors come "
+                    f"out about {100 * short:.0f} % too small: use those of the fit, which allow for it."
+                )
         if count := self.replicates.notes.get("improper", 0):
             out.append(f"{count} of {self.replicates.n} replicates had a negative variance; they are kept.")
         return tuple(out)
