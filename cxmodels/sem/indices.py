@@ -203,7 +203,8 @@ class OnScale:
     if TYPE_CHECKING:
 
         @property
-        def free_vcov(self) -> Array: ...
+        def free_vcov(self) -> Array:
+            """Covariance matrix of the free parameters."""
 
     @cached_property
     def index_weights(self) -> pd.DataFrame:
