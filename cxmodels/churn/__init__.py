@@ -40,7 +40,7 @@ _HOME = {
     "lapses": "inactivity",
     "lift": "ranking",
     "load": "saved",
-    "logit": "logit",
+    "logit": "logistic",
     "mpc": "profit",
     "profit_curve": "profit",
     "psi": "monitor",

@@ -115,7 +115,7 @@ def logit(
     >>> data = cx.datasets.load("telco")
     >>> found = logit(data[["tenure", "contract"]], data["churn"])
     >>> found.estimates[["term", "odds_ratio"]].round(2).to_dict("list")
-    {'term': ['intercept', 'tenure', 'contract: One year', 'contract: Two year'], 'odds_ratio': [1.17, 0.97, 0.31, 0.08]}
+    {'term': ['intercept', 'tenure', 'contract: Two year', 'contract: One year'], 'odds_ratio': [1.0, 0.98, 0.07, 0.25]}
     """
     choose("covariance", covariance, ("classic", "HC1"))
     frame = to_pandas(X)
