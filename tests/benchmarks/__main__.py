@@ -1,8 +1,11 @@
-"""``python -m tests.benchmarks [speed|drivers|metrics|coverage|all]``; speed is the default, coverage takes minutes."""
+"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|coverage|sem-coverage|all]``; speed is the default.
+
+``all`` leaves out sem-coverage, which takes an hour.
+"""
 
 import sys
 
-WHAT = ("speed", "drivers", "metrics", "coverage", "all")
+WHAT = ("speed", "sem", "drivers", "metrics", "churn", "coverage", "sem-coverage", "all")
 
 
 def main(what: str = "speed") -> None:
@@ -12,6 +15,10 @@ def main(what: str = "speed") -> None:
         from . import speed
 
         speed.run()
+    if what in ("sem", "all"):
+        from . import sem_speed
+
+        sem_speed.run()
     if what in ("drivers", "all"):
         from . import drivers
 
@@ -28,6 +35,10 @@ def main(what: str = "speed") -> None:
         from . import coverage
 
         coverage.run()
+    if what == "sem-coverage":
+        from . import sem_coverage
+
+        sem_coverage.run()
 
 
 if __name__ == "__main__":
