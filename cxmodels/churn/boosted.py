@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from .encoding import Codes, Column
 
 Array = NDArray[np.float64]
 
+_TURN = Lock()
 STEP = 50  # trees grown between two looks at the held-out rows
 
 
@@ -155,14 +157,12 @@ def grow(
     path : ndarray of shape (trees, held-out rows)
         Log-odds of the held-out rows after each tree.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     # scikit-learn puts categories first and numbers the levels that occur; in this order nothing is moved unseen.
     order = sorted(range(len(columns)), key=lambda j: columns[j].kind != "category")
     X = _matrix([codes[j] for j in order])
     most = trees if trees is not None else shape.trees
     asked = list(range(sum(c.kind == "category" for c in columns)))
-    model = HistGradientBoostingClassifier(
+    model = _classifier()(
         learning_rate=shape.rate,
         max_leaf_nodes=shape.leaves,
         max_depth=shape.depth or None,
@@ -194,6 +194,22 @@ def grow(
         if _stalled(np.array(path), held_out[1], held_out[2]):
             break
     return forest, np.array(path)
+
+
+def _classifier() -> Any:
+    """scikit-learn's classifier, whose threads take turns at preparing categories.
+
+    For that moment scikit-learn empties the list of warning filters, which all threads share: another thread that looks then
+    would warn. Where a version has no such step, the turn is never taken.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    class InTurn(HistGradientBoostingClassifier):
+        def _preprocess_X(self, X: Any, *, reset: bool) -> Any:
+            with _TURN:
+                return super()._preprocess_X(X, reset=reset)
+
+    return InTurn
 
 
 def _stalled(path: Array, y: Array, w: Array) -> bool:
