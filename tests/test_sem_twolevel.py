@@ -66,6 +66,11 @@ def test_equal_loadings_and_intercepts_are_labels_of_their_own():
     means = scalar.estimates.query("op == '~1' and lhs in ['fw', 'fb'] and group == 'a'")
     assert means.set_index("lhs")["se"].gt(0).to_dict() == {"fw": False, "fb": True}
     assert cx.compare(fit(group="g"), a, scalar)["df_diff"].tolist()[1:] == [6, 3]
+    robust = [fit(group="g", estimator="MLR", equal=e) for e in ((), "loadings")]
+    early, late = (cx.compare(*robust, method=f"satorra.bentler.{year}")["chisq_diff"][1] for year in (2001, 2010))
+    assert early == pytest.approx(late, rel=0.1)
+    with pytest.raises(SpecError, match="needs one level"):
+        cx.compare(*robust, method="satorra.2000")
 
 
 def test_scores_of_clusters_add_up_to_the_gradient_and_its_slope_to_the_hessian():
@@ -170,6 +175,11 @@ def test_what_two_levels_are_not_offered_with_says_why():
         ({"data": crossed.assign(s=DATA.index % 2), "strata": "s"}, DataError, "200 clusters .* in several strata"),
         ({"data": crossed, "weights": "w"}, SpecError, "weights differ within 200 of 200 clusters.*cluster_weights="),
         ({"data": crossed, "cluster_weights": "w"}, DataError, "cluster_weights differ within 200 of 200 clusters"),
+        (
+            {"data": DATA.assign(k=(DATA["cluster"] > 3) * 1.0), "cluster_weights": "k"},
+            DataError,
+            "zero for 3 of 200 clusters of 'cluster'",
+        ),
         ({"estimator": "MLM"}, SpecError, "by ML or MLR, not MLM"),
         ({"missing": "fiml"}, SpecError, "complete rows, not with missing='fiml'"),
     ]

@@ -176,6 +176,10 @@ def level_weights(
 
     if outer is not None and (odd := int(spread(outer).sum())):
         raise DataError(f"cluster_weights differ within {odd} of {codes.max() + 1} clusters of '{cluster}'.")
+    if outer is not None and (none := int((of_clusters(outer) == 0).sum())):
+        raise DataError(
+            f"cluster_weights are zero for {none} of {codes.max() + 1} clusters of '{cluster}'; leave their rows out."
+        )
     if weights is None:
         return None, None if outer is None else of_clusters(outer)
     odd = int(spread(weights).sum())

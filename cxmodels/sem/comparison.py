@@ -128,8 +128,9 @@ def _difference(wide: Estimate, narrow: Estimate, method: str | None) -> float:
         factor = (high.hat * narrow.df - (low.hat * wide.df if low is not None and wide.df else 0.0)) / df
         if factor > 0:
             return plain / factor
-    if wide.plan.fiml:
-        raise SpecError("The scaled difference of 2000 needs complete rows; choose method='satorra.bentler.2010'.")
+    if wide.plan.fiml or wide.table.levels > 1:
+        what = "one level" if wide.table.levels > 1 else "complete rows"
+        raise SpecError(f"The scaled difference of 2000 needs {what}; choose method='satorra.bentler.2010'.")
     return scaled_shifted(plain, df, _difference_traces(wide, narrow)).chisq
 
 

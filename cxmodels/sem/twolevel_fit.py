@@ -81,7 +81,10 @@ def fit_two_level(
     )
     _check_nested(rows, cluster, group)
     outer_weight = None if outer_weight is None else outer_weight[rows.keep]
-    weighted = rows.weights is not None or outer_weight is not None
+    row_weight = rows.weights
+    if outer_weight is not None and row_weight is None:
+        rows = replace(rows, weights=outer_weight * (len(outer_weight) / outer_weight.sum()))
+    weighted = rows.weights is not None
     plan = plan_for(
         spec.estimator, information=spec.information, fiml=False, clustered=strata is not None, weighted=weighted,
         wishart=False,
@@ -91,7 +94,7 @@ def fit_two_level(
     table = build_table(spec._model, options)
     check_identified(table)
     assert rows.clusters is not None
-    design = level_weights(rows.weights, outer_weight, rows.clusters, cluster)
+    design = level_weights(row_weight, outer_weight, rows.clusters, cluster)
     found = _estimate(table, _Levels.of(table, rows, design), plan)
     events = diagnose(found, rows)
     for category, message in events:
