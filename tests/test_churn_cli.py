@@ -79,7 +79,7 @@ def test_scoring_hands_over_a_list_and_a_rerun_replaces_it(folder, target):
     scores = read_delivery(folder / target)
     assert len(scores) == 300
     assert (scores.action == "contact").sum() == 40
-    assert scores.reason_1[0]
+    assert "raises the risk" in scores.reason_1[0]
     model = cx.churn.load(folder / "m.json")
     now = pd.read_parquet(folder / "now.parquet")
     p = pd.Series(model.predict_proba(now)[:, 1], now.id)

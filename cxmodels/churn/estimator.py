@@ -293,7 +293,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         """
         return self._read(X).counted()
 
-    def reasons(self, X: Any, top: int = 3) -> pd.DataFrame:
+    def reasons(self, X: Any, top: int = 3, *, raising: bool = False) -> pd.DataFrame:
         """Why each score is what it is, in plain words with value, direction and peers.
 
         Exact for all candidates of this package: effects less their means for the linear model, interventional Shapley
@@ -305,6 +305,8 @@ class Churn(ClassifierMixin, BaseEstimator):
             As for :meth:`predict_proba`.
         top : int, default 3
             Reasons per customer, the largest first.
+        raising : bool, default False
+            Whether what raises the risk comes before what lowers it, as on a list of customers to call.
 
         Returns
         -------
@@ -315,7 +317,9 @@ class Churn(ClassifierMixin, BaseEstimator):
         from .reasons import long_frame, worded
 
         table = self._read(X)
-        return long_frame(worded(self._scorer_of(), table, whole("top", top, 1)), _index(X, table.rows))
+        return long_frame(
+            worded(self._scorer_of(), table, whole("top", top, 1), raising=raising), _index(X, table.rows)
+        )
 
     def contributions(self, X: Any) -> pd.DataFrame:
         """What each column adds to the log-odds of each customer.
@@ -399,7 +403,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         listed_ = (found["action"] != "none").to_numpy()
         frame = self._table(X)
         reasons = (
-            self.reasons(frame.iloc[place[found.loc[listed_, "customer_id"]].to_numpy()], top)
+            self.reasons(frame.iloc[place[found.loc[listed_, "customer_id"]].to_numpy()], top, raising=True)
             if listed_.any()
             else pd.DataFrame()
         )

@@ -56,7 +56,7 @@ def contributions(scorer: Scorer, table: Table) -> tuple[Array, float]:
     return slope * added, float(np.mean(logits - slope * added.sum(axis=1)))
 
 
-def worded(scorer: Scorer, table: Table, top: int) -> list[list[dict[str, Any]]]:
+def worded(scorer: Scorer, table: Table, top: int, *, raising: bool = False) -> list[list[dict[str, Any]]]:
     """The reasons of each row, the largest first.
 
     Parameters
@@ -67,6 +67,8 @@ def worded(scorer: Scorer, table: Table, top: int) -> list[list[dict[str, Any]]]
         Rows.
     top : int
         Reasons per row.
+    raising : bool, default False
+        Whether what raises the risk comes before what lowers it.
 
     Returns
     -------
@@ -77,7 +79,8 @@ def worded(scorer: Scorer, table: Table, top: int) -> list[list[dict[str, Any]]]
     eta = scorer.logits(table)
     p = probability(eta)
     points = 100 * (p[:, None] - probability(eta[:, None] - added))
-    order = np.argsort(-np.abs(added), axis=1, kind="stable")[:, :top]
+    weight = np.where(added > 0, 1e6, 1.0) * np.abs(added) if raising else np.abs(added)
+    order = np.argsort(-weight, axis=1, kind="stable")[:, :top]
     features = scorer.features
     codes = scorer.codes(table)
     base = float(scorer.profiles[0].left.sum() / scorer.profiles[0].rows.sum())
