@@ -105,18 +105,18 @@ def score_file(
     workers = (os.cpu_count() or 1) if n_jobs < 1 else n_jobs
     rows, total = 0, 0.0
     counts: dict[tuple[str, str], int] = {}
-    keys: list[NDArray[np.uint64]] = []
     try:
         with (
             _opened(source, job) as file,
             ThreadPoolExecutor(workers) as pool,
             pq.ParquetWriter(partial, job.schema(file.schema_arrow), use_dictionary=["flags"]) as writer,
         ):
+            keys = np.empty(file.metadata.num_rows, dtype=np.uint64)
             batches = file.iter_batches(batch_size=chunk, columns=job.columns)
             for done in _ordered(pool, job, batches, workers + 2):
                 writer.write_batch(pa.RecordBatch.from_arrays(done.arrays, schema=writer.schema))
+                keys[rows : rows + done.rows] = done.keys
                 rows, total = rows + done.rows, total + done.total
-                keys.append(done.keys)
                 for key, number in done.counts.items():
                     counts[key] = counts.get(key, 0) + number
         _check_unique(keys, ids)
@@ -317,14 +317,12 @@ def hashed(ids: Any) -> NDArray[np.uint64]:
     return pd.util.hash_array(out[offsets[1:] - offsets[0]] - out[offsets[:-1] - offsets[0]])
 
 
-def _check_unique(keys: list[NDArray[np.uint64]], ids: str) -> None:
+def _check_unique(keys: NDArray[np.uint64], ids: str) -> None:
     """Say how many identifiers stand more than once; numbers that only rise need no sorting."""
-    every = np.concatenate(keys)
-    keys.clear()
-    if (every[1:] > every[:-1]).all():
+    if (keys[1:] > keys[:-1]).all():
         return
-    every.sort()
-    if twice := int((every[1:] == every[:-1]).sum()):
+    keys.sort()
+    if twice := int((keys[1:] == keys[:-1]).sum()):
         raise DataError(f"{twice} identifiers stand more than once in column '{ids}'; give one row per customer.")
 
 

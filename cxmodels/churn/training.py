@@ -173,6 +173,8 @@ def _with_totals(
     """Add totals, then ratios, each if the log-loss falls by more than a standard error."""
     numbers = {c.name: v for c, v in zip(full.columns, full.table.values, strict=True) if c.kind == "number"}
     sums, ratios = totals.proposed(numbers) if options.totals else ([], [])
+    if not sums and not options.drop_noise:  # nothing to judge
+        return full, []
     trial = _judged(full.take(rows, fold), hidden)
     added: list[totals.Derived] = []
     for more in (sums, ratios):
