@@ -47,6 +47,7 @@ _HOME = {
     "read_delivery": "delivery",
     "recalibration": "curves",
     "score_file": "scoring",
+    "score_files": "parts",
     "spells": "labels",
     "subscription_labels": "labels",
     "targets": "contact",
