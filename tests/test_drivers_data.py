@@ -107,3 +107,38 @@ def test_as_few_rows_as_can_be():
     assert found.importance["importance"].sum() == pytest.approx(found.r_squared, abs=1e-10)
     with pytest.raises(DataError, match="5 rows are too few for 3 columns"):
         res.fit(data.head(5))
+
+
+def test_a_plan_makes_detractors_fewer():
+    res = cx.Drivers("y", ["q0", "q1"], family="detractor").fit(ratings())
+    bought = res.plan({"q0": 1.0, "q1": 1.0}, 1.0, scale=(1, 10))
+    assert (bought.effects["effect"] < 0).all()
+    assert (bought.effects["cost_per_point"] > 0).all()
+    assert bought.effects["cost"].sum() == pytest.approx(1.0)
+    opposite = cx.Drivers("y", ["q0"], family="detractor").fit(ratings().assign(q0=lambda d: 11 - d["q0"]))
+    with pytest.raises(SpecError, match="goes with fewer detractors in 'y'"):
+        opposite.plan({"q0": 1.0}, 1.0, scale=(1, 10))
+
+
+def test_the_paragraph_names_the_largest_change_whatever_its_sign():
+    res = cx.Drivers("y", ["q0", "q4"], family="detractor").fit(ratings())
+    said = res.deliverable(20, scale=(1, 10))
+    largest = said.what_if.effects["effect"].abs().idxmax()
+    assert said.what_if.effects.loc[largest, "effect"] < 0
+    assert f"that of {largest} goes with the largest change, -" in said.paragraph
+
+
+def test_a_group_listed_twice_is_named():
+    with pytest.raises(SpecError, match="The group 'Staff' is listed 2 times"):
+        cx.Drivers("y", ["Staff", "Staff"], groups={"Staff": ["q0", "q1"]})
+
+
+def test_segments_of_an_attribute_are_refused():
+    with pytest.raises(SpecError, match="'q0' is in the model itself"):
+        cx.Drivers("y", ["q0", "q1"]).fit(ratings()).segments("q0", 20)
+
+
+def test_two_texts_as_outcome_say_how_to_recode():
+    data = ratings().assign(left=lambda d: np.where(d["y"] > 6, "no", "yes"))
+    with pytest.raises(DataError, match=r"recode it, such as data\['left'\] == '(yes|no)'"):
+        cx.Drivers("left", ["q0"], family="logit").fit(data)

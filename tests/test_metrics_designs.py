@@ -312,3 +312,10 @@ def test_means_by_name():
     by_name = m.csi({"bed": 4, "bar": 3}, {"bed": 4.5, "bar": 4})
     assert by_name.value == m.csi([4, 3], [4.5, 4]).value
     assert by_name.leaves.index.tolist() == ["bed", "bar"]
+
+
+def test_rows_of_weight_zero_are_not_said_to_lack_an_answer():
+    e = m.csat([5, 4, 3, 1], scale=(1, 5), weights=[1, 0, 2, 1])
+    assert e.missing == 1
+    assert "1 rows without an answer or a weight left out" in repr(e)
+    assert e.excluded.to_dict("records") == [{"reason": "no answer or weight", "rows": 1}]

@@ -42,14 +42,20 @@ def plan(
     spend = _steepest if result.spec.linear else _portions
     change = spend(result, names, price, float(budget), hi, limit)
     if not change.any():
+        wanted = "fewer detractors in" if _wanted(result) < 0 else "a higher"
         raise SpecError(
-            f"None of {listed(names)} goes with a higher '{result.spec.outcome}'; there is nothing to buy."
+            f"None of {listed(names)} goes with {wanted} '{result.spec.outcome}'; there is nothing to buy."
         )
     chosen = {n: float(c) for n, c in zip(names, change, strict=True) if c > 0}
     out = simulate(result, chosen, scale, True, level)
     effects = out.effects.assign(cost=[chosen[n] * costs[n] for n in out.effects.index])
-    effects["cost_per_point"] = effects["cost"] / effects["effect"]
+    effects["cost_per_point"] = effects["cost"] / (_wanted(result) * effects["effect"])
     return replace(out, effects=effects)
+
+
+def _wanted(result: DriverResult) -> float:
+    """Which way the outcome is to go: detractors are to become fewer."""
+    return -1.0 if result.spec.family == "detractor" else 1.0
 
 
 def _steepest(result: DriverResult, names: list[str], price: Array, budget: float, top: Array, limit: Array) -> Array:
@@ -105,7 +111,7 @@ def _portions(result: DriverResult, names: list[str], price: Array, budget: floa
             now = x[:, columns]
             to[:, columns] = np.where(seen, np.clip(now + change, None, np.maximum(top, now)), now)
             total += mean_of(table, expected(fit, theta, to, result.scores)) / len(tables)
-        return total
+        return _wanted(result) * total
 
     step, unit = budget / _PORTIONS / price, np.eye(len(names))
     spent = np.zeros(len(names))  # portions

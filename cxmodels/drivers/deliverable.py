@@ -137,7 +137,7 @@ def _paragraph(
         behind = gaps.index[(gaps["gap"] < 0) & (gaps["pvalue_adjusted"] < 1 - boot.level)]
         out.append(f"Surely rated below the competitor: {', '.join(map(str, behind)) or 'nothing'}.")
     if what is not None:
-        gain = what.effects.sort_values("effect", kind="stable").iloc[-1]
+        gain = what.effects.sort_values("effect", key=abs, kind="stable").iloc[-1]
         out.append(
             f"Among single rises of {step:g}, that of {gain.name} goes with the largest change, {gain['effect']:+.2f} "
             f"({gain['ci_lower']:+.2f} to {gain['ci_upper']:+.2f}), in the {res.unit[0].lower() + res.unit[1:]}."

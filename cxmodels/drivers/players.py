@@ -50,6 +50,7 @@ def players(attributes: Any, groups: Any, outcome: str, controls: Any, categoric
     names = texts("attributes", attributes or [a for block in blocks.values() for a in block])
     if not names:
         raise SpecError("There are no attributes; name the columns that may move the outcome.")
+    _once([n for n in names if n in blocks], "group")
     flat = [a for n in names for a in blocks.get(n, (n,))]
     _once(flat, "attribute")
     home = {a: n for n, block in blocks.items() for a in block}

@@ -320,7 +320,7 @@ class DriverResult(Analysis):
 
         In a linear model the effect of an attribute flattens as respondents reach the end of the scale, so buying the
         steepest piece next is the best plan there is. In logit and ordered models the budget is spent in hundredths, each
-        where it gains most, and hundredths are moved while that gains.
+        where it gains most, and hundredths are moved while that gains. With ``family="detractor"`` the greatest fall is bought.
 
         Parameters
         ----------

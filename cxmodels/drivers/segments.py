@@ -108,6 +108,11 @@ def segments(result: DriverResult, by: str, n: int, seed: int | None, of: str, l
     frame = result.survey.frame
     if by not in frame.columns:
         raise SpecError(f"Column '{by}' is not in the data.{near(by, map(str, frame.columns))}")
+    inside = (*result.spec.attributes, *result.spec.controls, result.spec.outcome)
+    if by in inside:
+        raise SpecError(
+            f"Column '{by}' is in the model itself, and does not vary within its segments; leave it out there."
+        )
     used = frame[by].iloc[result.positions]
     blank = int(used.isna().sum())
     names = [v for v in (used.cat.categories if isinstance(used.dtype, pd.CategoricalDtype) else sorted(used.dropna().unique())) if (used == v).any()]  # fmt: skip

@@ -204,6 +204,13 @@ def _outcome(spec: Drivers, survey: Survey) -> tuple[Array, tuple[Any, ...]]:
             f"The outcome '{name}' holds text without an order ({listed(some, 4)}); give numbers or an ordered "
             "pandas Categorical."
         )
+    if family == "logit" and column is not None:
+        texts = column.dropna().unique().tolist()
+        if len(texts) == 2 and all(isinstance(v, str) for v in texts) and pd.to_numeric(column, "coerce").isna().all():
+            raise DataError(
+                f"The outcome '{name}' holds the texts {listed(texts)}, and family='logit' must know which to explain; "
+                f"recode it, such as data['{name}'] == '{texts[-1]}'."
+            )
     y = survey.numeric(name)[:, 0]
     if family == "gaussian":
         return _varying(name, y), ()

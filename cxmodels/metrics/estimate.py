@@ -83,13 +83,18 @@ class Estimate(Result):
     @property
     def excluded(self) -> pd.DataFrame:
         """Rows left out, [reason, rows]."""
-        rows = [("no answer", self.missing)] if self.missing else []
+        rows = [("no answer or weight" if self._weighted else "no answer", self.missing)] if self.missing else []
         return pd.DataFrame(rows, columns=["reason", "rows"])
 
     @property
     def frame(self) -> pd.DataFrame:
         """The estimate as a frame of one row, [metric, value, se, ci_lower, ci_upper, n, n_eff, missing, parts...]."""
         return pd.DataFrame([{"metric": self.metric, **self._row()}])
+
+    @property
+    def _weighted(self) -> bool:
+        """Whether case weights were given, so that rows may lack one."""
+        return "weighted" in self.method.rsplit("; ", 1)[-1]
 
     def _row(self) -> dict[str, Any]:
         names = ("value", "se", "ci_lower", "ci_upper", "n", "n_eff", "missing")
@@ -107,7 +112,8 @@ class Estimate(Result):
         def said(v: float) -> str:
             return f"{v:.{digits}f}".replace("-", "−") if np.isfinite(v) else "unknown"
 
-        gone = f" ({self.missing} rows without an answer left out)" if self.missing else ""
+        lacking = "an answer or a weight" if self._weighted else "an answer"
+        gone = f" ({self.missing} rows without {lacking} left out)" if self.missing else ""
         return [
             (self.metric or "Value", f"{said(self.value)}{' ' if self.unit else ''}{self.unit}"),
             (f"{100 * self.level:g}% interval", f"{said(self.ci_lower)} to {said(self.ci_upper)}"),
