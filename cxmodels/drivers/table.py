@@ -206,7 +206,11 @@ def _outcome(spec: Drivers, survey: Survey) -> tuple[Array, tuple[Any, ...]]:
         )
     if family == "logit" and column is not None:
         texts = column.dropna().unique().tolist()
-        if len(texts) == 2 and all(isinstance(v, str) for v in texts) and pd.to_numeric(column, "coerce").isna().all():
+        if (
+            len(texts) == 2
+            and all(isinstance(v, str) for v in texts)
+            and pd.to_numeric(column, "coerce").isna().all()
+        ):
             raise DataError(
                 f"The outcome '{name}' holds the texts {listed(texts)}, and family='logit' must know which to explain; "
                 f"recode it, such as data['{name}'] == '{texts[-1]}'."
