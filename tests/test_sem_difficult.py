@@ -155,3 +155,37 @@ def test_samples_that_are_too_small_end_soon():
     assert all("12 rows for 21 parameters are few" in r or "apart" in r for r in refusals)
     assert all(res.estimate.minimum.iterations <= 80 for res in fits)
     assert any(res.converged for res in fits)
+
+
+# --- numbers that do not exist ----------------------------------------------------------------------------------
+
+
+def test_uls_of_numerical_items_has_no_p():
+    """Its statistic grows with the units of the items, so no distribution is known for it; lavaan 0.6-14 gives NA."""
+    holzinger = cx.datasets.load("holzinger")
+    items = [f"x{i}" for i in range(1, 7)]
+    model = "visual =~ x1 + x2 + x3; textual =~ x4 + x5 + x6"
+    spec = cx.SEM(model, estimator="ULS")
+    res, scaled = spec.fit(holzinger), spec.fit(holzinger.assign(**{i: 10 * holzinger[i] for i in items}))
+    assert scaled.fit_measures["chisq"] == pytest.approx(1e4 * res.fit_measures["chisq"], rel=1e-3)
+    assert res.fit_measures[["pvalue", "baseline_pvalue"]].isna().all()
+    assert "no p: ULS has no chi-square test, use MLR" in res.summary()
+    narrow = cx.SEM(model, estimator="ULS", orthogonal=True).fit(holzinger)
+    table = cx.compare(res, narrow)
+    assert table["chisq_diff"][1] > 0
+    assert np.isnan(table["pvalue"][1])
+
+
+def test_a_defined_parameter_without_a_value_has_no_standard_error():
+    spec = cx.SEM("visual =~ x1 + a*x2 + b*x3; none := log(-a); both := a + b")
+    row = quietly(lambda: spec.fit(cx.datasets.load("holzinger"))).estimates.set_index("lhs").loc[["none", "both"]]
+    assert row.loc["none", ["est", "se", "z", "ci_lower"]].isna().all()
+    assert row.loc["both", "se"] > 0
+
+
+def test_scores_of_other_rows_are_refused_in_a_sentence():
+    data = cx.datasets.load("holzinger")
+    res = cx.SEM("visual =~ x1 + x2 + x3").fit(data)
+    for action in (res.scores, res.score_precision):
+        with pytest.raises(CxError, match="not of type DataFrame; scores are of the rows fitted"):
+            action(data.head())

@@ -40,7 +40,7 @@ def compare(*models: SEMResult, method: str | None = None) -> pd.DataFrame:
     -------
     DataFrame
         One row per model, in the order given: [df, chisq, chisq_diff, df_diff, pvalue, aic, bic]. `chisq` is
-        uncorrected.
+        uncorrected. ULS has no `pvalue`: its statistic is in the units of the items.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def compare(*models: SEMResult, method: str | None = None) -> pd.DataFrame:
                 )
             likelihoods = isinstance(wide, LMSEstimate) or isinstance(narrow, LMSEstimate)
             diff = difference(wide, narrow) if likelihoods else _difference(wide, narrow, method)
-            p = float(chdtrc(df_diff, max(diff, 0.0)))
+            p = np.nan if e.plan.name == "ULS" else float(chdtrc(df_diff, max(diff, 0.0)))
         measures = m.fit_measures
         unseen = sum(b.p for b in e.blocks) if any(means) and not means[i] else 0  # means that others count
         aic = measures.get("aic", np.nan) + 2 * unseen

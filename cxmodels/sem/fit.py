@@ -49,11 +49,12 @@ def fit_measures(e: Estimate, base: Estimate, scaled: Scaled | None, base_scaled
         "npar": float(e.npar),
         "fmin": e.minimum.value / 2 if e.plan.kind == "ML" else x / e.data.n / 2,
     }
-    out |= {"chisq": x, "df": df, "pvalue": _upper(x, df)}
+    uls = e.plan.kind == "ULS"  # its statistic is in the units of the items, so no chi-square
+    out |= {"chisq": x, "df": df, "pvalue": np.nan if uls else _upper(x, df)}
     if scaled is not None:
         out |= {"chisq_scaled": scaled.chisq, "df_scaled": scaled.df}
         out |= {"pvalue_scaled": _upper(scaled.chisq, scaled.df), "chisq_scaling_factor": scaled.factor}
-    out |= {"baseline_chisq": xb, "baseline_df": dfb, "baseline_pvalue": _upper(xb, dfb)}
+    out |= {"baseline_chisq": xb, "baseline_df": dfb, "baseline_pvalue": np.nan if uls else _upper(xb, dfb)}
     if base_scaled is not None:
         out |= {"baseline_chisq_scaled": base_scaled.chisq, "baseline_df_scaled": base_scaled.df}
         out["baseline_pvalue_scaled"] = _upper(base_scaled.chisq, base_scaled.df)

@@ -165,7 +165,9 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         if jacobian is None:
             return se
         tail = jacobian[len(se) :]
-        return np.concatenate([se, np.sqrt(np.maximum(np.einsum("kq,qr,kr->k", tail, self.free_vcov, tail), 0.0))])
+        defined = np.sqrt(np.maximum(np.einsum("kq,qr,kr->k", tail, self.free_vcov, tail), 0.0))
+        known = np.isfinite(self._with_defined(e.values)[len(se) :])
+        return np.concatenate([se, np.where(known, defined, np.nan)])
 
     @cached_property
     def vcov(self) -> pd.DataFrame:
@@ -513,7 +515,10 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         m, plan = self.fit_measures, self.estimate.plan
         rows = self._beginning(plan.name)
         p = m.get("pvalue_scaled", m["pvalue"])
-        test = f"{m.get('chisq_scaled', m['chisq']):.3f}, df {m['df']:.0f}, p {p:.3f}"
+        unknown = plan.kind == "ULS" and self.scaled is None
+        instead = "ULSMV" if self.estimate.data.ordinal else "MLR"
+        shown = f"no p: ULS has no chi-square test, use {instead}" if unknown else f"p {p:.3f}"
+        test = f"{m.get('chisq_scaled', m['chisq']):.3f}, df {m['df']:.0f}, {shown}"
         rows.append(("Chi-square", test + (f" ({plan.test})" if self.scaled is not None else "")))
         kind = "_robust" if "cfi_robust" in m else "_scaled" if "cfi_scaled" in m else ""
         rows.append(

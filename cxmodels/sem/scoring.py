@@ -21,8 +21,7 @@ __all__ = ["precision", "scores"]
 
 def scores(e: Estimate, rows: Rows, index: pd.Index, method: str, se: bool) -> pd.DataFrame:
     """Regression (Thurstone 1935) or Bartlett (1937) scores, with the index of the data."""
-    if method not in ("regression", "bartlett"):
-        raise SpecError(f"method is 'regression' or 'bartlett', not '{method}'.")
+    _check_method(method)
     if e.data.ordinal:
         raise SpecError("Scores of ordinal items need numerical integration; fit the items as numerical for scores.")
     latent = e.blocks[0].names[e.blocks[0].p :]
@@ -46,6 +45,16 @@ def scores(e: Estimate, rows: Rows, index: pd.Index, method: str, se: bool) -> p
     return frame
 
 
+def _check_method(method: Any) -> None:
+    """Refuse what is not a method, and the frame of other rows in its place."""
+    if not isinstance(method, str):
+        raise SpecError(
+            f"method is 'regression' or 'bartlett', not of type {type(method).__name__}; scores are of the rows fitted."
+        )
+    if method not in ("regression", "bartlett"):
+        raise SpecError(f"method is 'regression' or 'bartlett', not '{method}'.")
+
+
 def precision(e: Estimate, labels: Sequence[Any], method: str) -> pd.DataFrame:
     """How well scores of complete rows tell the constructs, [se, reliability, determinacy] by construct (and group).
 
@@ -53,8 +62,7 @@ def precision(e: Estimate, labels: Sequence[Any], method: str) -> pd.DataFrame:
     its root, the correlation of score and construct (Guttman 1955; Grice 2001). Bartlett's scores have error variance
     v and reliability Var(eta) / (Var(eta) + v).
     """
-    if method not in ("regression", "bartlett"):
-        raise SpecError(f"method is 'regression' or 'bartlett', not '{method}'.")
+    _check_method(method)
     if e.data.ordinal:
         raise SpecError("Scores of ordinal items need numerical integration; fit the items as numerical for scores.")
     parts = []
