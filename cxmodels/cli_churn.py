@@ -28,6 +28,8 @@ def audit(
 
     frame = _read(data)
     y = None if label is None else _take(frame, label)
+    for column in drop or []:
+        _take(frame, column)
     found = look(frame.drop(columns=[*(drop or []), *([label] if label else [])]), y)
     typer.echo(found.to_string(index=False) if len(found) else "Nothing found.")
 
@@ -66,18 +68,16 @@ def train(
     for column in away:
         _take(frame, column)
     x = frame.drop(columns=away)
-    from sklearn.model_selection import train_test_split
-
     known = y.notna()
     if gone := int((~known).sum()):
         typer.echo(f"{gone} rows without a label are left out.", err=True)
     x, y = x[known], y[known]
-    try:
-        fit, test = train_test_split(range(len(x)), test_size=holdout, random_state=seed, stratify=y)
-    except ValueError as error:
-        raise SpecError(f"'{label}' cannot be split into training and hold-out: {error}") from None
+    who = None if customer_id is None else _repeated(frame[customer_id][known], customer_id)
+    fit, test = _split(y, who, holdout, seed)
     with _working("Training"):
-        model = Churn(candidate or None, random_state=seed).fit(x.iloc[fit], y.iloc[fit])
+        model = Churn(candidate or None, random_state=seed).fit(
+            x.iloc[fit], y.iloc[fit], groups=None if who is None else who[fit]
+        )
     judged = model.evaluate(x.iloc[test], y.iloc[test])
     if card is not None:
         from .report import churn_card
@@ -94,7 +94,7 @@ def train(
         made.write(card)
     model.save(out)
     typer.echo(repr(model.candidates_.round(4)))
-    typer.echo(f"\nOn {len(test):,} customers kept out")
+    typer.echo(f"\nOn {len(test):,} {'customers' if who is None else 'rows of customers'} kept out")
     typer.echo(judged.round(4).to_string())
     if len(model.dropped_):
         typer.echo(f"\nLeft out\n{model.dropped_.to_string(index=False)}")
@@ -125,9 +125,11 @@ def score(
     from .errors import DataError, SpecError
 
     try:
-        day = pd.Timestamp(as_of)
+        day: Any = pd.Timestamp(as_of)
     except ValueError:
-        raise SpecError(f"--as-of must be a day such as 2026-03-31, not {as_of!r}.") from None
+        day = pd.NaT
+    if day is pd.NaT:
+        raise SpecError(f"--as-of must be a day such as 2026-03-31, not {as_of!r}.")
     fitted, frame = load(model), _read(data)
     _take(frame, customer_id)
     try:
@@ -210,6 +212,31 @@ def _read(path: Path) -> Any:
     if frame.empty:
         raise DataError(f"'{path.name}' has no rows; nothing was written.")
     return frame
+
+
+def _repeated(ids: Any, name: str) -> Any:
+    """Number of the customer of each row where customers stand more than once, else None."""
+    import pandas as pd
+
+    from .errors import DataError
+
+    if blank := int(ids.isna().sum()):
+        raise DataError(f"{blank} of {len(ids)} rows have no '{name}'; give each one.")
+    return pd.factorize(ids)[0] if ids.duplicated().any() else None
+
+
+def _split(y: Any, who: Any, holdout: float, seed: int) -> Any:
+    """Rows to train on and rows kept out; customers who stand more than once are kept out whole."""
+    from sklearn.model_selection import GroupShuffleSplit, train_test_split
+
+    from .errors import SpecError
+
+    try:
+        if who is not None:
+            return next(GroupShuffleSplit(1, test_size=holdout, random_state=seed).split(y, groups=who))
+        return train_test_split(range(len(y)), test_size=holdout, random_state=seed, stratify=y)
+    except ValueError as error:
+        raise SpecError(f"'{y.name}' cannot be split into training and hold-out: {error}") from None
 
 
 def _take(frame: Any, column: str) -> Any:

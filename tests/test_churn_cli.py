@@ -127,3 +127,17 @@ def test_a_damaged_model_is_refused(folder):
     found = run(folder, "monitor", "hurt.json", "now.parquet")
     assert found.returncode == 2
     assert "no usable churn model" in found.stderr
+
+
+def test_customers_who_stand_twice_are_kept_out_whole(folder):
+    past = pd.read_csv(folder / "past.csv")
+    pd.concat([past, past]).to_csv(folder / "twice.csv", index=False)
+    made = run(folder, "train", "twice.csv", "--label", "churn", "--id", "id", "--out", "deep/t.json",
+               "--candidate", "linear")  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    assert "On 600 rows of customers kept out" in made.stdout
+    auc = float(made.stdout.split("\nauc")[1].split()[0])
+    assert auc < 0.9
+    wrong = run(folder, "audit", "past.csv", "--drop", "tenur")
+    assert wrong.returncode == 2
+    assert "Did you mean 'tenure'" in wrong.stderr

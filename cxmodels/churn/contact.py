@@ -115,6 +115,9 @@ def targets(
         raise DataError(f"{bad} customers have a negative value; give what a customer who is kept is worth.")
     if bad := int(((rate < 0) | (rate > 1)).sum()):
         raise DataError(f"{bad} rates of acceptance lie outside 0 to 1.")
+    day = _day(as_of_date)
+    if horizon_days is not None and not horizon_days >= 1:
+        raise SpecError(f"horizon_days must be a whole number of days, 1 or more, not {horizon_days!r}.")
     _check_options(capacity, contact_cost, offer_cost, control_share, seed)
     # The campaign's own value is not used: every customer has one.
     money = Campaign(clv=float(offer_cost) + 1, incentive_cost=offer_cost, contact_cost=contact_cost)
@@ -132,7 +135,7 @@ def targets(
     out = pd.DataFrame(
         {
             "customer_id": ids,
-            "as_of_date": pd.NaT if as_of_date is None else pd.Timestamp(as_of_date).normalize(),
+            "as_of_date": day,
             "horizon_days": pd.array([pd.NA if horizon_days is None else int(horizon_days)] * n, dtype="Int64"),
             "p_churn": risk,
             "p_low": np.nan if p_low is None else _per_customer("p_low", p_low, n),
@@ -227,6 +230,19 @@ def _check_options(capacity: Any, contact_cost: Any, offer_cost: Any, control_sh
         check_share("control_share", control_share)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise SpecError(f"seed must be a whole number, not {seed!r}.")
+
+
+def _day(given: Any) -> Any:
+    """A day without its time, NaT for none."""
+    if given is None:
+        return pd.NaT
+    try:
+        day: Any = pd.Timestamp(given)
+    except (TypeError, ValueError):
+        day = pd.NaT
+    if day is pd.NaT:
+        raise SpecError(f"as_of_date must be a day such as 2026-03-31, not {given!r}.")
+    return day.normalize()
 
 
 def _uniform(ids: Iterable[object], purpose: str, seed: int) -> Array:

@@ -77,6 +77,11 @@ class Column:
         return 1 + (len(self.levels) + self.pooled if self.kind == "category" else len(self.edges) + 1)
 
     @property
+    def truth(self) -> bool:
+        """Whether it holds 0 and 1 alone, as which True and False are read."""
+        return self.kind == "number" and len(self.edges) == 1 and (self.low, self.high) == (0, 1)
+
+    @property
     def whole(self) -> bool:
         """Whether a column of numbers holds whole ones."""
         return bool(
@@ -195,10 +200,10 @@ def read(frame: pd.DataFrame, columns: Sequence[Column]) -> Table:
     Raises
     ------
     DataError
-        For a column that is missing.
+        For a column that is missing, or there more than once.
     """
     where = {str(c): j for j, c in enumerate(frame.columns)}
-    check_columns(where, columns)
+    check_columns(map(str, frame.columns), columns)
     found: dict[str, NDArray[Any]] = {}
     flags: list[tuple[str, str, NDArray[np.intp]]] = []
     for column in columns:
@@ -206,7 +211,9 @@ def read(frame: pd.DataFrame, columns: Sequence[Column]) -> Table:
             found[column.name] = derive(column.how, [found[p] for p in column.parts])
             continue
         one = frame.iloc[:, where[column.name]]
-        found[column.name], marked = _numbers(one) if column.kind == "number" else _categories(one, column.levels)
+        found[column.name], marked = (
+            _numbers(one, column.truth) if column.kind == "number" else _categories(one, column.levels)
+        )
         if column.kind == "category" and column.pooled:
             found[column.name][marked["unseen"]] = column.size - 1
         if column.kind == "number":
@@ -216,7 +223,7 @@ def read(frame: pd.DataFrame, columns: Sequence[Column]) -> Table:
 
 
 def check_columns(have: Iterable[str], columns: Sequence[Column]) -> None:
-    """Say which columns are missing.
+    """Say which columns are missing, or there more than once.
 
     Parameters
     ----------
@@ -228,9 +235,12 @@ def check_columns(have: Iterable[str], columns: Sequence[Column]) -> None:
     Raises
     ------
     DataError
-        Where one is missing.
+        Where one is missing, or there more than once.
     """
-    known = set(have)
+    names = list(have)
+    known = set(names)
+    if len(names) > len(known) and (twice := [c.name for c in columns if names.count(c.name) > 1]):
+        raise DataError(f"Column {listed(twice)} stands more than once in the data; keep one of each name.")
     if missing := [c.name for c in columns if not c.how and c.name not in known]:
         word = "Column" if len(missing) == 1 else f"{len(missing)} columns that the model needs are not in the data:"
         tail = " is not in the data, but the model needs it." if len(missing) == 1 else "."
@@ -331,7 +341,7 @@ def _learn_number(name: str, x: Array, weights: Array, how: str = "", parts: tup
     return Column(name, "number", edges=edges, low=distinct[0], high=distinct[-1], how=how, parts=parts)
 
 
-def _numbers(series: pd.Series) -> tuple[Array, dict[str, NDArray[np.bool_]]]:
+def _numbers(series: pd.Series, truth: bool = False) -> tuple[Array, dict[str, NDArray[np.bool_]]]:
     """Floats with NaN for what is no finite number, and where that was what."""
     if _numeric_type(series):
         x = _floats(series)
@@ -339,7 +349,7 @@ def _numbers(series: pd.Series) -> tuple[Array, dict[str, NDArray[np.bool_]]]:
         text = np.zeros(len(x), dtype=bool)
     else:
         codes, uniques = _factorize(series)
-        numbers = np.append(parsed(uniques), np.nan)
+        numbers = np.append(parsed(uniques, truth), np.nan)
         empty = np.append([is_blank(u) for u in uniques], True).astype(bool)
         x, blank = numbers[codes], empty[codes]
         text = np.isnan(x) & ~blank
@@ -406,19 +416,23 @@ def _factorize(series: pd.Series) -> tuple[NDArray[Any], list[Any]]:
     return codes.astype(np.intp), list(uniques)
 
 
-def parsed(uniques: Sequence[Any]) -> Array:
+def parsed(uniques: Sequence[Any], truth: bool = False) -> Array:
     """Distinct values as floats, NaN where they are none.
 
     Parameters
     ----------
     uniques : sequence
         Distinct values, text or numbers.
+    truth : bool, default False
+        Whether the words True and False are 1 and 0.
 
     Returns
     -------
     ndarray
     """
-    texts = pd.Series([u.strip() if isinstance(u, str) else u for u in uniques], dtype=object)
+    words = {"true": 1, "false": 0} if truth else {}
+    stripped = (u.strip() if isinstance(u, str) else u for u in uniques)
+    texts = pd.Series([words.get(u.casefold(), u) if isinstance(u, str) else u for u in stripped], dtype=object)
     return pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
 
 

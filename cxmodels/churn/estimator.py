@@ -12,7 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from ..errors import DataError, SpecError, listed
-from .intake import as_frame, audited, check_ids, customers_of, labels_of, outcome_of, provenance, weights_of, whole
+from .intake import (
+    as_frame,
+    audited,
+    check_ids,
+    column_of,
+    customers_of,
+    labels_of,
+    outcome_of,
+    provenance,
+    weights_of,
+    whole,
+)
 
 if TYPE_CHECKING:
     from .monitor import Drift
@@ -272,7 +283,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         DataError
             For identifiers that are missing or stand twice, and an empty table.
         """
-        ids = check_ids(X[ids] if isinstance(ids, str) else ids)
+        ids = check_ids(column_of(X, ids) if isinstance(ids, str) else ids)
         out = self.intervals(X)
         if len(out) != len(ids):
             raise DataError(f"There are {len(ids)} identifiers for {len(out)} rows; give one each.")
@@ -391,13 +402,13 @@ class Churn(ClassifierMixin, BaseEstimator):
         """
         from .contact import targets
 
-        ids = X[ids] if isinstance(ids, str) else _index(X, len(X)) if ids is None else ids
+        ids = column_of(X, ids) if isinstance(ids, str) else _index(X, len(X)) if ids is None else ids
         scored = self.score_frame(X, np.asarray(ids))
         named = {"model_id": self.model_id_, "data_hash": self.provenance_["data_hash"][:16]}
         given = named | {"p_low": scored["p_low"], "p_high": scored["p_high"], "flags": scored["flags"], **options}
         if scored["p_low"].isna().all():
             given["p_low"] = given["p_high"] = None
-        worth = X[value] if isinstance(value, str) else value
+        worth = column_of(X, value) if isinstance(value, str) else value
         found = targets(scored["customer_id"], scored["p_churn"], value=worth, **given)
         place = pd.Series(np.arange(len(scored)), index=scored["customer_id"].to_numpy())
         listed_ = (found["action"] != "none").to_numpy()

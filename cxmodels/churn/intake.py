@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, DataWarning, SpecError, listed
+from ..errors import DataError, DataWarning, SpecError, listed, near
 
 Array = NDArray[np.float64]
 
@@ -36,10 +37,14 @@ def as_frame(model: Any, X: Any, y: Any, *, reset: bool) -> tuple[pd.DataFrame, 
     Raises
     ------
     DataError
-        At training: no labels, rows or columns.
+        For something that is no table; at training also without labels, rows or columns.
     """
     from sklearn.utils.validation import validate_data
 
+    if X is None or np.isscalar(X) or isinstance(X, os.PathLike):
+        raise DataError(
+            f"X must be a table (Expected 2D array), not {X!r}; read a file first, as by pandas.read_csv."
+        )
     if _is_frame(X):
         from ..survey.frames import to_pandas
 
@@ -62,7 +67,10 @@ def as_frame(model: Any, X: Any, y: Any, *, reset: bool) -> tuple[pd.DataFrame, 
         return frame, True
     if reset and y is None:
         raise DataError("Churn requires y to be passed, but the target y is None.")
-    array = validate_data(model, X, reset=reset, dtype=None, ensure_all_finite=False)
+    try:
+        array = validate_data(model, X, reset=reset, dtype=None, ensure_all_finite=False)
+    except ValueError as error:
+        raise DataError(" ".join(str(error).split())) from None
     if reset:
         model._names = [f"x{j}" for j in range(array.shape[1])]
     frame = pd.DataFrame(array, columns=model._names)
@@ -93,6 +101,8 @@ def labels_of(y: ArrayLike, n: int) -> NDArray[Any]:
     raw: Any = y
     if isinstance(raw, pd.Series):
         raw = raw.to_numpy(dtype=object) if raw.dtype.kind not in "biuf" else raw.to_numpy()
+    if np.isscalar(raw):
+        raise DataError(f"y should be a 1d array, one label per row, not {raw!r}; give the column itself.")
     labels = column_or_1d(raw, warn=True)
     if len(labels) != n:
         raise DataError(f"y has {len(labels)} labels for {n} rows; give one each.")
@@ -134,7 +144,13 @@ def outcome_of(labels: NDArray[Any], min_churners: Any) -> tuple[NDArray[Any], N
     """
     from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-    check_classification_targets(labels)
+    try:
+        check_classification_targets(labels)
+    except ValueError:
+        raise DataError(
+            f"Unknown label type: {type_of_target(labels)}: y holds {len(np.unique(labels))} different numbers; "
+            "give two labels, who left and who stayed."
+        ) from None
     classes, outcome = np.unique(labels, return_inverse=True)
     if len(classes) > 2:
         raise DataError(
@@ -203,6 +219,32 @@ def audited(
             stacklevel=4,
         )
     return found, dropped, dropped.loc[dropped["reason"] == "duplicate", "column"].tolist()
+
+
+def column_of(X: Any, name: str) -> Any:
+    """A column of a table by its name.
+
+    Parameters
+    ----------
+    X : frame
+        The table.
+    name : str
+        The column.
+
+    Returns
+    -------
+    Series
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    names = [str(c) for c in getattr(X, "columns", X if isinstance(X, Mapping) else ())]
+    if names.count(name) != 1:
+        many = "more than one" if name in names else "no"
+        raise DataError(f"The table has {many} column '{name}'.{near(name, names)}")
+    return X[name]
 
 
 def check_ids(ids: ArrayLike) -> NDArray[Any]:

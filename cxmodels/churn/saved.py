@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError
+from ..files import replacing
 from .boosted import Forest, Tree
 from .calibration import Sigmoid
 from .encoding import MOST_LEVELS, Column
@@ -50,7 +51,7 @@ def save(model: Churn, path: str | os.PathLike[str]) -> None:
     model : Churn
         Fitted; not with a plugged-in classifier.
     path : str or path
-        File to write; an older one is replaced.
+        File to write; an older one is replaced. Its folder is made if need be.
 
     Raises
     ------
@@ -61,12 +62,8 @@ def save(model: Churn, path: str | os.PathLike[str]) -> None:
     text = json.dumps(
         {"format": FORMAT, "version": VERSION, "checksum": checksum(body), "model": body}, allow_nan=False
     )
-    part = Path(f"{path}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(Path(path)) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def load(path: str | os.PathLike[str]) -> Churn:

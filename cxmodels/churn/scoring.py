@@ -52,7 +52,7 @@ class ScoreReport:
 
 
 def score_file(
-    model: Churn,
+    model: Churn | str | os.PathLike[str],
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     *,
@@ -66,8 +66,8 @@ def score_file(
 
     Parameters
     ----------
-    model : Churn
-        Fitted, or loaded by :func:`cxmodels.churn.load`.
+    model : Churn or path
+        Fitted, or the file that :meth:`cxmodels.Churn.save` wrote.
     source : str or path
         Parquet file with the columns that the model needs, in any order, others beside them.
     target : str or path
@@ -95,6 +95,10 @@ def score_file(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if isinstance(model, str | os.PathLike):
+        from .saved import load
+
+        model = load(model)
     scorer = model._scorer_of()
     if chunk < 1:
         raise SpecError(f"chunk must be a whole number from 1, not {chunk!r}.")
@@ -242,7 +246,7 @@ def _numbers(array: Any, column: Column) -> tuple[Array, dict[str, NDArray[np.bo
         blank = np.isnan(x)
     else:
         code, values = _dictionary(array)
-        numbers = np.append(parsed(values), np.nan)
+        numbers = np.append(parsed(values, column.truth), np.nan)
         empty = np.append([is_blank(v) for v in values], True).astype(bool)
         x, blank = numbers[code], empty[code]
         text = np.isnan(x) & ~blank

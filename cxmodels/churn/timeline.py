@@ -20,7 +20,7 @@ Positions = NDArray[np.intp]
 
 DAY = np.timedelta64(86_400_000_000, "us")
 UNIT = "datetime64[us]"  # reaches the year 9999, which tables use for "no end"
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?\Z")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?\Z")
 _ZONE = re.compile(r"\d{2}:\d{2}.*(Z|[+-]\d{2}:?\d{2})\Z")
 
 
