@@ -142,3 +142,13 @@ def test_two_texts_as_outcome_say_how_to_recode():
     data = ratings().assign(left=lambda d: np.where(d["y"] > 6, "no", "yes"))
     with pytest.raises(DataError, match=r"recode it, such as data\['left'\] == '(yes|no)'"):
         cx.Drivers("left", ["q0"], family="logit").fit(data)
+
+
+def test_an_index_cannot_be_raised_beyond_its_end():
+    text = "Q =~ PERQ1 + PERQ2 + PERQ3\nS =~ CUSA1 + CUSA2 + CUSA3\nS ~ Q"
+    fit = cx.PLS(text).fit(cx.datasets.load("mobi"))
+    room = 100 - fit.index(scale=(1, 10))["Q"]
+    with pytest.raises(SpecError, match=f"beyond the end of 0 to 100; ask for at most {room:.1f}"):
+        cx.drivers.simulate_structure(fit, {"Q": room + 1}, "S", scale=(1, 10), n=20)
+    up = cx.drivers.simulate_structure(fit, {"Q": room - 1}, "S", scale=(1, 10), n=20, seed=1)
+    assert up.effects.loc["Q", "effect"] == pytest.approx(room - 1)

@@ -319,3 +319,11 @@ def test_rows_of_weight_zero_are_not_said_to_lack_an_answer():
     assert e.missing == 1
     assert "1 rows without an answer or a weight left out" in repr(e)
     assert e.excluded.to_dict("records") == [{"reason": "no answer or weight", "rows": 1}]
+
+
+@pytest.mark.parametrize(
+    "metric", [m.nps, m.rate, lambda x: m.csat(x, scale=(1, 5)), lambda x: m.ces(x, scale=(1, 7)), m.duration]
+)
+def test_several_columns_are_no_one_question(metric):
+    with pytest.raises(DataError, match="takes one question"):
+        metric(np.ones((4, 2)))

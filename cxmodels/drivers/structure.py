@@ -109,7 +109,7 @@ def simulate_structure(
     Raises
     ------
     SpecError
-        For an unknown item, construct or target, a missing scale, or a change longer than the scale.
+        For an unknown item, construct or target, a missing scale, or a change beyond the end of a scale or index.
 
     Examples
     --------
@@ -134,11 +134,18 @@ def simulate_structure(
             raise SpecError(f"'{name}' is not in the model.{near(str(name), known)}")
     lo, hi = ix.scale_ends(items, scale, fit.survey.scale)
     ix.check_inside(fit.x, items, lo, hi)
+    now = fit.index(scale)
     moves, shock = np.zeros(fit.filled.shape), np.zeros(len(constructs))
     for name, by in changes.items():
         if name in constructs:
             if abs(by) > 100:
                 raise SpecError(f"A change of {by:+g} for '{name}' is longer than its index, 0 to 100.")
+            room = (100 - now[name]) if by > 0 else now[name]
+            if abs(by) > room:
+                raise SpecError(
+                    f"A change of {by:+g} carries the index of '{name}' from {now[name]:.1f} beyond the end of 0 to 100; "
+                    f"ask for at most {room:.1f}."
+                )
             shock[constructs.index(name)] = by
             continue
         k = items.index(name)
@@ -156,7 +163,7 @@ def simulate_structure(
         index=pd.Index(constructs, name="construct"),
     )
     at = constructs.index(target)
-    base = float(fit.index(scale)[target])
+    base = float(now[target])
     note = (f"{reps.failed} of {reps.n} replicates gave no estimate and are left out.",) if reps.failed else ()
     rows = f"{fit.n_obs} used, {int(fit.excluded['rows'].sum())} excluded; {reps.n} replicates, seed {reps.seed}"
     return WhatIf(

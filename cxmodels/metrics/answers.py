@@ -168,6 +168,33 @@ def read(x: Any, data: Any = None, name: str = "answers") -> Answers:
     return Answers(as_survey(table).numeric(items), items, survey, True)
 
 
+def read_one(x: Any, data: Any = None, name: str = "answers") -> Answers:
+    """Take the answers to one question; see :func:`read`.
+
+    Parameters
+    ----------
+    x : array-like of shape (n,), or name of a column of `data`
+    data : Survey or DataFrame, optional
+    name : str, default "answers"
+
+    Returns
+    -------
+    Answers
+
+    Raises
+    ------
+    DataError
+        For several columns, and what :func:`read` refuses.
+    """
+    answers = read(x, data, name)
+    if len(answers.names) > 1:
+        raise DataError(
+            f"The {name} are {len(answers.names)} columns, {listed(answers.names, 4)}, and this metric takes one question; "
+            "call it once for each."
+        )
+    return answers
+
+
 def _table(x: Any, name: str) -> pd.DataFrame:
     """Any array, series or frame as a pandas frame."""
     if isinstance(x, pd.Series):

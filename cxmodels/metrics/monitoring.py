@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, SpecError, listed
 from ..inference import adjusted_pvalues, quantile
 from ..results import Result
-from .answers import Answers, Scale, design_of, groups_of, labels, read
+from .answers import Answers, Scale, design_of, groups_of, labels, read_one
 from .design import Array, Codes, Design
 from .monitor_groups import MonitorGroups
 
@@ -222,7 +222,7 @@ def monitor(
         raise SpecError(f"Unknown rules {listed(unknown)}; choose from {listed(RULES)}.")
     if not sigma > 0 or run < 2:
         raise SpecError(f"sigma must be above 0 and run at least 2, not {sigma!r} and {run!r}.")
-    answers = read(x, data, "scores")
+    answers = read_one(x, data, "scores")
     ends = (-np.inf, np.inf) if scale is None else answers.scale(scale, scale)
     who, when = labels(answers, unit, "unit"), labels(answers, period, "period")
     known = ~np.isnan(answers.values[:, 0]) & who.notna().to_numpy() & when.notna().to_numpy()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, SpecError
-from .answers import Answers, Scale, read
+from .answers import Answers, Scale, read_one
 from .estimate import evaluate
 from .kinds import NetInterval, net_measure
 
@@ -106,7 +106,7 @@ def _nps(
     name: str, x: Any, data: Any, weights: Any, strata: Any, clusters: Any, by: Any,
     scale: Scale | None, interval: str, level: float,
 ) -> Any:  # fmt: skip
-    answers = read(x, data)
+    answers = read_one(x, data)
     _check_recommendation(answers, scale)
     measure = net_measure(name, (9, 10), (0, 6), ("promoters", "passives", "detractors"), interval)
     return evaluate(measure, answers, weights=weights, strata=strata, clusters=clusters, by=by, level=level)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import DataError, SpecError
 from ..inference import ShareInterval, choose
-from .answers import Answers, Scale, read
+from .answers import Answers, Scale, read, read_one
 from .design import Array
 from .estimate import Measure, Point, evaluate
 from .kinds import (
@@ -85,7 +85,7 @@ def csat(
     """
     choose("measure", measure, ("top_box", "mean", "index", "net"))
     choose("neutral", neutral, ("dissatisfied", "excluded"))
-    answers = read(x, data)
+    answers = read_one(x, data)
     ends = answers.scale(scale, (1, 5))
     middle = sum(ends) / 2
     if measure in ("mean", "index"):
@@ -159,7 +159,7 @@ def dissatisfaction(
     (0.6, 0.2)
     """
     choose("neutral", neutral, ("dissatisfied", "neutral"))
-    answers = read(x, data)
+    answers = read_one(x, data)
     ends = answers.scale(scale, (1, 5))
     answers.whole()
     middle = sum(ends) / 2
@@ -233,7 +233,7 @@ def ces(
     [5.3333, 0.75, 41.6667]
     """
     choose("measure", measure, ("mean", "top_box", "net", "index"))
-    answers = read(x, data)
+    answers = read_one(x, data)
     ends = answers.scale(scale, (1, 7))
     if reverse:
         answers = Answers(sum(ends) - answers.values, answers.names, answers.survey, answers.named)
@@ -301,7 +301,7 @@ def expectation_gap(
     -1.5
     """
     choose("measure", measure, ("gap", "mean", "index", "net"))
-    answers = read(x, data)
+    answers = read_one(x, data)
     ends = answers.scale(scale, (1, 10))
     middle = sum(ends) / 2
     if expected is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import DataError
 from ..inference import SHARE_INTERVALS, ShareInterval, choose, quantile, share_interval
 from ..survey.validation import of_rows
-from .answers import Answers, counts_only, read
+from .answers import Answers, counts_only, read, read_one
 from .design import Array
 from .estimate import Bounds, Estimate, Known, Measure, Point, evaluate
 from .kinds import SHARE_UNIT, mean_bounds, named, part_bounds, ratio_point, share_bounds, share_point
@@ -84,7 +84,7 @@ def rate(
 
 
 def _yes_no(x: Any, data: Any, eligible: Any) -> Answers:
-    answers = read(x, data)
+    answers = read_one(x, data)
     answers.only((0, 1), "0 and 1 only")
     if eligible is None:
         return answers

@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import DataError, SpecError
 from ..inference import choose, quantile
 from . import waiting
-from .answers import Answers, read
+from .answers import Answers, read, read_one
 from .design import Array
 from .estimate import Bounds, Estimate, Known, Measure, Point, evaluate
 from .kinds import SHARE_UNIT, mean_bounds, mean_point, share_bounds, share_point
@@ -217,7 +217,7 @@ def _times(x: Any, data: Any, name: str) -> Answers:
     if getattr(getattr(x, "dtype", None), "kind", "") == "m":
         seconds = pd.Series(x).dt.total_seconds()
         x = seconds.rename(getattr(x, "name", None))
-    answers = read(x, data, name)
+    answers = read_one(x, data, name)
     answers.at_least(0, "a duration is 0 or more")
     return answers
 
