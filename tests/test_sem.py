@@ -180,6 +180,15 @@ def test_composite_as_factor_is_the_factor_model(mobi):
     a = cx.SEM(COMPOSITE, composites="factor").fit(mobi)
     b = cx.SEM(COMPOSITE.replace("<~", "=~")).fit(mobi)
     assert a.fit_measures["chisq"] == pytest.approx(b.fit_measures["chisq"])
+    assert "Image, fitted as common factor" in a.summary()
+    assert "fitted as" not in b.summary()
+    assert set(a.r_squared["name"]) >= {"IMAG1", "Sat"}
+
+
+def test_a_composite_is_called_one_and_explains_nothing_of_its_items(mobi):
+    res = cx.SEM(COMPOSITE).fit(mobi)
+    assert "Image, fitted as composite" in res.summary()
+    assert res.r_squared["name"].tolist() == ["CUSA1", "CUSA2", "CUSA3", "CUSL1", "CUSL3", "Sat", "Loy"]
 
 
 @pytest.mark.parametrize("extra", ["IMAG1 ~~ CUSA1", "IMAG1 ~ Sat", "Other =~ IMAG1 + CUEX1 + CUEX2"])

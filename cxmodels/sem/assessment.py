@@ -18,7 +18,10 @@ __all__ = ["fornell_larcker", "htmt", "r_squared", "reliability"]
 
 
 def r_squared(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
-    """Share of variance explained, [name, group, r2]; NaN where the residual variance is negative."""
+    """Share of variance explained, [name, group, r2]; NaN where the residual variance is negative.
+
+    Without the items that form a composite: they explain it, and it explains nothing of them.
+    """
     rows = []
     for number, (block, s) in enumerate(zip(e.blocks, e.states, strict=True)):
         place = {n: i for i, n in enumerate(block.names)}
@@ -28,9 +31,13 @@ def r_squared(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
             for i in e.table.block(number)
             if (x := e.table.entries[i]).op == "~~" and x.lhs == x.rhs
         }
+        forming = {x.rhs for x in entries if x.op == "=~" and is_hidden(x.lhs)}
         entries = [x for x in entries if not is_hidden(x.lhs)]
         caused = dict.fromkeys(
-            [*(x.rhs for x in entries if x.op == "=~"), *(x.lhs for x in entries if x.op in ("~", "<~"))]
+            [
+                *(x.rhs for x in entries if x.op == "=~" and x.rhs not in forming),
+                *(x.lhs for x in entries if x.op in ("~", "<~")),
+            ]
         )
         for name in sorted(caused, key=lambda n: place[n]):
             residual = own.get(name, 0.0)

@@ -504,8 +504,11 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
             ("Rows", f"{self.n_obs} used{groups}, {out} excluded" + (f" ({why})" if why else "")),
             ("Converged", state + ("" if self.proper else "; improper solution")),
         ]
+        if blocks := [c.name for c in self.spec._measured.constructs if c.kind == "composite"]:
+            what = "composite" if self.spec.composites == "composite" else "common factor"
+            rows.insert(1, ("Composites", f"{', '.join(blocks)}, fitted as {what}{'s' if len(blocks) > 1 else ''}"))
         if self.rows.design:
-            rows.insert(2, ("Design", self.rows.design))
+            rows.insert(-1, ("Design", self.rows.design))
         if self.engine != "cxmodels":
             rows.insert(1, ("Engine", self.engine))
         return rows
