@@ -139,7 +139,10 @@ def test_indices_of_many_units_scatter_about_the_truth():
 def test_intervals_hold_the_truth_as_often_as_they_promise():
     """A small run of benchmarks/coverage.py; the band is three standard errors of the share wide."""
     table = coverage(composites(400, 150, "percentile"), surveys=50).set_index("quantity")
-    assert set(table.index) == {"paths", "weights", "loadings", "total effects", "index"}
+    rare = ["paths, complaints", "total effects, complaints"]  # a dozen complainers in a survey: told, not promised
+    assert set(table.index) == {"paths", "weights", "loadings", "total effects", "index", *rare}
+    assert (table.loc[rare, "coverage"] > 0.8).all(), table
+    table = table.drop(rare)
     assert table["intervals"].min() >= 300
     assert ((table["coverage"] - 0.95).abs() < 0.02 + 3 * table["se"]).all(), table
     assert (table["coverage"] > 0.88).all(), table
