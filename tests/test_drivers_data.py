@@ -8,7 +8,7 @@ import pytest
 
 import cxmodels as cx
 from cxmodels.drivers import kernel
-from cxmodels.errors import DataError, SpecError, SpecWarning
+from cxmodels.errors import DataError, DataWarning, SpecError, SpecWarning
 
 
 def ratings(n=300, p=5, seed=0):
@@ -152,3 +152,11 @@ def test_an_index_cannot_be_raised_beyond_its_end():
         cx.drivers.simulate_structure(fit, {"Q": room + 1}, "S", scale=(1, 10), n=20)
     up = cx.drivers.simulate_structure(fit, {"Q": room - 1}, "S", scale=(1, 10), n=20, seed=1)
     assert up.effects.loc["Q", "effect"] == pytest.approx(room - 1)
+
+
+@pytest.mark.parametrize("measure", ["mcfadden", "cox_snell", "nagelkerke", "estrella"])
+def test_an_attribute_that_tells_the_outcome_is_said(measure):
+    data = ratings().assign(high=lambda d: d["q0"] > 6)
+    with pytest.warns(DataWarning, match="tell 'high' without an error in the 300 rows"):
+        res = cx.Drivers("high", ["q0", "q1"], family="logit", measure=measure).fit(data)
+    assert "without an error" in res.summary()

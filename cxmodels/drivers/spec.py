@@ -223,8 +223,14 @@ class Drivers:
             )
             _warnings.warn(message, SpecWarning, stacklevel=2)
             notes = (*notes, message)
+        if not self.linear and float(parts[0].r2[0]) > 0.9999 * splits[0].ceiling:  # type: ignore[union-attr]
+            text = (
+                f"Exact prediction: the attributes tell '{self.outcome}' without an error in the {len(table.y)} rows used, so "
+                "coefficients have no finite estimate; look for one that is made from the outcome."
+            )
+            notes = (*notes, text)
         for text in notes:
-            if text.startswith("Halo") or text.startswith("Exact"):
+            if text.startswith(("Halo", "Exact")):
                 _warnings.warn(text, DataWarning, stacklevel=2)
         return DriverResult(
             spec=self,

@@ -279,6 +279,12 @@ class OrdinalSplit:
         value, error, steps = kernel.sampled(increments, order)
         return Split(value, r2, base, steps, error)
 
+    @property
+    def ceiling(self) -> float:
+        """The pseudo-R² of a model that knows every answer."""
+        null = _null_loglik(self.weights[None], self.y)
+        return float(worth(np.zeros((1, 1)), null, float(self.weights.sum()), self.measure)[0, 0])
+
     def table(self) -> Array:
         """Pseudo-R² beyond that of the controls of every sub-model, (1, 2^p)."""
         return self._gains(self.weights[None], _all_sets(len(self.widths)))[0]
