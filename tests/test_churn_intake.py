@@ -48,6 +48,8 @@ def test_words_of_truth_score_as_truth(model, tmp_path):
         (lambda m, X, y: m.fit(X, "churn"), "not 'churn'"),
         (lambda m, X, y: m.fit(X, X["spend"]), "400 different numbers; give two labels"),
         (lambda m, X, y: m.fit("x.csv", y), "read a file first"),
+        (lambda m, X, y: m.fit(X, y, [-1.0] * 400), "weights cannot be used: Negative"),
+        (lambda m, X, y: m.monitor(X, y == "Yes"), "but the model knows 'No', 'Yes'"),
         (lambda m, X, y: m.fit(None, y), "X must be a table"),
     ],
 )

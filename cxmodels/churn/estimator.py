@@ -371,12 +371,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         from .evaluation import evaluate
 
         p = self.predict_proba(X)[:, 1]
-        labels = labels_of(y, len(p))
-        if len(other := np.setdiff1d(labels, self.classes_)):
-            raise DataError(
-                f"y holds {listed(other.tolist())}, but the model knows {listed(self.classes_.tolist())}."
-            )
-        return evaluate((labels == self.classes_[1]).astype(int), p, **options)
+        return evaluate(self._outcome(y, len(p)), p, **options)
 
     def targets(
         self, X: Any, ids: ArrayLike | None = None, *, value: Any, top: int = 3, **options: Any
@@ -441,8 +436,17 @@ class Churn(ClassifierMixin, BaseEstimator):
         Drift
         """
         p = self.predict_proba(X)[:, 1]
-        outcome = None if y is None else (labels_of(y, len(p)) == self.classes_[1]).astype(int)
+        outcome = None if y is None else self._outcome(y, len(p))
         return self.baseline_.compare(self._watched(self._table(X)), p, outcome, **options)
+
+    def _outcome(self, y: ArrayLike, n: int) -> NDArray[np.intp]:
+        """1 for those who left, by the labels of training."""
+        labels = labels_of(y, n)
+        if len(other := np.setdiff1d(labels, self.classes_)):
+            raise DataError(
+                f"y holds {listed(other.tolist())}, but the model knows {listed(self.classes_.tolist())}."
+            )
+        return (labels == self.classes_[1]).astype(np.intp)
 
     def _watched(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The columns that the model reads, numbers as numbers."""

@@ -290,7 +290,10 @@ def weights_of(given: ArrayLike | None, frame: pd.DataFrame) -> Array:
     """
     from sklearn.utils.validation import _check_sample_weight
 
-    w = _check_sample_weight(given, frame.to_numpy(), dtype=np.float64, ensure_non_negative=True)
+    try:
+        w = _check_sample_weight(given, frame.to_numpy(), dtype=np.float64, ensure_non_negative=True)
+    except ValueError as error:
+        raise DataError(f"The weights cannot be used: {' '.join(str(error).split())}") from None
     if not w.sum() > 0:
         raise DataError("Sample weights must contain at least one non-zero number.")
     return w
