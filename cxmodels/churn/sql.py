@@ -97,11 +97,26 @@ def _source(columns: list[Column]) -> str:
 def _typed(column: Column, dialect: str) -> str:
     name = _quoted(column.name)
     if column.kind == "number":
-        value = f"CAST({name} AS {'REAL' if dialect == 'sqlite' else 'DOUBLE PRECISION'})"
+        value = _as_number(name, dialect)
         return f"CASE WHEN {value} > -1e308 AND {value} < 1e308 THEN {value} END"
     text = f"trim(CAST({name} AS {'TEXT' if dialect != 'duckdb' else 'VARCHAR'}))"
     blanks = ", ".join(_text(b) for b in sorted(BLANKS))
     return f"CASE WHEN lower({text}) NOT IN ({blanks}) THEN {text} END"
+
+
+def _as_number(name: str, dialect: str) -> str:
+    """A number, from a column that may hold numbers as text; other text is no value, not an error and not 0."""
+    if dialect == "duckdb":
+        return f"TRY_CAST({name} AS DOUBLE)"
+    if dialect == "sqlite":
+        text = f"trim({name})"
+        looks = f"{text} GLOB '*[0-9]*' AND {text} NOT GLOB '*[^-+.0-9eE]*'"
+        return (
+            f"CASE WHEN typeof({name}) <> 'text' THEN CAST({name} AS REAL) WHEN {looks} THEN CAST({text} AS REAL) END"
+        )
+    text = f"trim(CAST({name} AS TEXT))"
+    looks = f"{text} ~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'"
+    return f"CASE WHEN {looks} THEN CAST({text} AS DOUBLE PRECISION) END"
 
 
 def _effect(column: Column, effect: Effect, dialect: str) -> str:
