@@ -21,7 +21,7 @@ import cxmodels as cx
 
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".venv-peers-churn"
-NEEDED = ("lightgbm==4.7.0", "pandas", "pyarrow")
+NEEDED = ("lightgbm==4.7.0", "scikit-learn", "pandas", "pyarrow")
 SEED = 20240131
 ROWS = 1_000_000
 PEER = """
