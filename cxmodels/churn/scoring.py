@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .estimator import Churn
 
 Array = NDArray[np.float64]
-CHUNK = 65_536
+CHUNK = 131_072
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def score_file(
         Parquet file to write: [customer_id, p_churn, (p_low, p_high,) flags]. Written whole or not at all.
     ids : str, default "customer_id"
         Column of identifiers, which must be unique.
-    chunk : int, default 65536
+    chunk : int, default 131072
         Rows at a time.
     intervals : bool, default False
         Also p_low and p_high, which takes as many models as there were folds.
