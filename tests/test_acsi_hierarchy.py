@@ -195,4 +195,8 @@ def test_the_nation_from_companies(waves):
     nation = table[(table.level == "nation") & (table.construct == "Satisfaction")].iloc[0]
     assert nation.units == 14
     assert nation.se < fits[2024].scores.se.mean() / 2
-    assert truth is not None
+    known = truth.index.query("year == 2024 and construct == 'Satisfaction'").set_index("company")["index"]
+    facts = fits[2024].survey.frame.drop_duplicates("company").set_index("company")
+    inside = (facts.revenue * known).groupby(facts.sector).sum() / facts.revenue.groupby(facts.sector).sum()
+    share = facts.drop_duplicates("sector").set_index("sector").gdp_share
+    assert abs(nation["index"] - np.average(inside, weights=share[inside.index])) < 3 * nation.se

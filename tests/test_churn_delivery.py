@@ -91,7 +91,7 @@ def test_percentile_and_decile_count_from_the_riskiest():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"customer_id": ["a", "a", "b"]}, "occur more than once"),
+        ({"customer_id": ["a", "a", "b"]}, "stand more than once"),
         ({"customer_id": ["a", None, "b"]}, "no identifier"),
         ({"p": [0.1, 1.2, 0.3]}, "outside 0 to 1"),
         ({"p": [0.1, np.nan, 0.3]}, "p is missing"),

@@ -62,7 +62,11 @@ def test_alerts_only_where_something_moved():
     baseline = Baseline.of(x, p, y)
     same = baseline.compare(*customers(3000, 2))
     assert same.alerts.empty
-    assert same.calibration is not None
+    _, foreseen, left = customers(3000, 2)
+    rate = same.calibration.loc["churn_rate"]
+    assert rate.est == pytest.approx(left.mean())
+    assert rate.expected == pytest.approx(foreseen.mean())
+    assert rate.ci_lower < rate.expected < rate.ci_upper
     moved = baseline.compare(*customers(3000, 3, shift=0.8))
     assert moved.columns.column[0] == "age"
     assert set(moved.alerts.what) == {"age", "score"}

@@ -136,7 +136,7 @@ def test_groups_are_drawn_by_row(fit, k):
     if k == 2:
         dots = ax.collections[-1].get_offsets()[:, 0]
         np.testing.assert_allclose(dots, groups.paths["difference"])
-    assert groups.plot("loadings") is not None
+    assert "Image, IMAG1" in written(groups.plot("loadings"))
 
 
 def test_necessity_shows_ceilings_and_effects(fit):

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, SpecError, listed
+from ..errors import DataError, SpecError
+from .intake import check_ids
 from .profit import Campaign
 from .ranking import Array, check_share
 
@@ -105,7 +106,9 @@ def targets(
     1           c     2            18.10     none
     2           a     3            -6.15     none
     """
-    ids = _identifiers(customer_id)
+    ids = np.asarray(check_ids(customer_id), dtype=object)
+    if not len(ids):
+        raise DataError("There are no customers; a list needs at least one.")
     n = len(ids)
     risk = _per_customer("p", p, n)
     if bad := int(((risk < 0) | (risk > 1)).sum()):
@@ -186,20 +189,6 @@ def targets_summary(list_: pd.DataFrame) -> pd.DataFrame:
     ).reindex(list(ACTIONS))
     filled = out.fillna({c: 0 for c in out if c != "mean_p_churn"})
     return filled.astype({"customers": int})
-
-
-def _identifiers(customer_id: ArrayLike) -> NDArray[np.object_]:
-    """Identifiers, unique and none missing."""
-    ids = pd.Series(customer_id).reset_index(drop=True)
-    if len(ids) == 0:
-        raise DataError("There are no customers; a list needs at least one.")
-    if gone := int(ids.isna().sum()):
-        raise DataError(f"{gone} customers have no identifier; every line of the list needs one.")
-    if twice := ids[ids.duplicated()].unique().tolist():
-        raise DataError(
-            f"{len(twice)} identifiers occur more than once, such as {listed(twice, 3)}; score each customer once."
-        )
-    return np.asarray(ids, dtype=object)
 
 
 def _per_customer(name: str, given: ArrayLike, n: int) -> Array:

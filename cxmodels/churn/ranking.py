@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, SpecError
+from ..survey import check_weights
 
 Array = NDArray[np.float64]
 
@@ -206,35 +207,6 @@ class Ranking:
     def in_the_large(self, g: Array) -> Array:
         """Intercept of calibration with the slope held at 1; 0 when as many leave as foreseen; (b,)."""
         return shifted_logit(logit(self.p), self.y, g)
-
-
-def check_weights(weights: ArrayLike, n: int) -> Array:
-    """Return case weights as floats.
-
-    Parameters
-    ----------
-    weights : array-like of shape (n,)
-        Non-negative, not all zero.
-    n : int
-        Customers.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-
-    Raises
-    ------
-    DataError
-        For a wrong length, or weights that are missing, negative or all zero.
-    """
-    w = _numbers(weights, "weights")
-    if len(w) != n:
-        raise DataError(f"There are {len(w)} weights for {n} customers; give one each.")
-    if bad := int((~np.isfinite(w) | (w < 0)).sum()):
-        raise DataError(f"{bad} weights are missing, infinite or negative; weights must be zero or more.")
-    if not w.any():
-        raise DataError("All weights are zero, so no customer counts.")
-    return w
 
 
 def check_share(name: str, value: Any) -> float:

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError, listed, near
+from ..files import replacing
 from .encoding import Column, Table, check_columns, derive, is_blank, match, parsed
 from .scorer import Scorer, probability
 
@@ -105,15 +106,14 @@ def score_file(
     if Path(source).resolve() == Path(target).resolve():
         raise SpecError(f"'{target}' is the file that is read; write to another one.")
     job = _Job(scorer, ids, model.level if intervals else None, flags)
-    partial = Path(f"{target}.{os.getpid()}.part")
     workers = (os.cpu_count() or 1) if n_jobs < 1 else n_jobs
     rows, total = 0, 0.0
     counts: dict[tuple[str, str], int] = {}
-    try:
+    with replacing(Path(target)) as draft:
         with (
             _opened(source, job) as file,
             ThreadPoolExecutor(workers) as pool,
-            pq.ParquetWriter(partial, job.schema(file.schema_arrow), use_dictionary=["flags"]) as writer,
+            pq.ParquetWriter(draft, job.schema(file.schema_arrow), use_dictionary=["flags"]) as writer,
         ):
             keys = np.empty(file.metadata.num_rows, dtype=np.uint64)
             batches = file.iter_batches(batch_size=chunk, columns=job.columns)
@@ -124,9 +124,6 @@ def score_file(
                 for key, number in done.counts.items():
                     counts[key] = counts.get(key, 0) + number
         _check_unique(keys, ids)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
     from .encoding import FLAGS
 
     found = [(column, flag, number, FLAGS[flag]) for (column, flag), number in sorted(counts.items())]

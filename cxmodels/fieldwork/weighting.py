@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, EstimationError, SpecError, listed, near
 from ..results import Result
+from ..survey import check_weights
 
 Array = NDArray[np.float64]
 Margin = Mapping[Any, float] | float
@@ -199,7 +200,7 @@ def trim(
     >>> [round(float(v), 2) for v in cut], count
     ([3.0, 3.0, 3.0, 3.0, 8.0], 1)
     """
-    w = _weights(np.asarray(weights, dtype=float))
+    w = check_weights(weights, len(np.asarray(weights)))
     top = 5.0 if upper is None else float(upper)
     bottom = 0.0 if lower is None else float(lower)
     if not 0 <= bottom < 1 < top:
@@ -226,22 +227,7 @@ def _start(data: pd.DataFrame, weights: str | ArrayLike | None) -> Array:
         if weights not in data:
             raise DataError(f"There is no column '{weights}' of weights.{near(weights, map(str, data.columns))}")
         weights = data[weights]
-    try:
-        w = np.asarray(weights, dtype=float)
-    except (TypeError, ValueError):
-        raise DataError("The weights hold something that is not a number.") from None
-    if w.shape != (len(data),):
-        raise DataError(f"There are {w.size} weights for {len(data)} rows; give one each.")
-    return _weights(w)
-
-
-def _weights(w: Array) -> Array:
-    """Weights that are finite, not negative and not all zero."""
-    if bad := int((~np.isfinite(w) | (w < 0)).sum()):
-        raise DataError(f"{bad} weights are missing, infinite or negative; weights must be zero or more.")
-    if not w.any():
-        raise DataError("All weights are zero.")
-    return w
+    return check_weights(weights, len(data))
 
 
 def _constraints(data: pd.DataFrame, margins: Mapping[str, Margin]) -> tuple[Array, Array, pd.DataFrame]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from .. import __version__
 from ..drivers.scenario import CAUTION, marginal_effects
 from ..drivers.table import filled
 from ..errors import DataError
+from ..files import replacing
 from ..inference import quantile
 from .blocks import Block, above, facts, figure, inline, markup, paragraph, shown, table
 from .driver_charts import driver_bars, driver_map, what_if_waterfall
@@ -114,16 +113,11 @@ def write_drivers(report: DriverReport, path: str | Path, *, title: str | None =
         If the file cannot be written.
     """
     text, target = drivers_html(report, title=title), Path(path)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text, encoding="utf-8")
-        os.replace(fresh, target)
+        with replacing(target) as draft:
+            draft.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DataError(f"The report could not be written to '{target}': {error.strerror}.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
     return target
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import SpecError, listed, near
+from ..files import replacing
 from .entries import (
     Code,
     Missing,
@@ -436,7 +436,6 @@ def _entry(item: Item) -> dict[str, Any]:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write beside the target and rename, so that a reader never sees half a file."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-        file.write(text)
-    os.replace(file.name, path)
+    """Write so that a reader never sees half a file."""
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
