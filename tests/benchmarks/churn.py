@@ -19,6 +19,8 @@ import pandas as pd
 
 import cxmodels as cx
 
+from .saved import keep
+
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".venv-peers-churn"
 NEEDED = ("lightgbm==4.7.0", "scikit-learn", "pandas", "pyarrow")
@@ -104,8 +106,15 @@ def scoring(rows: int = ROWS) -> pd.DataFrame:
 
 
 def run() -> None:
-    """Print all tables."""
-    print(scoring().round(2).to_string(index=False), flush=True)
+    """Print all tables, and keep the speeds."""
+    table = scoring()
+    print(table.round(2).to_string(index=False), flush=True)
+    of = {"peer": table["model"].iloc[-1], "peer_seconds": table["cpu"].iloc[-1]}
+    rows = [
+        {"job": f"Churn, {ROWS:,} customers scored, {model}", "seconds": cpu, **of}
+        for model, cpu in zip(table["model"][:-1], table["cpu"], strict=False)
+    ]
+    keep("churn_speed", "speed", rows, "pyarrow")
     for name, options in (("telco", {}), ("churn_mlc", {}), ("churn_mlc", {"totals": False})):
         found = protocol(name, **options)
         print(f"\n{name} {options or ''}\n{found.agg(['mean', 'std']).round(4).to_string()}", flush=True)

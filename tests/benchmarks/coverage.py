@@ -16,6 +16,8 @@ from cxmodels.acsi.population import Population
 from cxmodels.index import scale_ends
 from cxmodels.resampling import Interval, Sampling, bootstrap, intervals
 
+from .saved import keep
+
 COMPANY, YEAR = "Company 1", 2024
 
 
@@ -165,9 +167,15 @@ def coverage(population: Population95, surveys: int) -> pd.DataFrame:
 
 
 def run(surveys: int = 400, replicates: int = 1000) -> None:
-    """Print the tables."""
+    """Print the tables, and keep them."""
+    rows = []
     for what, draw in (("composites", composites), ("common factors, consistent PLS", factors)):
         for respondents, kind in ((250, "percentile"), (250, "bca"), (1000, "percentile")):
             table = coverage(draw(respondents, replicates, kind), surveys)  # type: ignore[arg-type]
             print(f"\n{what}: {kind} 95 % intervals, {surveys} surveys of {respondents}, {replicates:,} replicates")
             print(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"), flush=True)
+            method = f"{'PLSc' if 'PLS' in what else 'PLS'}, {kind} bootstrap"
+            of = {"method": method, "n": respondents, "runs": surveys}
+            named = table.assign(design=what.split(",")[0] + ": " + table["quantity"])
+            rows += [{**of, **row} for row in named[["design", "coverage", "se"]].to_dict("records")]
+    keep("pls", "coverage", rows)

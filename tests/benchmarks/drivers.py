@@ -16,6 +16,8 @@ import pandas as pd
 
 import cxmodels as cx
 
+from .saved import keep
+
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".venv-peers-drivers"
 PEER = "shapiq==1.4.1"
@@ -84,7 +86,7 @@ def ask_peer(sizes: list[int]) -> dict[str, Any]:
 
 
 def run() -> None:
-    """Print the table."""
+    """Print the table, and keep what has a peer."""
     import tempfile
 
     sizes = [10, 15]
@@ -121,3 +123,13 @@ def run() -> None:
     print(f"{'':<46}{'wall':>10}{'processor':>11}{'shapiq':>10}   wanted")
     for name, (wall, cpu), other, wanted in rows:
         print(f"{name:<46}{wall:>8.3f} s{cpu:>9.3f} s{f'{other:8.2f} s' if other else '':>10}   {wanted}")
+    by = f"shapiq {peer['version']}"
+    keep(
+        "drivers_speed",
+        "speed",
+        [
+            {"job": f"Drivers, {name}", "peer": by, "seconds": cpu, "peer_seconds": other}
+            for name, (_, cpu), other, _ in rows
+            if other
+        ],
+    )

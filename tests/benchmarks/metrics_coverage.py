@@ -9,6 +9,8 @@ from scipy.stats import binom, multinomial
 from cxmodels import metrics as m
 from cxmodels.inference import net_interval, share_interval
 
+from .saved import keep
+
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
 NETS = ((0.5, 0.2), (0.1, 0.1), (0.9, 0.05), (0.98, 0.01), (0.02, 0.02), (0.05, 0.6))
 
@@ -82,14 +84,41 @@ def indices(draws: int = 500) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["n", "normal", "t"])
 
 
+DESIGN = ("share", "promoters", "detractors", "clusters", "size", "icc")
+KEPT = {
+    "wilson": "Share, Wilson",
+    "adjusted_wald": "Net score, adjusted Wald",
+    "score": "Net score, score interval",
+    "rate": "Share in clusters, Wilson with effective n",
+    "mean (t)": "Mean in clusters, t",
+    "t": "Index from stated importance, t",
+}
+
+
+def kept(table: pd.DataFrame, draws: int) -> list[dict[str, object]]:
+    """Rows of the coverage page: one per method and design; draws 0 where every sample was enumerated."""
+    rows: list[dict[str, object]] = []
+    for _, row in table.iterrows():
+        design = ", ".join(f"{k} {row[k]:g}" for k in DESIGN if k in row)
+        n = int(row["n"] if "n" in row else row["clusters"] * row["size"])
+        for kind in [k for k in KEPT if k in row]:
+            p = row[kind]
+            se = float(np.sqrt(p * (1 - p) / draws)) if draws else 0.0
+            method = KEPT[kind]
+            rows.append({"method": method, "design": design, "n": n, "runs": draws, "coverage": p, "se": se})
+    return sorted(rows, key=lambda r: str(r["method"]))
+
+
 def run() -> None:
-    """Print the tables."""
+    """Print the tables, and keep them."""
     show = {"index": False, "float_format": lambda v: f"{v:.3f}"}
-    print("Coverage of 95 % intervals of shares, exact")
-    print(pd.concat([shares(n) for n in (20, 100, 1000)]).to_string(**show))
-    print("\nNet scores, exact for 20 and 50 answers, 20,000 draws of 1,000", flush=True)
-    print(pd.concat([nets(n) for n in (20, 50, 1000)]).to_string(**show))
-    print("\nFew clusters, 1,000 draws", flush=True)
-    print(clustered().to_string(**show))
-    print("\nSatisfaction index from stated importance, 500 draws", flush=True)
-    print(indices().to_string(**show), flush=True)
+    tables = [
+        ("Coverage of 95 % intervals of shares, exact", pd.concat([shares(n) for n in (20, 100, 1000)]), 0),
+        ("Net scores of 20 and 50 answers, exact", pd.concat([nets(n) for n in (20, 50)]), 0),
+        ("Net scores of 1,000 answers, 20,000 draws", nets(1000), 20_000),
+        ("Few clusters, 1,000 draws", clustered(), 1000),
+        ("Satisfaction index from stated importance, 500 draws", indices(), 500),
+    ]
+    for title, table, _ in tables:
+        print(f"\n{title}\n{table.to_string(**show)}", flush=True)
+    keep("metrics", "coverage", [row for _, table, draws in tables for row in kept(table, draws)])

@@ -21,6 +21,8 @@ import pandas as pd
 import cxmodels as cx
 from cxmodels.errors import CxWarning
 
+from .saved import keep
+
 MODEL = "f =~ a + b + c; g =~ d + e + i"
 ITEMS = list("abcdei")
 LOADINGS = np.array([0.8, 0.7, 0.6, 0.75, 0.65, 0.7])
@@ -105,8 +107,16 @@ def coverage(name: str, runs: int, seed: int = 0) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def kept(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as the coverage page shows it; the error is that of a single parameter's coverage."""
+    estimator, design = row["design"].split(", ", 1)
+    of = {"method": f"SEM, {estimator}", "design": f"{design}: loadings and correlation", "n": row["n"]}
+    return {**of, "runs": row["surveys"], "coverage": row["coverage"], "se": row["se"]}
+
+
 def run(runs: int = 2000) -> None:
-    """Print the table."""
+    """Print the table, and keep it."""
     rows = [coverage(name, runs) for name in DESIGNS]
+    keep("sem", "coverage", map(kept, rows))
     print("\n95 % intervals of loadings and correlation, level of the test of fit at 5 % (its standard error: se)")
     print(pd.DataFrame(rows).to_string(index=False, float_format=lambda v: f"{v:.4f}"), flush=True)

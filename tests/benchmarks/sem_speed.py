@@ -28,6 +28,8 @@ from threadpoolctl import threadpool_limits
 
 import cxmodels as cx
 
+from .saved import keep
+
 HOLZINGER = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
 DEMOCRACY = """
 ind60 =~ x1 + x2 + x3
@@ -155,7 +157,7 @@ def jobs() -> list[tuple[str, Callable[[], Any], int, str]]:
 
 
 def run() -> None:
-    """Print the tables."""
+    """Print the tables, and keep what has a peer."""
     load = f", load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors" if hasattr(os, "getloadavg") else ""
     versions = ", ".join(f"{p} {version(p)}" for p in ("numpy", "scipy", "semopy"))
     print(f"\n{platform.machine()}, {platform.system()}{load}; Python {platform.python_version()}, {versions}")
@@ -166,6 +168,7 @@ def run() -> None:
         warnings.simplefilter("ignore")
         chisq: dict[str, float] = {}
         times: dict[str, float] = {}
+        rows: list[dict[str, Any]] = []
         for name, model in PEER_CASES:
             data = cx.datasets.load(name)
             (_, measures), (_, stats) = ours(model, data), semopy_fit(model, data)
@@ -175,6 +178,8 @@ def run() -> None:
             own = seconds(partial(ours, model, data), 15)
             other = seconds(partial(semopy_fit, model, data), 7)
             chisq[name], times[name] = measures["chisq"], median(own)
+            if agree:
+                rows.append(kept(name, f"semopy {version('semopy')}", times[name], median(other)))
             said = f"{measures['chisq']:.4f}, {other_chisq:.4f}" + ("" if agree else "  DIFFERENT: times say nothing")
             print(
                 f"{name:<32}{shown(own):>20}{shown(other):>22}{median(other) / median(own):>7.1f}   {said}",
@@ -184,14 +189,22 @@ def run() -> None:
         for name, (value, other) in answers.items():
             said = "" if abs(value - chisq[name]) < 1e-3 else "  DIFFERENT: times say nothing"
             ratio = median(other) / times[name]
+            if not said:
+                rows.append(kept(name, f"lavaan {release} (R)", times[name], median(other)))
             print(
                 f"{name + ', lavaan ' + release:<32}{'':>20}{shown(other):>22}{ratio:>7.1f}   {chisq[name]:.4f}, {value:.4f}{said}"
             )
+        keep("sem_speed", "speed", rows, "semopy")
         print(f"\n{'':<48}{'cxmodels':>20}   wanted")
         for name, action, runs, bar in jobs():
             print(f"{name:<48}{shown(seconds(action, runs)):>20}   {bar}", flush=True)
         boot = cx.SEM(ECSI).fit(cx.datasets.load("mobi")).bootstrap(200, seed=1)
         print(f"of the 200 refits {200 - boot.failed} reached a minimum", *boot.warnings[-3:], sep="\n  ")
+
+
+def kept(name: str, peer: str, own: float, other: float) -> dict[str, Any]:
+    """A row of the page of speeds."""
+    return {"job": f"SEM on {name}, ML with indices", "peer": peer, "seconds": own, "peer_seconds": other}
 
 
 def shown(times: list[float]) -> str:

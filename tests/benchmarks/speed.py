@@ -18,6 +18,8 @@ import numpy as np
 
 import cxmodels as cx
 
+from .saved import keep
+
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".venv-peers"
 PEER = "seminr==0.2.1"
@@ -145,7 +147,7 @@ def own_rows(ours: dict[str, Any]) -> list[Row]:
 
 
 def run() -> None:
-    """Print the table."""
+    """Print the table, and keep what has a peer."""
     warnings.simplefilter("ignore", cx.CxWarning)
     data = cx.datasets.load("mobi")
     specs = {name: spec_of(case) for name, case in CASES.items()}
@@ -174,6 +176,21 @@ def run() -> None:
     for name, own, other, wanted in rows:
         ratio = f"{median(own) / median(other):.3f}" if other else ""
         print(f"{name:<34}{shown(own):>22}{shown(other):>24}{ratio:>8}   {wanted}")
+    name_of_peer = f"seminr {peer['version']} (Python)"
+    keep(
+        "pls_speed",
+        "speed",
+        [
+            {
+                "job": f"PLS on mobi, {name}",
+                "peer": name_of_peer,
+                "seconds": median(own),
+                "peer_seconds": median(other),
+            }
+            for name, own, other, _ in rows
+            if other
+        ],
+    )
 
 
 def shown(times: list[float]) -> str:
