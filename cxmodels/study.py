@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import __version__, datasets
+from . import datasets
 from .acsi import ACSI, ECSI, IndexModel, IndexResult, SatisfactionIndex
 from .acsi.engines import answers_given
 from .errors import DataError, SpecError, listed, near
+from .provenance import fingerprint, versions
 from .results import Result
 from .studyfile import SECTIONS, check_content, read_toml
 from .survey import Survey, read_survey
@@ -397,12 +396,7 @@ class StudyResult(Result):
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """What it takes to get the same numbers again: data hash, options, seed, versions."""
-        import numpy
-        import scipy
-
         frame, spec, boot = self.index.survey.frame, self.index.spec, self.bootstrap
-        digest = hashlib.sha256("\x1f".join(map(str, frame.columns)).encode())
-        digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
         if self.by_sem:
             own = {"engine": "sem", "estimator": self.fit.estimate.plan.name}
         else:
@@ -410,7 +404,7 @@ class StudyResult(Result):
             own |= {"standardize": spec.standardize, "consistent": spec.consistent}
         drawn = 0 if boot is None else boot.replicates.n
         return {
-            "data_sha256": digest.hexdigest(),
+            "data_sha256": fingerprint(frame),
             "rows": len(frame),
             "rows_used": self.n_obs,
             "rows_excluded": int(self.excluded["rows"].sum()),
@@ -428,13 +422,7 @@ class StudyResult(Result):
                 "level": self.index.level,
                 "unit_replicates": 0 if self.units is None else min(drawn, UNIT_REPLICATES),
             },
-            "versions": {
-                "cxmodels": __version__,
-                "python": platform.python_version(),
-                "numpy": numpy.__version__,
-                "scipy": scipy.__version__,
-                "pandas": pd.__version__,
-            },
+            "versions": versions(),
         }
 
     def headline(self) -> list[tuple[str, str]]:

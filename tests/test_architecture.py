@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each part may import parts that stand before it, and itself.
 ORDER = [
     ("errors",),
-    ("files",),
+    ("files", "provenance"),
     ("store",),
     ("history",),
     ("survey", "model"),

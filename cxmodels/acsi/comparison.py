@@ -51,21 +51,28 @@ def aggregate(result: IndexResult, levels: list[str], weights: Weights) -> pd.Da
 
 def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFrame:
     """Differences of indices between two independent waves; see :meth:`IndexResult.change`."""
-    from scipy.special import ndtr
-
     choose("adjust", adjust, ADJUSTMENTS)
     _check_waves(result, previous, "change")
     keys = [*result.keys, "construct"]
-    both = result.scores.merge(previous.scores, on=keys, suffixes=("", "_before"))
-    if both.empty:
+    out = changes(result.scores, previous.scores, keys, ["construct"], adjust)
+    if out.empty:
         raise SpecError("The two waves have no unit in common.")
+    return out
+
+
+def changes(now: pd.DataFrame, before: pd.DataFrame, keys: list[str], family: list[str], adjust: str) -> pd.DataFrame:
+    """Differences of indices that two frames have in common, p-values adjusted within each family."""
+    from scipy.special import ndtr
+
+    both = now.merge(before, on=keys, suffixes=("", "_before"))
     out = both[keys].copy()
     out["previous"], out["index"] = both["index_before"], both["index"]
     out["change"] = both["index"] - both["index_before"]
     out["se"] = np.hypot(both["se"], both["se_before"])
-    out["z"] = out["change"] / out["se"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out["z"] = out["change"] / out["se"]
     out["pvalue"] = 2 * ndtr(-out["z"].abs())
-    adjusted = out.groupby("construct")["pvalue"].transform(lambda p: adjusted_pvalues(p.to_numpy(float), adjust))
+    adjusted = out.groupby(family)["pvalue"].transform(lambda p: adjusted_pvalues(p.to_numpy(float), adjust))
     out["pvalue_adjusted"] = adjusted
     return out
 
@@ -82,17 +89,18 @@ def _check_waves(result: IndexResult, previous: IndexResult, verb: str) -> None:
         raise SpecError(f"The waves have different units: {listed(result.keys)} against {listed(previous.keys)}.")
 
 
-def _grouped(result: IndexResult, within: str | None) -> pd.DataFrame:
-    """Scores of many units, with their group beside them."""
+def _grouped(result: IndexResult, within: str | None, table: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Scores of many units, or another table of theirs, with their group beside them."""
     if not result.keys:
         raise SpecError("There is one unit only; fit with by= first.")
+    table = result.scores if table is None else table
     if within is None or within in result.keys:
-        return result.scores
+        return table
     columns = result.survey.frame.columns
     if within not in columns:
         raise SpecError(f"Column '{within}' is not in the data.{near(within, map(str, columns))}")
     facts = _facts(result.survey.frame, list(result.keys), [within])
-    return result.scores.merge(facts, on=list(result.keys))
+    return table.merge(facts, on=list(result.keys))
 
 
 def ranks(result: IndexResult, construct: str, within: str | None, joint: bool) -> pd.DataFrame:
@@ -116,18 +124,41 @@ def ranks(result: IndexResult, construct: str, within: str | None, joint: bool) 
 
 def shrunk(result: IndexResult, within: str | None) -> pd.DataFrame:
     """Empirical-Bayes indices of units; see :meth:`IndexResult.shrunk`."""
-    table, z = _grouped(result, within), quantile(result.level)
-    parts = []
-    for _, part in table.groupby("construct", sort=False):
-        found = shrink(part["index"], part["se"], None if within is None else part[within])
-        part = part.assign(direct=part["index"], share=found.share)
-        part["index"], part["se"] = found.est, found.se
-        part["ci_lower"] = np.maximum(found.est - z * found.se, 0)
-        part["ci_upper"] = np.minimum(found.est + z * found.se, 100)
-        parts.append(part)
+    found = _drawn(_grouped(result, within), ["construct"], "index", within, result.level)
+    found["ci_lower"], found["ci_upper"] = found["ci_lower"].clip(lower=0), found["ci_upper"].clip(upper=100)
     keep = list(dict.fromkeys([*result.keys, *([within] if within else [])]))
     names = [*keep, "construct", "index", "se", "ci_lower", "ci_upper", "direct", "share", "n"]
-    return pd.concat(parts).sort_index(kind="stable")[names].reset_index(drop=True)
+    return found[names].reset_index(drop=True)
+
+
+def shrunk_impacts(result: IndexResult, within: str | None) -> pd.DataFrame:
+    """Empirical-Bayes impacts of units, those whose standard error is known.
+
+    [unit..., (within), driver, target, impact, se, ci_lower, ci_upper, direct, share], the mean of the group being that
+    of the same impact; lines without a standard error, and impacts that fewer than two units of any group have, are
+    left out.
+    """
+    keep = list(dict.fromkeys([*result.keys, *([within] if within else [])]))
+    table = _grouped(result, within, result.impacts)
+    table = table[table["se"] > 0]
+    own = within or "_whole"
+    sizes = table.assign(_whole=0).groupby(["driver", "target", own], observed=True)["impact"].transform("size")
+    table = table[sizes.groupby([table["driver"], table["target"]]).transform("max") > 1]
+    names = [*keep, "driver", "target", "impact", "se", "ci_lower", "ci_upper", "direct", "share"]
+    if table.empty:
+        return pd.DataFrame(columns=names)
+    return _drawn(table, ["driver", "target"], "impact", within, result.level)[names].reset_index(drop=True)
+
+
+def _drawn(table: pd.DataFrame, kinds: list[str], value: str, within: str | None, level: float) -> pd.DataFrame:
+    """Values of each kind drawn to the means of their groups, with normal intervals, `direct` and `share`."""
+    z, parts = quantile(level), []
+    for _, part in table.groupby(kinds, sort=False):
+        found = shrink(part[value], part["se"], None if within is None else part[within])
+        part = part.assign(direct=part[value], share=found.share)
+        part[value], part["se"] = found.est, found.se
+        parts.append(part.assign(ci_lower=found.est - z * found.se, ci_upper=found.est + z * found.se))
+    return pd.concat(parts).sort_index(kind="stable")
 
 
 def explain_change(result: IndexResult, previous: IndexResult, target: str, reference: float | str) -> pd.DataFrame:
