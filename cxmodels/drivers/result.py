@@ -237,8 +237,8 @@ class DriverResult(Analysis):
         -------
         DataFrame
             Index attribute: penalty and reward (coefficients of the two dummies, log odds in logit and ordered models) with
-            se and p-value; asymmetry (|penalty| - reward) with se; kind: basic (penalty larger), excitement (reward larger),
-            performance (no clear difference), no effect; n_low, n_middle, n_high; intercept (or first threshold).
+            se and p-value; asymmetry (size of the penalty less the reward) with se; kind: basic (penalty larger),
+            excitement (reward larger), performance (no clear difference), no effect; n_low, n_middle, n_high; intercept (or first threshold).
         """
         check_level(level)
         return asymmetry.penalty_reward(self, low, high, level)

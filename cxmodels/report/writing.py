@@ -42,7 +42,7 @@ def write_study(result: StudyResult, out: str | Path = "reports") -> Path:
     Returns
     -------
     Path
-        The study's folder: report.html, result.json, tables/*.csv and, where pyarrow is installed, *.parquet.
+        The study's folder: report.html, result.json, CSV files in tables and, where pyarrow is installed, Parquet beside them.
 
     Raises
     ------
