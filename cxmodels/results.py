@@ -65,7 +65,7 @@ class Result:
 
     def to_table(
         self,
-        format: str = "html",
+        format: str | None = None,
         path: str | Path | None = None,
         *,
         what: str | Sequence[str] | None = None,
@@ -75,7 +75,8 @@ class Result:
 
         Parameters
         ----------
-        format : {"html", "latex", "markdown", "xlsx"}, default "html"
+        format : {"html", "latex", "markdown", "xlsx"}, optional
+            Default: as the suffix of `path` says, HTML where there is no path.
         path : str or Path, optional
             File to write, whole or not at all; a workbook needs one.
         what : str or sequence of str, optional
@@ -103,7 +104,7 @@ class Result:
         from .report.publication import table
 
         made = table(self, what=what, **options)
-        return made.to(format) if path is None else made.write(path, format)
+        return made.to(format or "html") if path is None else made.write(path, format)
 
     def diagram(self, **options: Any) -> Drawing:
         """Draw the path diagram of the model.

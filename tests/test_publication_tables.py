@@ -391,7 +391,7 @@ def test_workbook_holds_numbers_and_no_formula(cfa, tmp_path):
     ("suffix", "starts"), [(".html", "<!doctype html>"), (".tex", r"\begin{table}"), (".md", "**")]
 )
 def test_files_are_written_by_suffix_and_whole(cfa, tmp_path, suffix, starts):
-    path = cfa.to_table(format={".tex": "latex", ".md": "markdown"}.get(suffix, "html"), path=tmp_path / f"t{suffix}")
+    path = cfa.to_table(path=tmp_path / f"t{suffix}")
     assert path.read_text(encoding="utf-8").startswith(starts)
     again = cx.report.table(cfa).write(tmp_path / f"u{suffix}")
     assert again.read_bytes() == path.read_bytes()
@@ -412,6 +412,7 @@ def test_a_file_stays_as_it_was_when_writing_fails(cfa, tmp_path, monkeypatch):
     [
         (lambda r: r.to_table("htlm"), "Did you mean 'html'"),
         (lambda r: r.to_table("xlsx"), "A workbook is no text; name a file"),
+        (lambda r: r.to_table("table.html"), "To write a file, say path='table.html'."),
         (lambda r: r.to_table(what="measurment"), "Did you mean 'measurement'"),
         (lambda r: r.to_table(what="structural"), "has nothing for the table 'structural'"),
         (lambda r: cx.report.table(r).write("t.docx"), r"not '.docx'"),

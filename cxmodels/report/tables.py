@@ -209,7 +209,8 @@ class Tables:
         if format == "xlsx":
             raise SpecError("A workbook is no text; name a file: path='table.xlsx'.")
         if format not in texts:
-            raise SpecError(f"format is {listed(FORMATS)}, not '{format}'.{near(str(format), FORMATS)}")
+            place = f" To write a file, say path='{format}'." if Path(str(format)).suffix in SUFFIXES else ""
+            raise SpecError(f"format is {listed(FORMATS)}, not '{format}'.{near(str(format), FORMATS)}{place}")
         return texts[format](self)
 
     def write(self, path: str | Path, format: str | None = None) -> Path:
