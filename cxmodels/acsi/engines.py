@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -265,7 +265,7 @@ def _by_sem(fit: SEMResult, lo: Array, hi: Array) -> Measured:
     )
 
 
-def statistic_of(fit: Fit, lo: Array, hi: Array) -> IndexStatistic:
+def statistic_of(fit: Fit, lo: Array, hi: Array) -> PLSIndexStatistic | SEMIndexStatistic:
     """Return indices (j) and total effects between them (j × j) as a picklable function of row weightings.
 
     Parameters
@@ -280,6 +280,16 @@ def statistic_of(fit: Fit, lo: Array, hi: Array) -> IndexStatistic:
     if isinstance(fit, PLSResult):
         return PLSIndexStatistic(fit.statistic(), lo, hi)
     return SEMIndexStatistic(Statistic.of(fit.estimate, fit.rows), measures(fit.estimate), lo, hi)
+
+
+class Parts(NamedTuple):
+    """Item means (b, p), index weights (b, p, j), total effects (b, j, j), unusable lines, and events."""
+
+    means: Array
+    weights: Array
+    total: Array
+    bad: np.ndarray
+    notes: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,14 +310,16 @@ class PLSIndexStatistic:
 
     def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
         """Evaluate weightings (b, n); lines that fail hold NaN."""
+        return _flat(self.parts(counts), self.lo, self.hi)
+
+    def parts(self, counts: Array) -> Parts:
+        """What indices and impacts are made of, under each weighting."""
         means, cov, est, bad, notes = self.inner.estimates(counts)
         d = self.inner.layout.design
         j = d.arrows.shape[0] - len(self.inner.plan.terms)
         v = ix.normalized_weights(est.item_weights[:, :, :j])
         total = total_effects(point_paths(est, d, cov, v, self.lo, self.hi), d.depth)
-        values = np.concatenate([ix.index(means, v, self.lo, self.hi), total.reshape(len(total), -1)], axis=1)
-        values[bad] = np.nan
-        return values, notes
+        return Parts(means, v, total, bad, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,6 +342,10 @@ class SEMIndexStatistic:
 
     def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
         """Evaluate weightings (b, n); lines without a solution hold NaN."""
+        return _flat(self.parts(counts), self.lo, self.hi)
+
+    def parts(self, counts: Array) -> Parts:
+        """What indices and impacts are made of, under each weighting."""
         out, notes = self.inner(counts)
         e, rows, m = self.inner.estimate, self.inner.rows, self.measures
         block = e.blocks[0]
@@ -344,7 +360,12 @@ class SEMIndexStatistic:
             mass = counts if rows.weights is None else counts * rows.weights
             x = rows.x[:, [rows.names.index(i) for i in m.items]]
             means = mass @ x / mass.sum(axis=1, keepdims=True)
-        total = index_effects(m, block, values, s, v, self.hi - self.lo).total
-        found = np.concatenate([ix.index(means, v, self.lo, self.hi), total.reshape(len(total), -1)], axis=1)
-        found[bad] = np.nan
-        return found, notes
+        return Parts(means, v, index_effects(m, block, values, s, v, self.hi - self.lo).total, bad, notes)
+
+
+def _flat(parts: Parts, lo: Array, hi: Array) -> tuple[Array, dict[str, Any]]:
+    """Indices and total effects, a line per weighting; NaN where there is no usable estimate."""
+    index = ix.index(parts.means, parts.weights, lo, hi)
+    values = np.concatenate([index, parts.total.reshape(len(index), -1)], axis=1)
+    values[parts.bad] = np.nan
+    return values, parts.notes

@@ -90,7 +90,7 @@ def _without_constant(spec: SatisfactionIndex, part: Survey) -> tuple[Any, str]:
 
 def replicates_of(
     statistics: Sequence[IndexStatistic],
-    sizes: Sequence[int],
+    samplings: Sequence[Sampling],
     seeds: Sequence[Any],
     n: int,
     interval: Interval,
@@ -103,8 +103,8 @@ def replicates_of(
     ----------
     statistics : sequence of callable
         One per unit.
-    sizes : sequence of int
-        Rows of each unit.
+    samplings : sequence of Sampling
+        How the rows of each unit are drawn.
     seeds : sequence
         Seed of each unit: the same numbers whatever the workers.
     n : int
@@ -119,15 +119,15 @@ def replicates_of(
     list of Replicates or EstimationError
         The error where every replicate of a unit failed.
     """
-    tasks = [(s, rows, (seed,), n, interval) for s, rows, seed in zip(statistics, sizes, seeds, strict=True)]
+    tasks = [(s, how, (seed,), n, interval) for s, how, seed in zip(statistics, samplings, seeds, strict=True)]
     return run_tasks(_unit, tasks, n_jobs, progress, len(tasks))
 
 
 def _unit(
-    statistic: IndexStatistic, rows: int, seed: tuple[Any], n: int, interval: Interval
+    statistic: IndexStatistic, sampling: Sampling, seed: tuple[Any], n: int, interval: Interval
 ) -> Replicates | EstimationError:
     """Bootstrap one unit."""
     try:
-        return bootstrap(statistic, Sampling(rows), n, seed=seed[0], interval=interval)
+        return bootstrap(statistic, sampling, n, seed=seed[0], interval=interval)
     except EstimationError as error:
         return error

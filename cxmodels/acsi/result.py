@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from .satisfaction import SatisfactionIndex
 
 Unit = tuple[Any, ...]
+
+
+class Adopted(NamedTuple):
+    """Numbers of a unit measured by the model of its group, that model, and the group's name."""
+
+    measured: Measured
+    fit: Fit
+    group: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,6 +52,8 @@ class IndexResult(Result):
         Units that could not be estimated, [unit..., rows, reason].
     level : float
         Confidence level of all intervals.
+    adopted : dict of tuple to Adopted
+        Small units measured with the index weights and impacts of their group; see :mod:`cxmodels.acsi.small`.
     """
 
     spec: SatisfactionIndex
@@ -55,8 +65,9 @@ class IndexResult(Result):
     unnamed: int
     level: float
     interval: Interval
-    seed: int | None
+    seed: Any
     messages: tuple[str, ...]
+    adopted: Mapping[Unit, Adopted] = field(default_factory=dict)
 
     # --- the frames -----------------------------------------------------------------------------------------
 
@@ -158,7 +169,7 @@ class IndexResult(Result):
         parts = []
         for unit, m in self.measured.items():
             quality = m.quality()
-            parts.append(self._labelled(unit, {**quality, "converged": self.fits[unit].converged}))
+            parts.append(self._labelled(unit, {**quality, "converged": self._fit(unit).converged}))
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
@@ -167,7 +178,8 @@ class IndexResult(Result):
         parts = []
         for unit, m in self.measured.items():
             values = ix.index(m.answers, m.weights, m.lo, m.hi)
-            frame = pd.DataFrame(values, self.fits[unit].row_index, list(m.constructs))
+            index = self.fits[unit].row_index if unit in self.fits else self.survey.frame.index[m.rows]
+            frame = pd.DataFrame(values, index, list(m.constructs))
             for at, (key, value) in enumerate(zip(self.keys, unit, strict=True)):
                 frame.insert(at, key, value)
             parts.append(frame)
@@ -186,14 +198,15 @@ class IndexResult(Result):
         Returns
         -------
         PLSResult or SEMResult
+            That of its group for a unit that adopted it.
 
         Raises
         ------
         SpecError
             If there is no such unit, or it was skipped.
         """
-        if unit in self.fits:
-            return self.fits[unit]
+        if unit in self.fits or unit in self.adopted:
+            return self._fit(unit)
         if not unit and len(self.fits) == 1:
             return next(iter(self.fits.values()))
         known = listed(", ".join(map(str, u)) for u in self.fits)
@@ -337,7 +350,7 @@ class IndexResult(Result):
     @property
     def n_obs(self) -> int:
         """Rows used."""
-        return sum(f.n_obs for f in self.fits.values())
+        return sum(f.n_obs for f in self.fits.values()) + sum(len(a.measured.rows) for a in self.adopted.values())
 
     @property
     def excluded(self) -> pd.DataFrame:
@@ -352,12 +365,12 @@ class IndexResult(Result):
     @property
     def converged(self) -> bool:
         """Whether every unit's model settled."""
-        return all(f.converged for f in self.fits.values())
+        return all(f.converged for f in self._models)
 
     @property
     def proper(self) -> bool:
         """Whether all estimates are such as the model allows: no negative weight or variance, no impossible correlation."""
-        return all(map(is_proper, self.fits.values()))
+        return all(map(is_proper, self._models))
 
     @property
     def target(self) -> str:
@@ -399,13 +412,11 @@ class IndexResult(Result):
             ("Rows", rows),
             (
                 "Converged",
-                "yes"
-                if self.converged
-                else "NO: " + str(sum(not f.converged for f in self.fits.values())) + " units",
+                "yes" if self.converged else "NO: " + str(sum(not f.converged for f in self._models)) + " units",
             ),
         ]
         if self.keys:
-            lines.insert(1, ("Units", f"{len(self.fits)} by {', '.join(self.keys)}, {len(self.skipped)} skipped"))
+            lines.insert(1, ("Units", f"{len(self.measured)} by {', '.join(self.keys)}, {len(self.skipped)} skipped"))
         else:
             row = self.scores.set_index("construct").loc[self.target]
             text = f"{row['index']:.1f} on 0-100, se {row['se']:.2f}, {self.level:.0%} interval {row['ci_lower']:.1f} to {row['ci_upper']:.1f}"
@@ -436,7 +447,8 @@ class IndexResult(Result):
     @cached_property
     def measured(self) -> dict[Unit, Measured]:
         """What the indices of each unit are made of."""
-        return {unit: measured(fit, *self.spec.ends(fit)) for unit, fit in self.fits.items()}
+        own = {unit: measured(fit, *self.spec.ends(fit)) for unit, fit in self.fits.items()}
+        return dict(sorted((own | {u: a.measured for u, a in self.adopted.items()}).items())) if self.adopted else own
 
     @property
     def engine_name(self) -> str:
@@ -453,7 +465,7 @@ class IndexResult(Result):
 
     def _answers(self, unit: Unit, item: str) -> Array:
         """Answers to an item of the rows used of a unit."""
-        survey = self.fits[unit].survey
+        survey = self.fits[unit].survey if unit in self.fits else self.survey
         assert survey is not None
         if (id(survey), item) not in self._read:  # units fitted together share one survey
             self._read[id(survey), item] = survey.numeric([item])[:, 0]
@@ -462,6 +474,15 @@ class IndexResult(Result):
     @cached_property
     def _read(self) -> dict[tuple[int, str], Array]:
         return {}
+
+    @property
+    def _models(self) -> list[Fit]:
+        """Every model behind the numbers, once."""
+        return [*self.fits.values(), *{id(a.fit): a.fit for a in self.adopted.values()}.values()]
+
+    def _fit(self, unit: Unit) -> Fit:
+        """The model that measured a unit."""
+        return self.fits[unit] if unit in self.fits else self.adopted[unit].fit
 
     def _spread(self, unit: Unit, at: Any) -> Any:
         """Bootstrap standard errors of some of a unit's statistics."""

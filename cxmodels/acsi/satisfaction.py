@@ -111,7 +111,7 @@ class SatisfactionIndex:
         weights: Any = None,
         missing: Literal["mean", "listwise", "pairwise", "fiml", "error"] | None = None,
         bootstrap: int | None = None,
-        seed: int | None = None,
+        seed: int | Sequence[int] | None = None,
         interval: Interval = "percentile",
         level: float = 0.95,
         n_jobs: int = 1,
@@ -135,7 +135,7 @@ class SatisfactionIndex:
         bootstrap : int, optional
             Replicates behind the intervals of impacts and ``se_bootstrap``. Default 500 for PLS. For SEM 0: standard
             errors and intervals of impacts are then those of the delta method; PLS has none without replicates.
-        seed : int, optional
+        seed : int or sequence of int, optional
             Same seed, same numbers, whatever `n_jobs`.
         interval : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
             Kind of the bootstrap intervals, those of the impacts.
@@ -274,10 +274,10 @@ class SatisfactionIndex:
             )
             return {(): found}
         seeds = [[*np.atleast_1d(root).tolist(), u] for u, unit in enumerate(units) if unit in fits]
-        sizes = [f.n_obs for f in fits.values()]
+        samplings = [Sampling(f.n_obs) for f in fits.values()]
         gone = len(units) - len(fits)  # those that could not be estimated are done with
         tell = None if progress is None else lambda done, _: progress(done + gone, len(units))
-        made = replicates_of(list(statistics.values()), sizes, seeds, n, interval, n_jobs, tell)
+        made = replicates_of(list(statistics.values()), samplings, seeds, n, interval, n_jobs, tell)
         return dict(zip(fits, made, strict=True))
 
     def ends(self, fit: Fit, known: dict[tuple[str, ...], tuple[Array, Array]] | None = None) -> tuple[Array, Array]:
