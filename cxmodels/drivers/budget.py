@@ -85,14 +85,37 @@ def _returns(result: DriverResult, name: str, top: float, limit: float) -> list[
         moved = answered(result, table, name)
         for value, weight in zip(top - x[moved], w[moved] / w.sum() / len(result.tables_used), strict=True):
             room[round(float(value), 9)] = room.get(round(float(value), 9), 0.0) + float(weight)
-    pieces, start = [], 0.0
+    return pieces(room, limit)
+
+
+def pieces(room: Mapping[float, float], limit: float) -> list[tuple[float, float]]:
+    """Cut a rise of one attribute where respondents reach the end of its scale.
+
+    Parameters
+    ----------
+    room : mapping of float to float
+        How far respondents are from the end, and the share of them that is so far.
+    limit : float
+        Longest rise.
+
+    Returns
+    -------
+    list of (rate, length)
+        Share of respondents who can still follow, and how long the piece is.
+
+    Examples
+    --------
+    >>> pieces({0.0: 0.5, 1.0: 0.25, 3.0: 0.25}, 2.0)
+    [(0.5, 1.0), (0.25, 1.0)]
+    """
+    out, start = [], 0.0
     for end in sorted(v for v in room if v > 0):
         rate = sum(share for value, share in room.items() if value >= end)
         stop = min(end, limit)
         if stop > start:
-            pieces.append((rate, stop - start))
+            out.append((rate, stop - start))
         start = end
-    return pieces
+    return out
 
 
 def _portions(result: DriverResult, names: list[str], price: Array, budget: float, top: Array, limit: Array) -> Array:
