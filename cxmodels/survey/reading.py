@@ -87,7 +87,13 @@ def read_survey(
     0   7  8.5
     1   9  NaN
     """
-    path = Path(path)
+    frame, book, notes = opened(Path(path), encoding, sheet, lang)
+    book = Codebook.of(codebook, base=book)
+    return Survey(frame, book, weights=weights, wave=wave, hierarchy=hierarchy, notes=notes)
+
+
+def opened(path: Path, encoding: str | None, sheet: str | int | None, lang: str) -> Loaded:
+    """Frame, codebook and notes of one file, or one sentence on why not."""
     kind = _kind(path)
     _check_options(path, kind, encoding, sheet)
     try:
@@ -107,12 +113,13 @@ def read_survey(
         raise DataError(_damaged(path, kind, error)) from error
     if frame.empty:
         raise DataError(f"File '{path}' has {frame.shape[1]} columns and {len(frame)} rows: there are no answers.")
-    book = Codebook.of(codebook, base=book)
-    return Survey(frame, book, weights=weights, wave=wave, hierarchy=hierarchy, notes=notes)
+    return frame, book, notes
 
 
 def _kind(path: Path) -> str:
     kind = _KINDS.get(path.suffix.lower())
+    if kind is None and path.is_dir():
+        raise DataError(f"'{path}' is a folder: read its files together by read_surveys('{path}/{{company}}.csv').")
     if kind is None:
         raise DataError(f"File '{path}' is of no kind that can be read: its name must end in {listed(_KINDS)}.")
     return kind
