@@ -25,6 +25,7 @@ _HOME = {
     "SatisfactionIndex": "cxmodels.acsi",
     "Survey": "cxmodels.survey",
     "read_survey": "cxmodels.survey",
+    "read_surveys": "cxmodels.survey",
     "compare": "cxmodels.comparison",
     "invariance": "cxmodels.sem",
     "parse_model": "cxmodels.model",
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
     from .pls import PLS
     from .sem import SEM, invariance
     from .study import Study
-    from .survey import Survey, read_survey
+    from .survey import Survey, read_survey, read_surveys
 
 
 def __getattr__(name: str) -> Any:
