@@ -27,6 +27,7 @@ ORDER = [
     ("pls", "sem"),
     ("comparison",),
     ("acsi", "drivers", "metrics", "churn", "fieldwork"),
+    ("linkage",),
     ("datasets",),
     ("studyfile",),
     ("study",),
