@@ -30,6 +30,7 @@ _HOME = {
     "invariance": "cxmodels.sem",
     "parse_model": "cxmodels.model",
     "Study": "cxmodels.study",
+    "value_of_satisfaction": "cxmodels.worth",
 }
 _MODULES = (
     "acsi",
@@ -47,6 +48,7 @@ _MODULES = (
     "sem",
     "study",
     "survey",
+    "worth",
 )
 
 __all__ = [*_HOME, *_MODULES, "__version__"]
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
         sem,
         study,
         survey,
+        worth,
     )
     from .acsi import SatisfactionIndex
     from .churn import Churn

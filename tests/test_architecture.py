@@ -28,6 +28,7 @@ ORDER = [
     ("comparison",),
     ("acsi", "drivers", "metrics", "churn", "fieldwork"),
     ("linkage",),
+    ("worth",),
     ("datasets",),
     ("studyfile",),
     ("study",),
