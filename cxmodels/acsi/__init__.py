@@ -3,8 +3,19 @@
 Not affiliated with or endorsed by the owner of the registered name ACSI; the method is that of the public literature.
 """
 
+from .annual import Benchmark
+from .benchmark import BenchmarkResult
 from .models import ACSI, ECSI, IndexModel, price_tolerance
 from .result import IndexResult
 from .satisfaction import SatisfactionIndex
 
-__all__ = ["ACSI", "ECSI", "IndexModel", "IndexResult", "SatisfactionIndex", "price_tolerance"]
+__all__ = [
+    "ACSI",
+    "ECSI",
+    "Benchmark",
+    "BenchmarkResult",
+    "IndexModel",
+    "IndexResult",
+    "SatisfactionIndex",
+    "price_tolerance",
+]

@@ -51,6 +51,8 @@ class BenchmarkResult(Result):
     fieldwork : DataFrame
         [wave, level, name, rows, used, effective_n, design_effect, blank]: interviews of every unit and of the whole, rows
         used, what they are worth under their weights by Kish's 1 + CV², and the share of blank answers.
+    left_out : DataFrame
+        [wave, reason, rows] of rows that belong to no unit or wave that is measured, or were excluded by name.
     seed : int
         Of the bootstrap.
     notes : tuple of str
@@ -69,6 +71,7 @@ class BenchmarkResult(Result):
     rules: pd.DataFrame
     skipped: pd.DataFrame
     fieldwork: pd.DataFrame
+    left_out: pd.DataFrame
     seed: Any = None
     notes: tuple[str, ...] = ()
     sources: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +91,7 @@ class BenchmarkResult(Result):
     @property
     def levels(self) -> tuple[str, ...]:
         """Levels above the units, from the lowest up."""
-        return self.plan.levels
+        return self.plan.above
 
     @property
     def last(self) -> Any:
@@ -270,8 +273,9 @@ class BenchmarkResult(Result):
 
     @property
     def excluded(self) -> pd.DataFrame:
-        """Rows left out, [wave, reason, rows]."""
-        return self._by_wave(lambda r: r.excluded)
+        """Rows left out, [wave, reason, rows]; no wave for rows that name none."""
+        parts = [self.left_out, self._by_wave(lambda r: r.excluded)]
+        return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
