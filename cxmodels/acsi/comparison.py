@@ -11,7 +11,9 @@ import pandas as pd
 from ..errors import DataError, SpecError, listed, near
 from ..inference import ADJUSTMENTS, adjusted_pvalues, choose, quantile, share_interval
 from .decomposition import Parts, direct_from_total, split_change
-from .hierarchy import WHOLE, Weights, _names, aggregate_scores
+from .hierarchy import MEASURES, WHOLE, Weights, _names, aggregate_scores, level_steps
+from .overlap import both_waves, joint_variances, spread_over
+from .precision import detectable
 from .ranks import rank_table
 from .shrinkage import shrink
 
@@ -35,6 +37,12 @@ def rate(answers: np.ndarray, case: np.ndarray, measure: str, item: str, level: 
 
 def aggregate(result: IndexResult, levels: list[str], weights: Weights) -> pd.DataFrame:
     """Weighted means of unit indices by level; see :meth:`IndexResult.aggregate`."""
+    facts = _facts_of(result, levels, weights)
+    return aggregate_scores(result.scores, facts, list(result.keys), levels, weights, z=quantile(result.level))
+
+
+def _facts_of(result: IndexResult, levels: list[str], weights: Weights) -> pd.DataFrame:
+    """Levels and weights of every unit, from the data."""
     if not result.keys:
         raise SpecError("There is one unit only, so nothing to aggregate; fit with by= first.")
     named = list(weights.values()) if isinstance(weights, Mapping) else [weights]
@@ -45,36 +53,86 @@ def aggregate(result: IndexResult, levels: list[str], weights: Weights) -> pd.Da
     for column in wanted:
         if column not in frame.columns:
             raise SpecError(f"Column '{column}' is not in the data.{near(column, map(str, frame.columns))}")
-    facts = _facts(frame, keys, [c for c in wanted if c not in keys])
-    return aggregate_scores(result.scores, facts, keys, levels, weights, z=quantile(result.level))
+    return _facts(frame, keys, [c for c in wanted if c not in keys])
 
 
-def change(result: IndexResult, previous: IndexResult, adjust: str) -> pd.DataFrame:
-    """Differences of indices between two independent waves; see :meth:`IndexResult.change`."""
+def change(result: IndexResult, previous: IndexResult, adjust: str, people: str | None = None) -> pd.DataFrame:
+    """Differences of indices between two waves; see :meth:`IndexResult.change`."""
     choose("adjust", adjust, ADJUSTMENTS)
     _check_waves(result, previous, "change")
     keys = [*result.keys, "construct"]
-    out = changes(result.scores, previous.scores, keys, ["construct"], adjust)
+    joint = None if people is None else joint_variances(*both_waves(result, previous, people), result.keys)
+    out = changes(result.scores, previous.scores, keys, ["construct"], adjust, joint=joint, level=result.level)
     if out.empty:
         raise SpecError("The two waves have no unit in common.")
     return out
 
 
-def changes(now: pd.DataFrame, before: pd.DataFrame, keys: list[str], family: list[str], adjust: str) -> pd.DataFrame:
-    """Differences of indices that two frames have in common, p-values adjusted within each family."""
+def aggregate_change(
+    result: IndexResult,
+    previous: IndexResult,
+    levels: list[str],
+    weights: Weights,
+    adjust: str,
+    people: str | None = None,
+) -> pd.DataFrame:
+    """Differences of aggregates between two waves; see :meth:`IndexResult.aggregate_change`."""
+    choose("adjust", adjust, ADJUSTMENTS)
+    _check_waves(result, previous, "aggregate_change")
+    facts = [_facts_of(wave, levels, weights) for wave in (result, previous)]
+    now, before = (
+        aggregate_scores(wave.scores, known, list(wave.keys), levels, weights)
+        for wave, known in zip((result, previous), facts, strict=True)
+    )
+    keys = [str(c) for c in now if c not in MEASURES]
+    joint = None
+    if people is not None:
+        moved = [
+            spread_over(part, level_steps(wave.scores, known, list(wave.keys), levels, weights))
+            for part, wave, known in zip(both_waves(result, previous, people), (result, previous), facts, strict=True)
+        ]
+        joint = joint_variances(moved[0], moved[1], keys[:-1])
+    out = changes(now, before, keys, ["level", "construct"], adjust, joint=joint, level=result.level)
+    if out.empty:
+        raise SpecError("The two waves have no group in common.")
+    return out
+
+
+def changes(
+    now: pd.DataFrame,
+    before: pd.DataFrame,
+    keys: list[str],
+    family: list[str],
+    adjust: str,
+    *,
+    joint: pd.DataFrame | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Differences of indices that two frames have in common, p-values adjusted within each family.
+
+    `joint` has the variances and covariances of samples that share respondents, by the same keys; without it the two are
+    independent.
+    """
     from scipy.special import ndtr
 
     both = now.merge(before, on=keys, suffixes=("", "_before"))
     out = both[keys].copy()
     out["previous"], out["index"] = both["index_before"], both["index"]
     out["change"] = both["index"] - both["index_before"]
-    out["se"] = np.hypot(both["se"], both["se_before"])
+    if joint is None:
+        out["se"] = np.hypot(both["se"], both["se_before"])
+    else:
+        known = both[keys].merge(joint, on=keys, how="left")
+        whole = known["var"] + known["var_before"]
+        left = whole - 2 * known["covariance"]
+        out["se"] = np.sqrt(left.where(left > 1e-12 * whole, 0.0))  # rounding where nothing differs
     with np.errstate(invalid="ignore", divide="ignore"):
         out["z"] = out["change"] / out["se"]
     out["pvalue"] = 2 * ndtr(-out["z"].abs())
     adjusted = out.groupby(family)["pvalue"].transform(lambda p: adjusted_pvalues(p.to_numpy(float), adjust))
     out["pvalue_adjusted"] = adjusted
-    return out
+    out["detectable"] = detectable(out["se"], level=level)
+    return out if joint is None else out.assign(overlap=known["overlap"])
 
 
 def _check_waves(result: IndexResult, previous: IndexResult, verb: str) -> None:

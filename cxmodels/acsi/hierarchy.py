@@ -7,9 +7,9 @@ industries, shares of GDP for sectors (public description of the national index)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -71,6 +71,44 @@ def aggregate_scores(
        index      se  units
     0   72.5  0.7906      2
     """
+    parts = []
+    for step in level_steps(scores, facts, keys, levels, weights):
+        flat = step.sums.assign(level=step.level, name=step.sums[step.level])
+        flat["ci_lower"] = np.maximum(flat["index"] - z * flat.se, 0)
+        flat["ci_upper"] = np.minimum(flat["index"] + z * flat.se, 100)
+        parts.append(flat[["level", "name", *step.groups[1:-1], "construct", *MEASURES]])
+    return pd.concat(parts, ignore_index=True)
+
+
+class Step(NamedTuple):
+    """One level of a hierarchy made from what lies below it.
+
+    `table` has a line per member and construct, with its weight ``_w``; `members` are the columns that name a member, the
+    units or the groups one level below; `groups` those of the level, ending in construct; `sums` has
+    [groups..., index, se, units, n].
+    """
+
+    level: str
+    members: list[str]
+    groups: list[str]
+    table: pd.DataFrame
+    sums: pd.DataFrame
+
+
+def level_steps(
+    scores: pd.DataFrame, facts: pd.DataFrame, keys: Sequence[str], levels: Sequence[str], weights: Weights
+) -> Iterator[Step]:
+    """Climb from level to level.
+
+    Parameters
+    ----------
+    scores, facts, keys, levels, weights
+        As for :func:`aggregate_scores`.
+
+    Yields
+    ------
+    Step
+    """
     chosen = _by_level(levels, weights)
     table = scores.merge(facts, on=list(keys), validate="many_to_one")
     if WHOLE in levels and WHOLE not in table:
@@ -79,13 +117,12 @@ def aggregate_scores(
     if isinstance(weights, Mapping):
         _check_chain(table, levels, chosen, crossing)
     table["_units"] = 1
-    below, used = "", set[str]()
-    parts: list[pd.DataFrame] = []
-    for level in levels:
-        others = crossing if not parts else [c for c in crossing if c != level]
+    members, used = [*keys, "construct"], set[str]()
+    for at, level in enumerate(levels):
+        others = crossing if not at else [c for c in crossing if c != level]
         groups = [level, *[c for c in others if c != level], "construct"]
         weight = chosen[level]
-        table["_w"] = _weight(table, weight, keys if not below else [below])
+        table["_w"] = _weight(table, weight, keys if members[:-1] == list(keys) else members[:1])
         table["_w"] = table["_w"].fillna(0.0)
         grouped = table.assign(_wx=table._w * table["index"], _wv=(table._w * table.se) ** 2).groupby(
             groups, sort=False, observed=True
@@ -98,15 +135,10 @@ def aggregate_scores(
             raise DataError(f"All weights of {level} {listed(empty)} are zero.")
         sums["index"], sums["se"] = sums._wx / sums._t, np.sqrt(sums._wv) / sums._t
         flat = sums.reset_index()
-        flat["ci_lower"] = np.maximum(flat["index"] - z * flat.se, 0)
-        flat["ci_upper"] = np.minimum(flat["index"] + z * flat.se, 100)
-        shown = flat.assign(level=level, name=flat[level])
-        parts.append(shown[["level", "name", *groups[1:-1], "construct", *MEASURES]])
+        yield Step(level, members, groups, table, flat)
         if isinstance(weights, Mapping):  # the next level averages these groups
             used |= {weight} if weight else set()
-            table = _climb(table, flat, groups, used, levels, chosen)
-            below = level
-    return pd.concat(parts, ignore_index=True)
+            table, members = _climb(table, flat, groups, used, levels, chosen), groups
 
 
 def _by_level(levels: Sequence[str], weights: Weights) -> dict[str, str | None]:

@@ -130,6 +130,29 @@ def detectable_change(
     return (_critical(level, tests) + _one_sided(power)) * se
 
 
+def detectable(se: Any, *, power: float = 0.8, level: float = 0.95) -> Any:
+    """Smallest true change that a comparison with a known standard error finds with a wanted power.
+
+    Parameters
+    ----------
+    se : float or array-like
+        Standard error of the change.
+    power, level : float
+        As for :func:`detectable_change`; a single test, not adjusted for many.
+
+    Returns
+    -------
+    float or array-like
+        (z_{1 - alpha / 2} + z_power) se.
+
+    Examples
+    --------
+    >>> round(detectable(1.0), 3)
+    2.802
+    """
+    return (quantile(level) + _one_sided(power)) * se
+
+
 def power_of_change(
     change: float,
     n: float,

@@ -243,8 +243,8 @@ class IndexResult(Result):
         """
         return comparison.aggregate(self, [levels] if isinstance(levels, str) else list(levels or ()), weights)
 
-    def change(self, previous: IndexResult, *, adjust: str = "holm") -> pd.DataFrame:
-        """Compare the indices with those of an earlier, independent sample, unit by unit.
+    def change(self, previous: IndexResult, *, adjust: str = "holm", respondent: str | None = None) -> pd.DataFrame:
+        """Compare the indices with those of an earlier wave, unit by unit.
 
         Parameters
         ----------
@@ -253,19 +253,64 @@ class IndexResult(Result):
         adjust : {"holm", "bh", "none"}, default "holm"
             Adjustment of the p-values for many units, within each construct: Holm keeps the chance of any
             false alarm, Benjamini and Hochberg ("bh") the share of false alarms.
+        respondent : str, optional
+            Column of both waves that names a person, where some were asked in both; what they say twice hangs together,
+            and the standard error of the change is smaller for it. By default the samples are independent.
 
         Returns
         -------
         DataFrame
-            [unit..., construct, previous, index, change, se, z, pvalue, pvalue_adjusted], for units in both;
-            z = (I_t - I_{t-1}) / sqrt(se_t² + se_{t-1}²).
+            [unit..., construct, previous, index, change, se, z, pvalue, pvalue_adjusted, detectable], for units in both;
+            z = (I_t - I_{t-1}) / se, where se² = se_t² + se_{t-1}², less twice the covariance that common
+            respondents bring (:mod:`cxmodels.acsi.overlap`; then ``overlap`` counts them). ``detectable`` is the
+            smallest true change that one such test would have found with a power of 80 %.
 
         Raises
         ------
         SpecError
             If keys differ, no unit is in both, or `adjust` is unknown.
+        DataError
+            If there is no such column, or somebody rates a unit twice in a wave.
         """
-        return comparison.change(self, previous, adjust)
+        return comparison.change(self, previous, adjust, respondent)
+
+    def aggregate_change(
+        self,
+        previous: IndexResult,
+        levels: str | Sequence[str],
+        weights: str | Mapping[str, str] | None = None,
+        *,
+        adjust: str = "holm",
+        respondent: str | None = None,
+    ) -> pd.DataFrame:
+        """Compare industries, sectors or the nation with an earlier wave.
+
+        Parameters
+        ----------
+        previous : IndexResult
+            The earlier wave, with the same keys.
+        levels, weights
+            As for :meth:`aggregate`; each wave has the weights of its own data.
+        adjust : {"holm", "bh", "none"}, default "holm"
+            As for :meth:`change`, within level and construct.
+        respondent : str, optional
+            As for :meth:`change`. People who rate several units of a group are accounted for as well.
+
+        Returns
+        -------
+        DataFrame
+            [level, name, (further keys), construct, previous, index, change, se, z, pvalue, pvalue_adjusted, detectable],
+            and with `respondent` overlap, the people of the group in both waves.
+
+        Raises
+        ------
+        SpecError
+            As :meth:`change` and :meth:`aggregate`.
+        DataError
+            As :meth:`change` and :meth:`aggregate`.
+        """
+        levels = [levels] if isinstance(levels, str) else list(levels or ())
+        return comparison.aggregate_change(self, previous, levels, weights, adjust, respondent)
 
     def ranks(self, construct: str | None = None, *, within: str | None = None, joint: bool = False) -> pd.DataFrame:
         """Rank the units by an index, with an interval for each rank and groups of ties.
@@ -385,13 +430,7 @@ class IndexResult(Result):
             for unit, fit in self.fits.items()
             for text in fit.warnings
         ]
-        failed = [
-            f"{r.failed} of {r.n} bootstrap replicates failed"
-            + (f" for {', '.join(map(str, unit))}." if unit else " and are left out.")
-            for unit, r in self.replicates.items()
-            if r.failed
-        ]
-        return (*self.messages, *own, *failed)
+        return (*self.messages, *own, *self._failures())
 
     def headline(self) -> list[tuple[str, str]]:
         """Model, units, rows, convergence, index.
@@ -474,6 +513,22 @@ class IndexResult(Result):
     @cached_property
     def _read(self) -> dict[tuple[int, str], Array]:
         return {}
+
+    def _failures(self) -> list[str]:
+        """Replicates that failed: a sentence per unit, or one where there are many."""
+        failed = {unit: r for unit, r in self.replicates.items() if r.failed}
+        if len(failed) <= 3:
+            return [
+                f"{r.failed} of {r.n} bootstrap replicates failed"
+                + (f" for {', '.join(map(str, unit))}." if unit else " and are left out.")
+                for unit, r in failed.items()
+            ]
+        worst = max(failed, key=lambda u: failed[u].failed / failed[u].n)
+        lost, total = sum(r.failed for r in failed.values()), sum(r.n for r in self.replicates.values())
+        return [
+            f"{lost} of {total} bootstrap replicates failed, in {len(failed)} of {len(self.replicates)} units; most, "
+            f"{failed[worst].failed} of {failed[worst].n}, for {', '.join(map(str, worst))}."
+        ]
 
     @property
     def _models(self) -> list[Fit]:
