@@ -8,6 +8,7 @@ from .benchmark import BenchmarkResult
 from .models import ACSI, ECSI, IndexModel, price_tolerance
 from .result import IndexResult
 from .satisfaction import SatisfactionIndex
+from .trend import Trend, trends
 
 __all__ = [
     "ACSI",
@@ -17,5 +18,7 @@ __all__ = [
     "IndexModel",
     "IndexResult",
     "SatisfactionIndex",
+    "Trend",
     "price_tolerance",
+    "trends",
 ]
