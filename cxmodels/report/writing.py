@@ -8,24 +8,36 @@ import glob
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, listed
+from ..errors import CxWarning, DataError, listed
 from ..files import neutral
+from .blocks import shown
+from .company_report import company_html
 from .html import study_html
+from .nation_deck import write_deck
+from .nation_report import nation_html
+from .nation_sheets import sheets
+from .nation_view import NationView
+from .workbook import write_workbook
 
 if TYPE_CHECKING:
+    from ..acsi.benchmark import BenchmarkResult
     from ..study import StudyResult
 
-CONTENTS = ("report.html", "result.json", "tables")
+CONTENTS = ("report.html", "result.json", "tables", "companies", "report.xlsx", "report.pptx")
+LONGEST_SLUG = 80  # bytes
 ASIDE = "earlier"  # the results of before, while new ones take their place
 
 
@@ -52,14 +64,163 @@ def write_study(result: StudyResult, out: str | Path = "reports") -> Path:
     with whole_folder(Path(out) / result.study.name) as folder:
         (folder / "report.html").write_text(study_html(result), encoding="utf-8")
         (folder / "result.json").write_text(result_json(result), encoding="utf-8")
-        tables = folder / "tables"
-        tables.mkdir()
-        parquet = importlib.util.find_spec("pyarrow") is not None
-        for name, frame in result.frames.items():
-            neutral(frame).to_csv(tables / f"{name}.csv", index=False, lineterminator="\n")
-            if parquet:
-                _plain(frame).to_parquet(tables / f"{name}.parquet", index=False)
+        _write_tables(folder / "tables", result.frames)
     return Path(out) / result.study.name
+
+
+def write_benchmark(
+    result: BenchmarkResult, out: str | Path = "reports", *, progress: Callable[[str, int, int], None] | None = None
+) -> Path:
+    """Write a benchmark study's reports, workbook, slides, tables and result.json into ``out/NAME``.
+
+    Parameters
+    ----------
+    result : BenchmarkResult
+        Its name becomes that of the folder, its language that of everything in it.
+    out : str or Path, default "reports"
+        Folder that takes the study's folder, as for :func:`write_study`.
+    progress : callable, optional
+        ``progress(stage, done, total)``.
+
+    Returns
+    -------
+    Path
+        The study's folder: report.html, companies/*.html (a page for each unit of the last wave), report.xlsx,
+        report.pptx, result.json, tables/*.csv and, where pyarrow is installed, *.parquet.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written.
+
+    Warns
+    -----
+    CxWarning
+        If the workbook or the slides are left out because their library is not installed.
+    """
+    view = NationView(result)
+    places = page_names(view.units["name"])
+    links = {shown(unit): f"companies/{quote(place)}" for unit, place in places.items()}
+    target = Path(out) / result.name
+    with whole_folder(target) as folder:
+        (folder / "report.html").write_text(nation_html(view, links=links), encoding="utf-8")
+        (folder / "companies").mkdir()
+        for done, (unit, place) in enumerate(places.items(), 1):
+            page = company_html(view, unit, up="../report.html#league")
+            (folder / "companies" / place).write_text(page, encoding="utf-8")
+            if progress is not None:
+                progress("pages", done, len(places))
+        _write_office(folder, view)
+        (folder / "result.json").write_text(benchmark_json(result), encoding="utf-8")
+        _write_tables(folder / "tables", result.frames)
+    return target
+
+
+def page_names(units: Iterable[object]) -> dict[Any, str]:
+    """Give each unit a file name that every system takes, and no other unit has.
+
+    Parameters
+    ----------
+    units : iterable
+        Names of any kind.
+
+    Returns
+    -------
+    dict of unit to str
+        Letters and digits of the name, and its place in the list.
+
+    Examples
+    --------
+    >>> page_names(["Acme & Co.", "../x", "Банк"])
+    {'Acme & Co.': '1-acme-co.html', '../x': '2-x.html', 'Банк': '3-банк.html'}
+    """
+    out = {}
+    for k, unit in enumerate(units, 1):
+        plain = re.sub(r"[\W_]+", "-", str(unit).casefold()).strip("-")
+        short = plain.encode()[:LONGEST_SLUG].decode(errors="ignore")
+        out[unit] = f"{k}-{short}.html" if short else f"{k}.html"
+    return out
+
+
+def benchmark_json(result: BenchmarkResult) -> str:
+    """Render a benchmark study as JSON.
+
+    Parameters
+    ----------
+    result : BenchmarkResult
+
+    Returns
+    -------
+    str
+        NaN becomes null. The same result gives the same text.
+
+    Notes
+    -----
+    The keys are
+
+    title, target, unit, levels, waves
+        Of the study: the headline construct, the column of the units, the levels above them.
+    index
+        ``{name, index, se, ci_lower, ci_upper, change, change_se}`` of the whole in the last wave; null without a
+        level that is everything together.
+    converged, proper, warnings, tables, provenance
+        As in :func:`result_json`.
+    """
+    content = {
+        "title": result.title,
+        "target": result.target,
+        "unit": result.by,
+        "levels": list(result.levels),
+        "waves": [str(w) for w in result.waves],
+        "index": _whole_index(result),
+        "converged": result.converged,
+        "proper": result.proper,
+        "warnings": list(result.warnings),
+        "tables": {name: frame.to_dict("records") for name, frame in result.frames.items()},
+        "provenance": result.provenance,
+    }
+    return json.dumps(_jsonable(content), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def _whole_index(result: BenchmarkResult) -> dict[str, Any] | None:
+    """The headline index of the last wave and its change."""
+    view = NationView(result)
+    if view.top is None:
+        return None
+    row: Any = view.groups(view.top).iloc[0]
+    ends = {k: row[k] for k in ("se", "ci_lower", "ci_upper", "change", "change_se")}
+    return {"name": row["name"], "index": row["index_"], **ends}
+
+
+def _write_office(folder: Path, view: NationView) -> None:
+    """The workbook and the slides, as far as their libraries are installed."""
+    made: dict[str, Callable[[Path], object]] = {
+        "openpyxl": lambda path: write_workbook(
+            sheets(view), path, title=view.result.title, facts=view.method_facts, words=view.words
+        ),
+        "pptx": lambda path: write_deck(view, path),
+    }
+    missing = [library for library in made if importlib.util.find_spec(library) is None]
+    for library, write in made.items():
+        if library not in missing:
+            write(folder / ("report.xlsx" if library == "openpyxl" else "report.pptx"))
+    if missing:
+        warnings.warn(
+            f"Without {' and '.join(missing)} there is no workbook or no slides; install them with "
+            'pip install "cxmodels[report]".',
+            CxWarning,
+            stacklevel=3,
+        )
+
+
+def _write_tables(tables: Path, frames: Mapping[str, pd.DataFrame]) -> None:
+    """Every frame as CSV, and as Parquet where that can be written."""
+    tables.mkdir()
+    parquet = importlib.util.find_spec("pyarrow") is not None
+    for name, frame in frames.items():
+        neutral(frame).to_csv(tables / f"{name}.csv", index=False, lineterminator="\n")
+        if parquet:
+            _plain(frame).to_parquet(tables / f"{name}.parquet", index=False)
 
 
 def result_json(result: StudyResult) -> str:

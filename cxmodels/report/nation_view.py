@@ -1,0 +1,559 @@
+"""What the pages, sheets and slides of a benchmark study show: its last wave, with names and changes beside each index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..acsi.hierarchy import WHOLE, aggregate_scores
+from ..errors import SpecError, listed, near
+from ..inference import quantile
+from .blocks import shown
+from .words import Language, language
+
+if TYPE_CHECKING:
+    from ..acsi.benchmark import BenchmarkResult
+
+RANKS = ["rank", "rank_lower", "rank_upper", "group"]
+CHANGES = ["previous", "change", "change_se", "change_lower", "change_upper", "pvalue_adjusted", "flag"]
+
+
+@dataclass(frozen=True, eq=False)
+class NationView:
+    """One benchmark study as a reader sees it.
+
+    Parameters
+    ----------
+    result : BenchmarkResult
+    words : Language, optional
+        By default that of the study.
+
+    Notes
+    -----
+    Frames of units and groups have a line each, ``index_`` for the headline index (``index`` is a method of the tuples that
+    pandas gives), its interval, the change since the wave before with its interval and flag ("none" where there was no
+    such wave), and the rank inside the level above with its interval and tie group.
+    """
+
+    result: BenchmarkResult
+    words: Language = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.words is None:
+            object.__setattr__(self, "words", language(self.result.language))
+
+    # --- names ----------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> Any:
+        """The wave shown."""
+        return self.result.last
+
+    @property
+    def before(self) -> Any:
+        """The wave it is compared with; None in a first wave."""
+        return self.result.pairs[-1][0] if self.result.pairs else None
+
+    @property
+    def wave(self) -> str:
+        """The wave shown, as a text."""
+        return shown(self.now, 40)
+
+    @property
+    def since(self) -> str:
+        """The wave before, as a text."""
+        return "" if self.before is None else shown(self.before, 40)
+
+    def label(self, construct: str) -> str:
+        """Return how a construct is called: by the study, else in the reader's language, else as in the model.
+
+        Parameters
+        ----------
+        construct : str
+
+        Returns
+        -------
+        str
+        """
+        text = self.result.labels.get(construct, self.words.texts.get(f"construct_{construct}", construct))
+        if isinstance(text, Mapping):
+            text = text.get(self.result.language) or text.get(self.words.code) or next(iter(text.values()))
+        return shown(text, 80)
+
+    def head(self, level: str, *, many: bool = False) -> str:
+        """Return how a level is called.
+
+        Parameters
+        ----------
+        level : str
+        many : bool, default False
+            Whether more than one is meant.
+
+        Returns
+        -------
+        str
+        """
+        known = self.words.texts.get(f"{'levels' if many else 'level'}_{level}")
+        return known or shown(level, 60).capitalize()
+
+    def name(self, name: object) -> str:
+        """Return how a unit or group is called.
+
+        Parameters
+        ----------
+        name : object
+
+        Returns
+        -------
+        str
+        """
+        return self.words("whole") if name == WHOLE else shown(name)
+
+    @property
+    def target(self) -> str:
+        """The headline construct, as shown."""
+        return self.label(self.result.target)
+
+    @cached_property
+    def top(self) -> str | None:
+        """The highest level if it is one group, such as the nation."""
+        levels = self.result.levels
+        return levels[-1] if levels and len(self.groups(levels[-1])) == 1 else None
+
+    @cached_property
+    def overall(self) -> tuple[float, str]:
+        """Headline index and name of the whole; NaN where there is none."""
+        if self.top is None:
+            return float("nan"), ""
+        row: Any = self.groups(self.top).iloc[0]
+        return float(row["index_"]), self.name(row["name"])
+
+    @cached_property
+    def middle(self) -> tuple[str, ...]:
+        """Levels between the units and the whole, from the highest down."""
+        return tuple(level for level in reversed(self.result.levels) if level != self.top)
+
+    @property
+    def lowest(self) -> str | None:
+        """The level that units are ranked in, if there is one below the whole."""
+        return self.middle[-1] if self.middle else None
+
+    def check_unit(self, name: object) -> None:
+        """Refuse a unit that the last wave has no numbers of.
+
+        Parameters
+        ----------
+        name : object
+
+        Raises
+        ------
+        SpecError
+            With the nearest names.
+        """
+        known = self.units["name"]
+        if name not in set(known):
+            raise SpecError(
+                f"There is no {self.result.by} '{name}' with numbers in wave {self.wave}; it has {listed(known, 5)}."
+                f"{near(str(name), map(str, known))}"
+            )
+
+    # --- frames ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def facts(self) -> pd.DataFrame:
+        """Where the units of the wave belong, [name, levels..., n, source]."""
+        f = self.result.facts
+        f = f[f["wave"] == self.now].drop(columns="wave")
+        f = f if WHOLE in f or WHOLE not in self.result.levels else f.assign(**{WHOLE: WHOLE})
+        return f.rename(columns={self.result.by: "name"}).reset_index(drop=True)
+
+    @cached_property
+    def standings(self) -> pd.DataFrame:
+        """Indices of all levels and constructs of the wave, [level, name, construct, index_, ..., changes]."""
+        s, c = self.result.standings, self.result.changes
+        out = s[s["wave"] == self.now].drop(columns="wave").rename(columns={"index": "index_"})
+        published = self.result.scores
+        published = published[published["wave"] == self.now].assign(level=self.result.by)
+        published = published.rename(columns={self.result.by: "name", "index": "index_"})
+        keys = ["level", "name", "construct"]
+        own = out[keys].merge(
+            published[[*keys, "index_", "se", "ci_lower", "ci_upper", "source", "direct"]], on=keys, how="left"
+        )
+        own.index = out.index
+        shrunk = own["index_"].notna()
+        for column in ("index_", "se", "ci_lower", "ci_upper"):
+            out.loc[shrunk, column] = own.loc[shrunk, column]
+        out = out.assign(source=own["source"].fillna(""), direct=own["direct"].fillna(out["index_"]))
+        moved = c[c["wave"] == self.now].drop(columns=["wave", "index"])
+        half = quantile(self.result.level) * moved["se"].astype(float)
+        moved = moved.rename(columns={"se": "change_se"}).assign(
+            change_lower=moved["change"] - half, change_upper=moved["change"] + half
+        )
+        out = out.merge(moved[[*keys, *CHANGES]], on=keys, how="left")
+        numbers = [k for k in CHANGES if k != "flag"]
+        out[numbers] = out[numbers].astype(float)
+        return out.assign(flag=out["flag"].fillna("none"))
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """Units as :meth:`groups` gives them, with notes and the levels they lie in (in_industry, ...); best first."""
+        out = self.groups(self.result.by)
+        levels = [c for c in self.result.levels if c in self.facts]
+        homes = self.facts[["name", *levels]].rename(columns={k: f"in_{k}" for k in levels})
+        notes = {n: self.note(n) for n in out["name"]}
+        return out.merge(homes, on="name", how="left").assign(note=out["name"].map(notes))
+
+    def groups(self, level: str) -> pd.DataFrame:
+        """Return one level with its headline index, change and ranks; best first.
+
+        Parameters
+        ----------
+        level : str
+
+        Returns
+        -------
+        DataFrame
+            rank, ... are inside the level above; whole_rank, ... over all.
+        """
+        if level not in self._groups:
+            raise SpecError(f"There is no level '{level}'; there are {listed(self._groups)}.")
+        return self._groups[level]
+
+    def children(self, level: str, name: object) -> pd.DataFrame:
+        """Return what lies in one group: the groups or units one level below.
+
+        Parameters
+        ----------
+        level : str
+        name : object
+
+        Returns
+        -------
+        DataFrame
+            As :meth:`groups` and :attr:`units` give them.
+        """
+        below = self.below(level)
+        members = self.facts.loc[self.facts[level] == name, "name" if below == self.result.by else below].unique()
+        frame = self.units if below == self.result.by else self.groups(below)
+        return frame[frame["name"].isin(members)].reset_index(drop=True)
+
+    def below(self, level: str) -> str:
+        """Return the level under one: the units under the lowest.
+
+        Parameters
+        ----------
+        level : str
+
+        Returns
+        -------
+        str
+        """
+        at = self.result.levels.index(level)
+        return self.result.levels[at - 1] if at else self.result.by
+
+    def constructs_of(self, level: str, name: object) -> pd.DataFrame:
+        """Return every construct of one unit or group, in the order of the model.
+
+        Parameters
+        ----------
+        level : str
+        name : object
+
+        Returns
+        -------
+        DataFrame
+            [construct, label, index_, ci_lower, ci_upper, n, changes...].
+        """
+        mine = self._by_group.get((level, name))
+        if mine is None:
+            return self.standings.iloc[:0].assign(label="")
+        return mine.assign(label=mine["construct"].map(self.label)).reset_index(drop=True)
+
+    @cached_property
+    def impacts(self) -> pd.DataFrame:
+        """Impacts on the headline index, [level, name, driver, label, impact, ci_lower, ci_upper, source].
+
+        Above the units they are means of those of their units that have a model of their own, by the weights of the
+        study; intervals take units as independent.
+        """
+        i = self.result.impacts
+        i = i[(i["wave"] == self.now) & (i["target"] == self.result.target)]
+        own = i.rename(columns={self.result.by: "name"}).assign(level=self.result.by)
+        parts = [own, *self._impacts_above(own)]
+        out = pd.concat([p for p in parts if len(p)], ignore_index=True)
+        out = out.assign(label=out["driver"].map(self.label))
+        return out[["level", "name", "driver", "label", "impact", "ci_lower", "ci_upper", "source"]]
+
+    def impacts_of(self, level: str, name: object) -> pd.DataFrame:
+        """Return the impacts of one unit or group, largest first.
+
+        Parameters
+        ----------
+        level : str
+        name : object
+
+        Returns
+        -------
+        DataFrame
+        """
+        mine = self._impacts_by_group.get((level, name), self.impacts.iloc[:0])
+        return mine.sort_values("impact", ascending=False, kind="stable").reset_index(drop=True)
+
+    def explained_of(self, name: object) -> pd.DataFrame:
+        """Return why a unit's headline index changed since the wave before.
+
+        Parameters
+        ----------
+        name : object
+
+        Returns
+        -------
+        DataFrame
+            [driver, part, est, ci_lower, ci_upper]; empty where it cannot be said.
+        """
+        return self._explained_by_unit.get(name, self.result.explained.iloc[:0])
+
+    def note(self, name: object) -> str:
+        """Return what a reader must know of a unit's numbers: the rules that touched it.
+
+        Parameters
+        ----------
+        name : object
+
+        Returns
+        -------
+        str
+        """
+        return "; ".join(self.words.texts.get(f"rule_{r}", shown(r)) for r in self._rules.get(name, ()))
+
+    # --- what the numbers rest on -----------------------------------------------------------------------------
+
+    @property
+    def scale(self) -> str:
+        """What an index and its interval are."""
+        return self.words("scale", level=self.words.share(self.result.level))
+
+    @cached_property
+    def rests_on(self) -> str:
+        """How many units and interviews the wave has, and what was left out."""
+        w, r = self.words, self.result
+        said = [w("wave_is", wave=self.wave)]
+        said += [f"{self.head(level, many=True)}: {w.count(len(self.groups(level)))}" for level in self.middle]
+        units = f"{self.head(r.by, many=True)}: {w.count(len(self.units))}"
+        said += [units, w("interviews_used", n=int(self.facts["n"].sum()))]
+        out, skipped = self.of_wave(r.excluded), self.of_wave(r.skipped)
+        said += [w("excluded", n=int(out["rows"].sum()))] if len(out) else []
+        said += [w("skipped_units", n=len(skipped))] if len(skipped) else []
+        return "; ".join(said) + "."
+
+    def of_wave(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the lines of the wave shown.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Of the result.
+
+        Returns
+        -------
+        DataFrame
+        """
+        return frame[frame["wave"] == self.now].reset_index(drop=True)
+
+    @cached_property
+    def method_texts(self) -> list[str]:
+        """How indices, levels, changes and ranks come about, as paragraphs."""
+        w, r = self.words, self.result
+        chain = " → ".join(self.head(level) for level in (r.by, *r.levels))
+        said = [w("method_index", engine=r.waves[self.now].engine_name)]
+        said += [w("method_above", levels=chain)] if r.levels else []
+        said += [w("method_change")] if self.before is not None else []
+        return [*said, w("method_rank")]
+
+    @cached_property
+    def method_facts(self) -> list[tuple[str, str]]:
+        """What it takes to get the same numbers again, as terms and texts."""
+        w, r = self.words, self.result
+        p = dict(r.provenance)
+        b, options = p.pop("bootstrap"), p.pop("options")
+        drawn = w(
+            "bootstrap_is",
+            n=int(b["replicates"]),
+            failed=int(b["failed"]),
+            interval=b["interval"],
+            seed=_said(b["seed"]),
+        )
+        rows = [
+            (w("waves"), _said(p.pop("waves"))),
+            (w("interviews"), w("rows_are", used=int(p.pop("rows_used")), excluded=int(p.pop("rows_excluded")))),
+            (w("converged"), w("yes") if r.converged else w("no_converged")),
+            (w("bootstrap"), drawn if b["replicates"] else w("no_bootstrap")),
+            (w("level_of_intervals"), w.share(r.level)),
+            (w("options"), "; ".join(f"{k}: {_said(x)}" for k, x in options.items() if x not in (None, "", {}, []))),
+            (w("versions"), ", ".join(f"{k} {x}" for k, x in p.pop("versions").items())),
+            *((w.texts.get(f"fact_{k}", k), _said(x)) for k, x in p.items()),
+        ]
+        return [(shown(a), shown(t, 4000)) for a, t in rows]
+
+    # --- best in class ----------------------------------------------------------------------------------------
+
+    def peers(self, name: object) -> tuple[str | None, Any, pd.DataFrame]:
+        """Return what a unit is compared with: its level, its group, and the units in it, itself among them.
+
+        Parameters
+        ----------
+        name : object
+
+        Returns
+        -------
+        (str or None, object, DataFrame)
+        """
+        level = self.lowest or self.top
+        if level is None:
+            return None, None, self.units
+        home = self._homes[level][name]
+        return level, home, self._members[home]
+
+    def against(self, name: object) -> pd.DataFrame:
+        """Return every construct of a unit beside its group and the best in it.
+
+        Parameters
+        ----------
+        name : object
+
+        Returns
+        -------
+        DataFrame
+            [construct, label, index_, se, ci_lower, ci_upper, industry, best, best_name, gap, gap_clear, impact,
+            impact_clear, gain]: the group's index, the best unit's (the lowest of constructs that go against satisfaction, such as
+            complaints), how far the unit is behind it and whether that is beyond chance, the impact on the headline
+            and what closing the gap goes with.
+        """
+        level, home, _ = self.peers(name)
+        own = self.constructs_of(self.result.by, name).set_index("construct")
+        group = None if level is None else self._by_group[level, home].set_index("construct")["index_"]
+        best = self._best[home].reindex(own.index)
+        impacts = self.impacts_of(self.result.by, name).set_index("driver")
+        own["industry"] = np.nan if group is None else group.reindex(own.index)
+        own["best"], own["best_name"], own["best_se"] = best["index_"], best["name"], best["se"]
+        sign = pd.Series([-1.0 if c in self.against_target else 1.0 for c in own.index], own.index)
+        own["gap"] = sign * (own["best"] - own["index_"])
+        z = quantile(self.result.level)
+        own["gap_clear"] = own["gap"] > z * np.hypot(own["se"], own["best_se"])
+        own["impact"] = impacts["impact"].reindex(own.index)
+        ends = impacts[["ci_lower", "ci_upper"]].reindex(own.index)
+        own["impact_clear"] = (ends["ci_lower"] > 0) | (ends["ci_upper"] < 0) | ends["ci_lower"].isna()
+        own["gain"] = (sign * own["impact"]).clip(lower=0) * own["gap"].clip(lower=0)
+        return own.reset_index()
+
+    @cached_property
+    def against_target(self) -> frozenset[str]:
+        """Constructs of which less is better: their effects on the headline, or its on them, are negative on average."""
+        i, target = self.result.impacts, self.result.target
+        ends = i[(i["driver"] == target) | (i["target"] == target)]
+        other = ends["driver"].where(ends["target"] == target, ends["target"])
+        means = ends["impact"].groupby(other.to_numpy()).mean()
+        return frozenset(means.index[means < 0])
+
+    # --- internals --------------------------------------------------------------------------------------------
+
+    def _above(self, level: str) -> str | None:
+        """The level inside which another is ranked."""
+        chain = [self.result.by, *self.result.levels]
+        at = chain.index(level)
+        return chain[at + 1] if at + 1 < len(chain) else (WHOLE if WHOLE not in chain else None)
+
+    @cached_property
+    def _groups(self) -> dict[str, pd.DataFrame]:
+        """Every level, units among them."""
+        s = self.standings[self.standings["construct"] == self.result.target].drop(columns="construct")
+        parts = dict(list(s.groupby("level", sort=False)))
+        chain = [self.result.by, *self.result.levels]
+        whole = WHOLE if WHOLE not in chain else chain[-1]
+        out = {}
+        for level in chain:
+            above = self._above(level)
+            part = parts[level].drop(columns="level")
+            part = part.merge(self._ranks(level, above or whole), on="name", how="left")
+            over = self._ranks(level, whole).rename(columns={c: f"whole_{c}" for c in RANKS})
+            part = part.merge(over, on="name", how="left")
+            out[level] = part.sort_values("index_", ascending=False, kind="stable").reset_index(drop=True)
+        return out
+
+    def _ranks(self, level: str, within: str) -> pd.DataFrame:
+        r = self.result.ranks
+        mine = r[(r["wave"] == self.now) & (r["level"] == level) & (r["within"] == within)]
+        return mine[["name", *RANKS]]
+
+    def _impacts_above(self, own: pd.DataFrame) -> list[pd.DataFrame]:
+        """Weighted means of impacts, level by level."""
+        modelled = own[own["source"] != "pooled"] if "source" in own else own
+        if not self.result.levels or modelled.empty:
+            return []
+        scores = modelled.rename(columns={"driver": "construct", "impact": "index"}).drop(columns=["level"])
+        scores = scores.merge(self.facts[["name", "n"]], on="name")
+        facts = self.facts.drop(columns=["n", "rows", "source"], errors="ignore")
+        known = scores["se"].notna().all()
+        found = aggregate_scores(
+            scores[["name", "construct", "index", "se", "n"]],
+            facts,
+            ["name"],
+            self.result.levels,
+            self.result.plan.weights,
+        )
+        half = quantile(self.result.level) * (found["se"] if known else np.nan)
+        found = found.assign(ci_lower=found["index"] - half, ci_upper=found["index"] + half, source="")
+        return [found.rename(columns={"construct": "driver", "index": "impact"})]
+
+    @cached_property
+    def _by_group(self) -> dict[Any, pd.DataFrame]:
+        return dict(list(self.standings.groupby(["level", "name"], sort=False)))
+
+    @cached_property
+    def _impacts_by_group(self) -> dict[Any, pd.DataFrame]:
+        return dict(list(self.impacts.groupby(["level", "name"], sort=False)))
+
+    @cached_property
+    def _explained_by_unit(self) -> dict[Any, pd.DataFrame]:
+        e = self.result.explained
+        return dict(list(e[e["wave"] == self.now].groupby(self.result.by, sort=False)))
+
+    @cached_property
+    def _rules(self) -> dict[Any, list[str]]:
+        r = self.result.rules
+        return r[r["wave"] == self.now].groupby(self.result.by, sort=False)["rule"].agg(list).to_dict()
+
+    @cached_property
+    def _homes(self) -> dict[str, dict[Any, Any]]:
+        level = self.lowest or self.top
+        return {} if level is None else {level: dict(zip(self.facts["name"], self.facts[level], strict=True))}
+
+    @cached_property
+    def _members(self) -> dict[Any, pd.DataFrame]:
+        level = self.lowest or self.top
+        return {} if level is None else dict(list(self.units.groupby(f"in_{level}", sort=False)))
+
+    @cached_property
+    def _best(self) -> dict[Any, pd.DataFrame]:
+        """The best unit of each group in every construct, by group; None is the group of all where there are no levels."""
+        s = self.standings[self.standings["level"] == self.result.by]
+        level = self.lowest or self.top
+        home = s["name"].map(self._homes[level]) if level else pd.Series([None] * len(s), s.index, dtype=object)
+        groups = [(None, s)] if level is None else list(s.groupby(home, sort=False))
+        worth = s["index_"].where(~s["construct"].isin(self.against_target), -s["index_"])
+        return {
+            g: part.loc[worth[part.index].groupby(part["construct"], sort=False).idxmax()].set_index("construct")
+            for g, part in groups
+        }
+
+
+def _said(value: Any) -> str:
+    """An option as a reader can take it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} = {_said(x)}" for k, x in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
