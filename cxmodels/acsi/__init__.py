@@ -7,6 +7,7 @@ from .annual import Benchmark
 from .benchmark import BenchmarkResult
 from .models import ACSI, ECSI, IndexModel, price_tolerance
 from .result import IndexResult
+from .rolling import RollingIndex, rolling_index
 from .satisfaction import SatisfactionIndex
 from .trend import Trend, trends
 
@@ -17,8 +18,10 @@ __all__ = [
     "BenchmarkResult",
     "IndexModel",
     "IndexResult",
+    "RollingIndex",
     "SatisfactionIndex",
     "Trend",
     "price_tolerance",
+    "rolling_index",
     "trends",
 ]

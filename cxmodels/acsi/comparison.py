@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,20 +35,27 @@ def rate(answers: np.ndarray, case: np.ndarray, measure: str, item: str, level: 
     return {"measure": [measure], "value": [p], "se": [se], **bounds}
 
 
-def aggregate(result: IndexResult, levels: list[str], weights: Weights) -> pd.DataFrame:
-    """Weighted means of unit indices by level; see :meth:`IndexResult.aggregate`."""
-    facts = _facts_of(result, levels, weights)
+def aggregate(
+    result: IndexResult, levels: list[str], weights: Weights, frame: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Weighted means of unit indices by level; see :meth:`IndexResult.aggregate`.
+
+    `frame` has the levels and weights of units, where they are not those of all rows of the survey.
+    """
+    facts = _facts_of(result, levels, weights, frame)
     return aggregate_scores(result.scores, facts, list(result.keys), levels, weights, z=quantile(result.level))
 
 
-def _facts_of(result: IndexResult, levels: list[str], weights: Weights) -> pd.DataFrame:
+def _facts_of(
+    result: IndexResult, levels: list[str], weights: Weights, frame: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Levels and weights of every unit, from the data."""
     if not result.keys:
         raise SpecError("There is one unit only, so nothing to aggregate; fit with by= first.")
     named = list(weights.values()) if isinstance(weights, Mapping) else [weights]
     if not levels or not all(isinstance(c, str) for c in levels) or not all(isinstance(c, str | None) for c in named):
         raise SpecError("aggregate takes the names of level columns and of weight columns.")
-    frame, keys = result.survey.frame, list(result.keys)
+    frame, keys = result.survey.frame if frame is None else frame, list(result.keys)
     wanted = list(dict.fromkeys(c for c in [*levels, *named] if c and (c != WHOLE or c in frame)))
     for column in wanted:
         if column not in frame.columns:
@@ -56,12 +63,14 @@ def _facts_of(result: IndexResult, levels: list[str], weights: Weights) -> pd.Da
     return _facts(frame, keys, [c for c in wanted if c not in keys])
 
 
-def change(result: IndexResult, previous: IndexResult, adjust: str, people: str | None = None) -> pd.DataFrame:
-    """Differences of indices between two waves; see :meth:`IndexResult.change`."""
+def change(
+    result: IndexResult, previous: IndexResult, adjust: str, people: str | None = None, *, once: bool = True
+) -> pd.DataFrame:
+    """Differences of indices between two waves; see :meth:`IndexResult.change`, and `aggregate_change` for `once`."""
     choose("adjust", adjust, ADJUSTMENTS)
     _check_waves(result, previous, "change")
     keys = [*result.keys, "construct"]
-    joint = None if people is None else joint_variances(*both_waves(result, previous, people), result.keys)
+    joint = None if people is None else joint_variances(*both_waves(result, previous, people, once=once), result.keys)
     out = changes(result.scores, previous.scores, keys, ["construct"], adjust, joint=joint, level=result.level)
     if out.empty:
         raise SpecError("The two waves have no unit in common.")
@@ -75,24 +84,30 @@ def aggregate_change(
     weights: Weights,
     adjust: str,
     people: str | None = None,
+    *,
+    frames: Sequence[pd.DataFrame | None] = (None, None),
+    once: bool = True,
 ) -> pd.DataFrame:
-    """Differences of aggregates between two waves; see :meth:`IndexResult.aggregate_change`."""
+    """Differences of aggregates between two waves; see :meth:`IndexResult.aggregate_change`.
+
+    `frames` are the levels and weights of the two waves, as for :func:`aggregate`; `once` says whether a respondent may
+    rate a unit only once in a wave.
+    """
     choose("adjust", adjust, ADJUSTMENTS)
     _check_waves(result, previous, "aggregate_change")
-    facts = [_facts_of(wave, levels, weights) for wave in (result, previous)]
-    now, before = (
-        aggregate_scores(wave.scores, known, list(wave.keys), levels, weights)
-        for wave, known in zip((result, previous), facts, strict=True)
-    )
-    keys = [str(c) for c in now if c not in MEASURES]
+    waves, keys = (result, previous), list(result.keys)
+    facts = [_facts_of(wave, levels, weights, own) for wave, own in zip(waves, frames, strict=True)]
+    tables = [aggregate_scores(w.scores, f, keys, levels, weights) for w, f in zip(waves, facts, strict=True)]
+    groups = [str(c) for c in tables[0] if c not in (*MEASURES, "construct")]
     joint = None
     if people is not None:
         moved = [
-            spread_over(part, level_steps(wave.scores, known, list(wave.keys), levels, weights))
-            for part, wave, known in zip(both_waves(result, previous, people), (result, previous), facts, strict=True)
+            spread_over(part, level_steps(wave.scores, known, keys, levels, weights))
+            for part, wave, known in zip(both_waves(*waves, people, once=once), waves, facts, strict=True)
         ]
-        joint = joint_variances(moved[0], moved[1], keys[:-1])
-    out = changes(now, before, keys, ["level", "construct"], adjust, joint=joint, level=result.level)
+        joint = joint_variances(moved[0], moved[1], groups)
+    names, family = [*groups, "construct"], ["level", "construct"]
+    out = changes(tables[0], tables[1], names, family, adjust, joint=joint, level=result.level)
     if out.empty:
         raise SpecError("The two waves have no group in common.")
     return out
@@ -209,13 +224,20 @@ def shrunk_impacts(result: IndexResult, within: str | None) -> pd.DataFrame:
 
 
 def _drawn(table: pd.DataFrame, kinds: list[str], value: str, within: str | None, level: float) -> pd.DataFrame:
-    """Values of each kind drawn to the means of their groups, with normal intervals, `direct` and `share`."""
+    """Values of each kind drawn to the means of their groups, with normal intervals, `direct` and `share`.
+
+    A value without sampling error, such as the complaints of a small unit where nobody complained, stays as it is.
+    """
     z, parts = quantile(level), []
     for _, part in table.groupby(kinds, sort=False):
-        found = shrink(part[value], part["se"], None if within is None else part[within])
-        part = part.assign(direct=part[value], share=found.share)
-        part[value], part["se"] = found.est, found.se
-        parts.append(part.assign(ci_lower=found.est - z * found.se, ci_upper=found.est + z * found.se))
+        part = part.assign(direct=part[value], share=0.0)
+        some = part["se"] > 0
+        if some.any():
+            own = part[some]
+            found = shrink(own[value], own["se"], None if within is None else own[within])
+            part.loc[some, [value, "se", "share"]] = np.column_stack([found.est, found.se, found.share])
+        half = z * part["se"]
+        parts.append(part.assign(ci_lower=part[value] - half, ci_upper=part[value] + half))
     return pd.concat(parts).sort_index(kind="stable")
 
 
@@ -228,7 +250,7 @@ def explain_change(result: IndexResult, previous: IndexResult, target: str, refe
     if reference != "mean" and not isinstance(reference, int | float):
         raise SpecError(f"reference is a level on 0-100 or 'mean', not {reference!r}.")
     levels = pd.concat([result.scores, previous.scores]).groupby("construct")["index"].mean()
-    parts = []
+    parts = {}
     for unit in both:
         now, then = result.measured[unit], previous.measured[unit]
         if now.constructs != then.constructs:
@@ -244,15 +266,15 @@ def explain_change(result: IndexResult, previous: IndexResult, target: str, refe
         spread = _split_replicates(result, previous, unit, t, at, drivers)
         names = [now.constructs[k] for k in drivers]
         lines = {
-            "target": target,
+            "target": [target] * len(est),
             "driver": [*names, *names, "", ""],
             "part": ["driver"] * len(names) + ["impact"] * len(names) + ["rest", "change"],
             "est": est,
         }
-        parts.append(result._labelled(unit, lines | spread))
+        parts[unit] = lines | spread
     if not parts:
         raise SpecError("No unit has the same constructs in both waves.")
-    return pd.concat(parts, ignore_index=True)
+    return result._stacked(parts)
 
 
 def _flat(parts: Parts, drivers: np.ndarray) -> np.ndarray:

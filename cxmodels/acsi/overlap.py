@@ -117,21 +117,19 @@ def both_waves(
     Warns
     -----
     DataWarning
-        If nobody is in both waves, or rows name nobody.
+        If rows name nobody, or with `once` nobody is in both waves.
     """
     frames = [contributions(result, people), contributions(previous, people)]
-    codes, _ = pd.factorize(np.concatenate([f[PERSON].to_numpy() for f in frames]))
-    if unknown := int((codes < 0).sum()):
+    if unknown := sum(int(f[PERSON].isna().sum()) for f in frames):
         warnings.warn(
             f"{unknown} rows have no '{people}' and count as people of their own.", DataWarning, stacklevel=4
         )
-        codes[codes < 0] = codes.max() + 1 + np.arange(unknown)
-    split = len(frames[0])
-    for frame, own in zip(frames, (codes[:split], codes[split:]), strict=True):
+    codes = number_people(frames)
+    for frame, own in zip(frames, codes, strict=True):
         if once:
             _check_once(frame, [*result.keys], own, people)
         frame[PERSON] = own
-    if not set(codes[:split]) & set(codes[split:]):
+    if once and not set(codes[0]) & set(codes[1]):
         warnings.warn(
             f"Nobody in '{people}' is in both waves, so they are compared as independent samples; if that is not so, "
             "write the identifiers alike.",
@@ -139,6 +137,25 @@ def both_waves(
             stacklevel=4,
         )
     return frames[0], frames[1]
+
+
+def number_people(frames: Sequence[pd.DataFrame]) -> list[np.ndarray]:
+    """Number the people of several frames alike; rows that name nobody are people of their own.
+
+    Parameters
+    ----------
+    frames : sequence of DataFrame
+        As :func:`contributions`.
+
+    Returns
+    -------
+    list of ndarray of int
+        One number per row, frame by frame.
+    """
+    codes, known = pd.factorize(np.concatenate([f[PERSON].to_numpy() for f in frames]))
+    nobody = codes < 0
+    codes[nobody] = len(known) + np.arange(int(nobody.sum()))
+    return np.split(codes, np.cumsum([len(f) for f in frames])[:-1])
 
 
 def _check_once(frame: pd.DataFrame, keys: list[str], codes: np.ndarray, people: str) -> None:
