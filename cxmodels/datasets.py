@@ -21,9 +21,10 @@ from .errors import DataError, SpecError, listed, near
 if TYPE_CHECKING:
     from .acsi.population import simulate_study
     from .churn.subscribers import simulate_subscribers
+    from .churn.uplift_simulation import simulate_campaign
     from .survey import Survey
 
-__all__ = ["card", "catalog", "load", "simulate_study", "simulate_subscribers", "survey"]
+__all__ = ["card", "catalog", "load", "simulate_campaign", "simulate_study", "simulate_subscribers", "survey"]
 
 _HERE = Path(__file__).resolve().parent
 _FOLDERS = (_HERE / "_data", _HERE.parent / "datasets")  # an installed package; a checkout
@@ -39,6 +40,10 @@ def __getattr__(name: str) -> Any:
         from .churn.subscribers import simulate_subscribers
 
         return simulate_subscribers
+    if name == "simulate_campaign":
+        from .churn.uplift_simulation import simulate_campaign
+
+        return simulate_campaign
     raise AttributeError(f"module 'cxmodels.datasets' has no attribute '{name}'.{near(name, __all__)}")
 
 

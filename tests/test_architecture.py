@@ -47,7 +47,7 @@ HEAVY = {
 }
 AT_TOP = {"numpy", "pandas"}  # may stand at the top of a module, but not of the package or the command line
 # A classifier of scikit-learn's inherits from its base class; the module loads when the classifier is asked for.
-ESTIMATORS = {"churn/estimator.py"}
+ESTIMATORS = {"churn/estimator.py", "churn/uplift.py"}
 
 
 def part_of(module: Path) -> str:

@@ -22,9 +22,11 @@ _HOME = {
     "ParetoNBD": "purchases",
     "ShiftedBetaGeometric": "contracts",
     "TimeSplit": "splits",
+    "Uplift": "uplift",
     "auc": "ranking",
     "audit": "auditing",
     "backtest": "evaluation",
+    "balance": "balance_check",
     "brier_parts": "curves",
     "by_group": "evaluation",
     "calibration_curve": "curves",
@@ -33,6 +35,7 @@ _HOME = {
     "cohorts": "inactivity",
     "compare_scores": "evaluation",
     "concordance": "foresight",
+    "customer_value": "clv",
     "deciles": "curves",
     "deliver": "delivery",
     "empc": "profit",
@@ -45,8 +48,10 @@ _HOME = {
     "load": "saved",
     "logit": "logistic",
     "mpc": "profit",
+    "persuadables": "uplift_value",
     "profit_curve": "profit",
     "psi": "monitor",
+    "qini": "qini_curve",
     "read_delivery": "delivery",
     "recalibration": "curves",
     "score_file": "scoring",
@@ -58,6 +63,7 @@ _HOME = {
     "targets": "contact",
     "targets_summary": "contact",
     "transaction_labels": "labels",
+    "uplift_profit": "uplift_value",
 }
 
 __all__ = list(_HOME)

@@ -38,6 +38,7 @@ def targets(
     horizon_days: int | None = None,
     model_id: str = "",
     data_hash: str = "",
+    expected_profit: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Turn probabilities of leaving into a ranked, costed list with an action for every customer.
 
@@ -79,6 +80,9 @@ def targets(
         Days ahead for which `p` holds.
     model_id, data_hash : str, optional
         Provenance, passed on.
+    expected_profit : array-like of shape (n,), optional
+        What contacting each customer changes, in money, where it is known otherwise than by the rate of acceptance, as
+        from :class:`cxmodels.churn.Uplift`; it takes the place of the formula above.
 
     Returns
     -------
@@ -124,7 +128,11 @@ def targets(
     _check_options(capacity, contact_cost, offer_cost, control_share, seed)
     # The campaign's own value is not used: every customer has one.
     money = Campaign(clv=float(offer_cost) + 1, incentive_cost=offer_cost, contact_cost=contact_cost)
-    profit = money.profit(risk, worth, rate)
+    profit = (
+        money.profit(risk, worth, rate)
+        if expected_profit is None
+        else _per_customer("expected_profit", expected_profit, n)
+    )
     order = np.lexsort((_uniform(ids, "order", 0), -risk, -profit))
     chosen = np.zeros(n, dtype=bool)
     control = np.zeros(n, dtype=bool)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..churn.balance import Covariates
+from ..churn.balance_check import Covariates
 from ..errors import DataError, DataWarning, EstimationError, NotIdentifiedError, ReplicateWarning, SpecError, listed
 from ..inference import choose
 from ..resampling import Sampling, bootstrap, check_level, entropy, whole_number

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..churn.balance import Covariates, differences
+from ..churn.balance_check import Covariates, differences
 from ..resampling import Replicates, intervals, standard_error
 from ..results import Result
 from .joining import Joined
