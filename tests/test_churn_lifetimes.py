@@ -15,7 +15,7 @@ from scipy.stats import gamma as gamma_law
 import cxmodels as cx
 from cxmodels.churn import BGNBD, GammaGamma, ParetoNBD, ShiftedBetaGeometric
 from cxmodels.churn.contracts import _loglik as contract_loglik
-from cxmodels.churn.purchases import bgnbd_loglik
+from cxmodels.churn.purchase_kernel import bgnbd_loglik
 from cxmodels.churn.spend import _loglik as spend_loglik
 from cxmodels.errors import ConvergenceWarning, CxError
 

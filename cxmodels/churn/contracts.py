@@ -212,11 +212,35 @@ class ContractResult(LifetimeResult):
             raise SpecError(f"renewals must be a whole number of zero or more, not {renewals!r}.")
         return self.interval_of(lambda p: _discounted(p.to_numpy(), renewals + 1, discount)).iloc[0]
 
+    def discounted(self, p: pd.Series, n: int, discount: float, periods: int | None = None) -> float:
+        """Return the discounted number of periods that are paid, given parameters.
 
-def _discounted(p: Array, n: int, discount: float) -> float:
-    """Sum over t >= n of S(t) / S(max(n - 1, 0)) (1 + d)^-(t - n)."""
+        Parameters
+        ----------
+        p : Series
+            Parameters, such as ``params``.
+        n : int
+            The period whose renewal is due now; 0 for a new customer.
+        discount : float
+            Rate per period, above 0 unless `periods` is given.
+        periods : int, optional
+            How many to count; default without end.
+
+        Returns
+        -------
+        float
+        """
+        return _discounted(p.to_numpy(), n, discount, periods)
+
+
+def _discounted(p: Array, n: int, discount: float, periods: int | None = None) -> float:
+    """Sum over t >= n of S(t) / S(max(n - 1, 0)) (1 + d)^-(t - n), of so many terms or all."""
     from scipy.special import hyp2f1
 
+    if periods is not None:
+        t = n + np.arange(float(periods))
+        log = _log_survival(p, t)[0] - _log_survival(p, np.array([max(n - 1, 0.0)]))[0][0]
+        return float((np.exp(log) * (1 + discount) ** -(t - n)).sum())
     if not discount > 0:
         raise SpecError(f"discount must be a rate above zero, not {discount!r}.")
     if len(p) == 2:

@@ -115,6 +115,25 @@ class LifetimeResult(Result):
         DataFrame
             [est, se, ci_lower, ci_upper], a line per number.
         """
+        est, jacobian = self.slopes_of(value)
+        se = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", jacobian, self.covariance.to_numpy(), jacobian), 0))
+        half = quantile(self.level) * se
+        return pd.DataFrame({"est": est, "se": se, "ci_lower": est - half, "ci_upper": est + half})
+
+    def slopes_of(self, value: Callable[[pd.Series], ArrayLike]) -> tuple[Array, Array]:
+        """Return anything computed from the parameters, and its derivatives by them.
+
+        Parameters
+        ----------
+        value : callable
+            Takes the parameters and returns one number or an array (k,).
+
+        Returns
+        -------
+        value : ndarray of shape (k,)
+        slopes : ndarray of shape (k, parameters)
+            By central differences.
+        """
         est = np.atleast_1d(np.asarray(value(self.params), dtype=float))
         jacobian = np.empty((len(est), len(self.params)))
         for j, name in enumerate(self.params.index):
@@ -125,9 +144,7 @@ class LifetimeResult(Result):
                 moved[name] += sign * step
                 ends.append(np.atleast_1d(np.asarray(value(moved), dtype=float)))
             jacobian[:, j] = (ends[0] - ends[1]) / (2 * step)
-        se = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", jacobian, self.covariance.to_numpy(), jacobian), 0))
-        half = quantile(self.level) * se
-        return pd.DataFrame({"est": est, "se": se, "ci_lower": est - half, "ci_upper": est + half})
+        return est, jacobian
 
 
 def maximise(
@@ -320,8 +337,8 @@ def _numbers(name: str, values: Any) -> Array:
     return out
 
 
-def grouped(columns: Sequence[Array], weights: Array) -> tuple[list[Array], Array]:
-    """Distinct rows and the customers that each stands for.
+def grouped(columns: Sequence[Array], weights: Array) -> tuple[list[Array], Array, NDArray[np.intp]]:
+    """Distinct rows, the customers that each stands for, and the one of each row.
 
     Parameters
     ----------
@@ -332,17 +349,25 @@ def grouped(columns: Sequence[Array], weights: Array) -> tuple[list[Array], Arra
     -------
     columns : list of ndarray of shape (m,)
     weights : ndarray of shape (m,)
-        Rows of weight zero are gone.
+    place : ndarray of shape (n,)
 
     Examples
     --------
     >>> grouped([np.array([1.0, 1.0, 2.0])], np.ones(3))
-    ([array([1., 2.])], array([2., 1.]))
+    ([array([1., 2.])], array([2., 1.]), array([0, 0, 1]))
     """
-    keep = weights > 0
-    columns, weights = [c[keep] for c in columns], weights[keep]
     order = np.lexsort(columns[::-1])
     fresh = np.ones(len(order), dtype=bool)
     fresh[1:] = np.logical_or.reduce([np.diff(c[order]) != 0 for c in columns])
     starts = np.flatnonzero(fresh)
-    return [c[order][starts] for c in columns], np.add.reduceat(weights[order], starts)
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.cumsum(fresh) - 1
+    return [c[order][starts] for c in columns], np.add.reduceat(weights[order], starts), place
+
+
+def _start(start: ArrayLike, k: int) -> Array:
+    """Starting values, all positive."""
+    values = np.asarray(start, dtype=float)
+    if values.shape != (k,) or not (values > 0).all():
+        raise SpecError(f"start must be {k} numbers above zero.")
+    return values

@@ -5,21 +5,28 @@ after any purchase, with a probability of his own that is beta-distributed (Fade
 Science 24(2), eqs. 6-11); in the Pareto/NBD at any moment, at a rate that is gamma-distributed (Schmittlein, Morrison
 and Colombo 1987, Management Science 33(1); likelihood as in Fader and Hardie 2005, "A Note on Deriving the
 Pareto/NBD Model"). Data are frequency (repeat purchases x), recency (time of the last, t_x) and T (time observed).
+What is known of customers may move both (Fader and Hardie 2007, "Incorporating Time-Invariant Covariates into the
+Pareto/NBD and BG/NBD Models"): the mean rate of buying is multiplied by exp(gamma z), and so is the mean rate of leaving in
+the Pareto/NBD, and the mean odds of leaving after a purchase, a / b, in the BG/NBD.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, SpecError
-from .lifetimes import Array, LifetimeResult, columns_of, grouped, maximise
+from ..errors import SpecError
+from . import purchase_kernel as kernel
+from .histories import Histories, read_histories
+from .lifetimes import Array, LifetimeResult, _start, maximise
+from .terms import Terms
 
-_LEAST = {"frequency": 0.0, "recency": 0.0, "T": 0.0}
+_COARSE = 20_000  # distinct rows from which the starting point of a longer table is found
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ class BGNBD:
         *,
         frequency: str = "frequency",
         weights: ArrayLike | str | None = None,
+        buying: Sequence[str] = (),
+        leaving: Sequence[str] = (),
         start: ArrayLike | None = None,
     ) -> BGNBDResult:
         """Estimate by maximum likelihood.
@@ -63,6 +72,9 @@ class BGNBD:
             Column of repeat purchases, where `data` is a frame.
         weights : array-like or str, optional
             Customers that each row stands for.
+        buying, leaving : sequence of str, optional
+            Columns that move how often customers buy, and whether they leave. A coefficient above 0 means oftener, and
+            sooner; numbers enter as they are, categories against their most frequent level.
         start : array-like of shape (4,), optional
             Starting values r, alpha, a, b, tried beside the model's own.
 
@@ -76,161 +88,11 @@ class BGNBD:
             For values that are missing or negative, purchases after the end of observation, a recency without a
             repeat purchase or none with one, and data without any repeat purchase.
         """
-        (x, tx, t), w, n = _purchases(data, frequency, recency, T, weights)
-        unit = float(np.average(t, weights=w)) or 1.0
-        starts = [
-            np.array(s) * [1, unit, 1, 1] for s in ((0.5, 0.3, 0.7, 2.0), (0.2, 0.1, 0.5, 1.5), (1.0, 1.0, 1.0, 3.0))
-        ]
-        if start is not None:
-            starts.insert(0, _start(start, 4))
-        ux, place = np.unique(x, return_inverse=True)
-
-        def loglik(p: Array) -> tuple[float, Array]:
-            return bgnbd_loglik(p, ux, place, x, tx, t, w)
-
-        names = ("r", "alpha", "a", "b")
-        params, cov, value, done, notes = maximise(loglik, names, starts, np.ones(4, bool), "BG/NBD")
-        return BGNBDResult(params, cov, value, n, len(x), done, "BG/NBD", self.level, notes)
-
-
-def bgnbd_loglik(
-    p: Array, ux: Array, place: np.ndarray, x: Array, tx: Array, t: Array, w: Array
-) -> tuple[float, Array]:
-    """Log-likelihood of the BG/NBD and its gradient (Fader, Hardie and Lee 2005, eq. 6, in its stable form).
-
-    ln L = A1 + A2 + ln(exp A3 + [x > 0] exp A4), with A3 = -(r + x) ln(alpha + T) and
-    A4 = ln a - ln(b + x - 1) - (r + x) ln(alpha + t_x).
-
-    Parameters
-    ----------
-    p : ndarray of shape (4,)
-        r, alpha, a, b.
-    ux, place : ndarray
-        Distinct frequencies, and which of them each row has: special functions are computed once for each.
-    x, tx, t, w : ndarray of shape (m,)
-        Distinct rows and their customers.
-
-    Returns
-    -------
-    value : float
-    gradient : ndarray of shape (4,)
-    """
-    from scipy.special import digamma, gammaln
-
-    r, alpha, a, b = p
-    mass = np.bincount(place, w, minlength=len(ux))
-    fixed = gammaln(r + ux) - gammaln(r) + r * np.log(alpha)
-    fixed += gammaln(a + b) + gammaln(b + ux) - gammaln(b) - gammaln(a + b + ux)
-    log_t, log_x, again = np.log(alpha + t), np.log(alpha + tx), x > 0
-    a3 = -(r + x) * log_t
-    a4 = np.where(again, np.log(a) - np.log(np.where(again, b + x - 1, 1.0)) - (r + x) * log_x, -np.inf)
-    total = np.logaddexp(a3, a4)
-    w4 = w * np.exp(a4 - total)  # customers who, so to say, left after their last purchase
-    w3 = w - w4
-    common = digamma(a + b) - digamma(a + b + ux)
-    left = w4.sum()
-    gradient = np.array(
-        [
-            mass @ (digamma(r + ux) - digamma(r) + np.log(alpha)) - w3 @ log_t - w4 @ log_x,
-            mass.sum() * r / alpha - ((r + x) * (w3 / (alpha + t) + w4 / (alpha + tx))).sum(),
-            mass @ common + left / a,
-            mass @ (common + digamma(b + ux) - digamma(b)) - (w4[again] / (b + x[again] - 1)).sum(),
-        ]
-    )
-    return float(mass @ fixed + w @ total), gradient
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class BGNBDResult(LifetimeResult):
-    """A fitted BG/NBD: see :class:`LifetimeResult` for its parts."""
-
-    def p_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Probability that a customer is still active.
-
-        Parameters
-        ----------
-        frequency, recency, T : array-like of shape (n,)
-            As in :meth:`BGNBD.fit`.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            1 / (1 + a / (b + x - 1) ((alpha + T) / (alpha + t_x))^(r + x)). A customer without a repeat purchase has
-            probability 1 exactly: in this model one can only leave after a purchase.
-        """
-        return _bg_alive(self.params, *_three(frequency, recency, T))
-
-    def expected_purchases(self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Purchases expected of a customer in the next `t` units of time, given the history.
-
-        Parameters
-        ----------
-        t : float or array-like of shape (n,)
-            Time ahead.
-        frequency, recency, T : array-like of shape (n,)
-            As in :meth:`BGNBD.fit`.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Fader, Hardie and Lee (2005), eq. 10.
-        """
-        return _bg_expected(self.params, np.asarray(t, dtype=float), *_three(frequency, recency, T))
-
-    def expected_new(self, t: ArrayLike) -> Array:
-        """Repeat purchases expected of a new customer in the first `t` units of time.
-
-        Parameters
-        ----------
-        t : float or array-like of shape (k,)
-            Time since the first purchase.
-
-        Returns
-        -------
-        ndarray of shape (k,)
-            Fader, Hardie and Lee (2005), eq. 9.
-        """
-        from scipy.special import hyp2f1
-
-        r, alpha, a, b = self.params
-        t = np.atleast_1d(np.asarray(t, dtype=float))
-        return (a + b - 1) / (a - 1) * (1 - (alpha / (alpha + t)) ** r * hyp2f1(r, b, a + b - 1, t / (alpha + t)))
-
-    def expected_total(self, t: float, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> pd.Series:
-        """Purchases expected of the whole base in the next `t` units of time, with an interval.
-
-        Parameters
-        ----------
-        t : float
-            Time ahead.
-        frequency, recency, T : array-like of shape (n,)
-            As in :meth:`BGNBD.fit`.
-
-        Returns
-        -------
-        Series
-            est, se, ci_lower, ci_upper: uncertainty of the parameters by the delta method.
-        """
-        x, tx, end = _three(frequency, recency, T)
-        return self.interval_of(lambda p: _bg_expected(p, np.asarray(float(t)), x, tx, end).sum()).iloc[0]
-
-
-def _bg_alive(p: pd.Series, x: Array, tx: Array, t: Array) -> Array:
-    """Probability of being active under the BG/NBD."""
-    r, alpha, a, b = p
-    again = x > 0
-    ratio = np.where(again, a / np.where(again, b + x - 1, 1.0), 0.0) * ((alpha + t) / (alpha + tx)) ** (r + x)
-    return 1 / (1 + ratio)
-
-
-def _bg_expected(p: pd.Series, ahead: Array, x: Array, tx: Array, t: Array) -> Array:
-    """Expected purchases under the BG/NBD."""
-    from scipy.special import hyp2f1
-
-    r, alpha, a, b = p
-    z = ahead / (alpha + t + ahead)
-    shrink = ((alpha + t) / (alpha + t + ahead)) ** (r + x) * hyp2f1(r + x, b + x, a + b + x - 1, z)
-    return (a + b + x - 1) / (a - 1) * (1 - shrink) * _bg_alive(p, x, tx, t)
+        rows = read_histories(data, frequency, recency, T, weights, buying, leaving)
+        unit = float(np.average(rows.t, weights=rows.w)) or 1.0
+        tried = ((0.5, 0.3, 0.7, 2.0), (0.2, 0.1, 0.5, 1.5), (1.0, 1.0, 1.0, 3.0))
+        starts = [np.array(s) * [1, unit, 1, 1] for s in tried]
+        return _fit(BGNBDResult, rows, starts, start, ("r", "alpha", "a", "b"), "BG/NBD", self.level)
 
 
 @dataclass(frozen=True)
@@ -260,13 +122,15 @@ class ParetoNBD:
         *,
         frequency: str = "frequency",
         weights: ArrayLike | str | None = None,
+        buying: Sequence[str] = (),
+        leaving: Sequence[str] = (),
         start: ArrayLike | None = None,
     ) -> ParetoNBDResult:
         """Estimate by maximum likelihood.
 
         Parameters
         ----------
-        data, recency, T, frequency, weights, start
+        data, recency, T, frequency, weights, buying, leaving, start
             As for :meth:`BGNBD.fit`; starting values are r, alpha, s, beta.
 
         Returns
@@ -278,144 +142,239 @@ class ParetoNBD:
         DataError
             As for :meth:`BGNBD.fit`.
         """
-        (x, tx, t), w, n = _purchases(data, frequency, recency, T, weights)
-        unit = float(np.average(t, weights=w)) or 1.0
+        rows = read_histories(data, frequency, recency, T, weights, buying, leaving)
+        unit = float(np.average(rows.t, weights=rows.w)) or 1.0
         starts = [np.array([0.5, 0.3 * unit, 0.6, 0.35 * unit])]
-        if start is not None:
-            starts.insert(0, _start(start, 4))
-
-        def loglik(p: Array) -> tuple[float, Array]:
-            value, step = _pareto_value(p, x, tx, t, w), 1e-6
-            ends = [[_pareto_value(p * np.exp(s * step * e), x, tx, t, w) for s in (1, -1)] for e in np.eye(4)]
-            return value, np.array([(hi - lo) / (2 * step) for hi, lo in ends]) / p
-
-        names = ("r", "alpha", "s", "beta")
-        params, cov, value, done, notes = maximise(loglik, names, starts, np.ones(4, bool), "Pareto/NBD")
-        return ParetoNBDResult(params, cov, value, n, len(x), done, "Pareto/NBD", self.level, notes)
+        return _fit(ParetoNBDResult, rows, starts, start, ("r", "alpha", "s", "beta"), "Pareto/NBD", self.level)
 
 
-def _pareto_value(p: Array, x: Array, tx: Array, t: Array, w: Array) -> float:
-    """Log-likelihood of the Pareto/NBD."""
-    from scipy.special import gammaln
+def _fit(
+    kind: type[Any], rows: Histories, starts: list[Array], start: Any, names: tuple[str, ...], what: str, level: float
+) -> Any:
+    """Maximise the likelihood, from a starting point found on some of the rows where there are many."""
+    if start is not None:
+        starts.insert(0, _start(start, 4))
+    effects = [*(f"gamma_buying:{n}" for n in rows.buying.names), *(f"gamma_leaving:{n}" for n in rows.leaving.names)]
+    k = len(effects)
+    positive = np.append(np.ones(4, bool), np.zeros(k, bool))
+    unit = np.append(np.ones(4), 1 / rows.spread)
+    points = [np.append(s, np.zeros(k)) for s in starts]
+    if rows.distinct > 2 * _COARSE:
+        points = [_nearer(kind._loglik(rows.some(_COARSE)), points, positive, what)]
+    params, cov, value, done, notes = maximise(kind._loglik(rows), (*names, *effects), points, positive, what)
+    params, cov = params * unit, cov * np.outer(unit, unit)
+    return kind(
+        params,
+        cov,
+        value,
+        rows.customers,
+        rows.distinct,
+        done,
+        what + (" with covariates" if k else ""),
+        level,
+        notes,
+        buying=rows.buying,
+        leaving=rows.leaving,
+        columns=rows.columns,
+    )
 
-    r, alpha, s, beta = p
-    base = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
-    alive = -(r + x) * np.log(alpha + t) - s * np.log(beta + t)
-    return float(w @ (base + np.logaddexp(alive, np.log(s / (r + s + x)) + _pareto_a0(p, x, tx, t))))
+
+def _nearer(loglik: Callable[[Array], Any], points: list[Array], positive: NDArray[np.bool_], what: str) -> Array:
+    """The best point on some of the rows."""
+    import warnings
+
+    from ..errors import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = maximise(loglik, [str(j) for j in range(len(positive))], points, positive, what)
+    return found[0].to_numpy()
 
 
-def _pareto_a0(p: Any, x: Array, tx: Array, t: Array) -> Array:
-    """Logarithm of A0, the part of the likelihood in which the customer has left."""
-    from scipy.special import hyp2f1
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
+class PurchaseResult(LifetimeResult):
+    """A fitted model of purchases: see :class:`LifetimeResult` for its parts.
 
-    r, alpha, s, beta = p
-    total = r + s + x
-    high, low = max(alpha, beta), min(alpha, beta)
-    second = s + 1 if alpha >= beta else r + x
-    ends = []
-    for time in (tx, t):
-        z = (high - low) / (high + time)
-        ends.append(np.log(hyp2f1(total, second, total + 1, z)) - total * np.log(high + time))
-    gap = np.minimum(ends[1] - ends[0], -1e-300)
-    return ends[0] + np.log(-np.expm1(gap))
+    Attributes
+    ----------
+    buying, leaving : Terms
+        Columns that move the rate of buying and of leaving.
+    columns : dict of str to str
+        Names of the columns of frequency, recency and T.
+    """
 
+    buying: Terms
+    leaving: Terms
+    columns: dict[str, str]
 
-@dataclass(frozen=True, repr=False, eq=False)
-class ParetoNBDResult(LifetimeResult):
-    """A fitted Pareto/NBD: see :class:`LifetimeResult` for its parts."""
+    _alive: Any = None
+    _expected: Any = None
+    _new: Any = None
 
-    def p_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+    @staticmethod
+    def _loglik(rows: Histories) -> Callable[[Array], tuple[float, Array]]:
+        raise TypeError("Each model has a likelihood of its own.")
+
+    def histories(self, frequency: Any, recency: Any = None, T: Any = None) -> Histories:
+        """Read histories of customers, with the columns that the model needs.
+
+        Parameters
+        ----------
+        frequency, recency, T : DataFrame, or array-like of shape (n,)
+            A frame as in the fit, or the three columns.
+
+        Returns
+        -------
+        Histories
+        """
+        if isinstance(frequency, pd.DataFrame):
+            c = self.columns
+            return read_histories(
+                frequency, c["frequency"], c["recency"], c["T"], None, self.buying, self.leaving, fresh=True
+            )
+        if self.buying.names or self.leaving.names:
+            raise SpecError("The model has columns that move buying or leaving; give a frame that holds them.")
+        return read_histories(frequency, "frequency", recency, T, None, (), (), fresh=True)
+
+    def rates(self, rows: Histories, p: pd.Series | None = None) -> tuple[Any, ...]:
+        """Parameters of each distinct row: the four of the model, moved by the covariates.
+
+        Parameters
+        ----------
+        rows : Histories
+        p : Series, optional
+            Parameters; default the estimates.
+
+        Returns
+        -------
+        tuple of float or ndarray
+        """
+        values = (self.params if p is None else p).to_numpy()
+        return self._moved(values, rows)
+
+    @staticmethod
+    def _moved(p: Array, rows: Histories) -> tuple[Any, ...]:
+        raise TypeError("Each model moves its own parameters.")
+
+    def p_alive(self, frequency: Any, recency: Any = None, T: Any = None) -> Array:
         """Probability that a customer is still active.
 
         Parameters
         ----------
-        frequency, recency, T : array-like of shape (n,)
-            As in :meth:`BGNBD.fit`.
+        frequency, recency, T : DataFrame, or array-like of shape (n,)
+            A frame as in the fit, or the three columns.
 
         Returns
         -------
         ndarray of shape (n,)
-            1 / (1 + s / (r + s + x) (alpha + T)^(r + x) (beta + T)^s A0).
+            BG/NBD: 1 / (1 + a / (b + x - 1) ((alpha + T) / (alpha + t_x))^(r + x)); a customer without a repeat purchase has
+            probability 1 exactly, for one can only leave after a purchase. Pareto/NBD: 1 / (1 + s / (r + s + x)
+            (alpha + T)^(r + x) (beta + T)^s A0).
         """
-        return _pareto_alive(self.params, *_three(frequency, recency, T))
+        rows = self.histories(frequency, recency, T)
+        return type(self)._alive(self.rates(rows), rows.x, rows.tx, rows.t)[rows.place]
 
-    def expected_purchases(self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+    def expected_purchases(self, t: ArrayLike, frequency: Any, recency: Any = None, T: Any = None) -> Array:
         """Purchases expected of a customer in the next `t` units of time, given the history.
 
         Parameters
         ----------
         t : float or array-like of shape (n,)
             Time ahead.
-        frequency, recency, T : array-like of shape (n,)
-            As in :meth:`BGNBD.fit`.
+        frequency, recency, T : DataFrame, or array-like of shape (n,)
+            As for :meth:`p_alive`.
 
         Returns
         -------
         ndarray of shape (n,)
-            (r + x) (beta + T) / ((alpha + T) (s - 1)) [1 - ((beta + T) / (beta + T + t))^(s - 1)] P(alive).
+            BG/NBD: Fader, Hardie and Lee (2005), eq. 10. Pareto/NBD: (r + x) (beta + T) / ((alpha + T) (s - 1))
+            [1 - ((beta + T) / (beta + T + t))^(s - 1)] P(alive).
         """
-        r, alpha, s, beta = self.params
-        x, tx, end = _three(frequency, recency, T)
-        ahead = np.asarray(t, dtype=float)
-        log = np.log((beta + end) / (beta + end + ahead))
-        grown = -np.expm1((s - 1) * log) / (s - 1) if abs(s - 1) > 1e-8 else -log
-        return (r + x) * (beta + end) / (alpha + end) * grown * _pareto_alive(self.params, x, tx, end)
+        rows, ahead = self.histories(frequency, recency, T), np.asarray(t, dtype=float)
+        if ahead.ndim == 0:
+            return rows.expected(self, None, float(ahead))[rows.place]
+        each = rows.by_customer()
+        return np.asarray(type(self)._expected(self.rates(each), ahead, each.x, each.tx, each.t), dtype=float)
 
-    def expected_new(self, t: ArrayLike) -> Array:
+    def expected_new(self, t: ArrayLike, data: Any = None) -> Array:
         """Repeat purchases expected of a new customer in the first `t` units of time.
 
         Parameters
         ----------
         t : float or array-like of shape (k,)
             Time since the first purchase.
+        data : DataFrame of shape (k, columns), optional
+            Customers with the columns that move buying and leaving, where the model has any.
 
         Returns
         -------
         ndarray of shape (k,)
-            r beta / (alpha (s - 1)) [1 - (beta / (beta + t))^(s - 1)].
+            BG/NBD: Fader, Hardie and Lee (2005), eq. 9. Pareto/NBD: r beta / (alpha (s - 1))
+            [1 - (beta / (beta + t))^(s - 1)].
         """
-        r, alpha, s, beta = self.params
-        log = np.log(beta / (beta + np.atleast_1d(np.asarray(t, dtype=float))))
-        grown = -np.expm1((s - 1) * log) / (s - 1) if abs(s - 1) > 1e-8 else -log
-        return np.asarray(r * beta / alpha * grown, dtype=float)
+        ahead = np.atleast_1d(np.asarray(t, dtype=float))
+        moved = bool(self.buying.names or self.leaving.names)
+        if moved and data is None:
+            raise SpecError("The model has columns that move buying or leaving; give data= with one row per time.")
+        rows = Histories.blank(data if moved else None, self.buying, self.leaving)
+        return np.asarray(type(self)._new(self._moved(self.params.to_numpy(), rows), ahead), dtype=float)
+
+    def expected_total(self, t: float, frequency: Any, recency: Any = None, T: Any = None) -> pd.Series:
+        """Purchases expected of the whole base in the next `t` units of time, with an interval.
+
+        Parameters
+        ----------
+        t : float
+            Time ahead.
+        frequency, recency, T : DataFrame, or array-like of shape (n,)
+            As for :meth:`p_alive`.
+
+        Returns
+        -------
+        Series
+            est, se, ci_lower, ci_upper: uncertainty of the parameters by the delta method.
+        """
+        rows = self.histories(frequency, recency, T)
+        count = np.bincount(rows.place, minlength=rows.distinct)
+        return self.interval_of(lambda p: count @ rows.expected(self, p, float(t))).iloc[0]
 
 
-def _pareto_alive(p: pd.Series, x: Array, tx: Array, t: Array) -> Array:
-    """Probability of being active under the Pareto/NBD."""
-    r, alpha, s, beta = p
-    log = np.log(s / (r + s + x)) + (r + x) * np.log(alpha + t) + s * np.log(beta + t) + _pareto_a0(p, x, tx, t)
-    return np.asarray(1 / (1 + np.exp(log)), dtype=float)
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
+class BGNBDResult(PurchaseResult):
+    """A fitted BG/NBD: see :class:`PurchaseResult` for its parts."""
+
+    _alive = staticmethod(kernel.bgnbd_alive)
+    _expected = staticmethod(kernel.bgnbd_expected)
+    _new = staticmethod(kernel.bgnbd_new)
+
+    @staticmethod
+    def _moved(p: Array, rows: Histories) -> tuple[Any, ...]:
+        r, alpha, a, b = p[:4]
+        up, out = rows.effects(p[4:])
+        return r, alpha * np.exp(-up), a * np.exp(out), b
+
+    @staticmethod
+    def _loglik(rows: Histories) -> Callable[[Array], tuple[float, Array]]:
+        if rows.moved:
+            return rows.loglik(kernel.bgnbd_rows, BGNBDResult._moved, leaving_by=2, leaving_sign=1.0)
+        ux, place = np.unique(rows.x, return_inverse=True)
+        return lambda p: kernel.bgnbd_loglik(p, ux, place, rows.x, rows.tx, rows.t, rows.w)
 
 
-def _purchases(data: Any, frequency: Any, recency: Any, T: Any, weights: Any) -> tuple[list[Array], Array, int]:
-    """Distinct rows of frequency, recency and T, the customers of each, and how many there are."""
-    named = isinstance(data, pd.DataFrame)
-    given = {"frequency": frequency if named else None, "recency": recency, "T": T}
-    columns, w = columns_of(data, given, weights, least=_LEAST)
-    x, tx, t = columns["frequency"], columns["recency"], columns["T"]
-    if bad := int((x != np.round(x)).sum()):
-        raise DataError(f"frequency is not a whole number for {bad} customers; it counts repeat purchases.")
-    if bad := int((tx > t).sum()):
-        raise DataError(f"{bad} customers bought after the end of their observation (recency above T).")
-    if bad := int(((x == 0) & (tx > 0)).sum()):
-        raise DataError(f"{bad} customers have a recency but no repeat purchase; frequency counts repeats only.")
-    if bad := int(((x > 0) & (tx == 0)).sum()):
-        raise DataError(f"{bad} customers have repeat purchases but a recency of 0; count one purchase per day.")
-    if not (x[w > 0] > 0).any():
-        raise DataError("Nobody bought again, so nothing is known about repeat purchases.")
-    rows, mass = grouped([x, tx, t], w)
-    return rows, mass, round(w.sum())
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
+class ParetoNBDResult(PurchaseResult):
+    """A fitted Pareto/NBD: see :class:`PurchaseResult` for its parts."""
 
+    _alive = staticmethod(kernel.pareto_alive)
+    _expected = staticmethod(kernel.pareto_expected)
+    _new = staticmethod(kernel.pareto_new)
 
-def _three(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Array, Array, Array]:
-    """Histories as arrays of one length."""
-    columns, _ = columns_of(frequency, {"frequency": None, "recency": recency, "T": T}, None, least=_LEAST)
-    return columns["frequency"], columns["recency"], columns["T"]
+    @staticmethod
+    def _moved(p: Array, rows: Histories) -> tuple[Any, ...]:
+        r, alpha, s, beta = p[:4]
+        up, out = rows.effects(p[4:])
+        return r, alpha * np.exp(-up), s, beta * np.exp(-out)
 
-
-def _start(start: ArrayLike, k: int) -> Array:
-    """Starting values, all positive."""
-    values = np.asarray(start, dtype=float)
-    if values.shape != (k,) or not (values > 0).all():
-        raise SpecError(f"start must be {k} numbers above zero.")
-    return values
+    @staticmethod
+    def _loglik(rows: Histories) -> Callable[[Array], tuple[float, Array]]:
+        return rows.loglik(kernel.pareto_rows, ParetoNBDResult._moved, leaving_by=3, leaving_sign=-1.0)

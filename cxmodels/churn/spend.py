@@ -15,8 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import DataError
-from .lifetimes import Array, LifetimeResult, columns_of, grouped, maximise
-from .purchases import _start
+from .lifetimes import Array, LifetimeResult, _start, columns_of, grouped, maximise
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class GammaGamma:
             raise DataError(f"monetary_value is zero or less for {bad} customers with purchases; leave returns out.")
         if used.sum() < 4:
             raise DataError(f"Only {int(used.sum())} customers have repeat purchases; the model has 3 parameters.")
-        (x, z), mass = grouped([x[used], z[used]], w[used])
+        (x, z), mass, _ = grouped([x[used], z[used]], w[used])
         mean = float(np.average(z, weights=mass))
         starts = [np.array(s) * [1, 1, mean] for s in ((5.0, 3.5, 0.5), (2.0, 3.0, 1.0), (1.0, 5.0, 4.0))]
         if start is not None:
@@ -96,8 +95,9 @@ class GammaGamma:
         gone = int((~used).sum())
         excluded = pd.DataFrame({"reason": ["no repeat purchase"][: gone > 0], "rows": [gone][: gone > 0]})
         n = round(w[used].sum())
+        names = {k: v for k, v in given.items() if isinstance(v, str)}
         return GammaGammaResult(
-            params, cov, value, n, len(x), done, "Gamma-Gamma", self.level, notes, excluded, correlation
+            params, cov, value, n, len(x), done, "Gamma-Gamma", self.level, notes, excluded, correlation, names
         )
 
 
@@ -138,9 +138,12 @@ class GammaGammaResult(LifetimeResult):
     ----------
     correlation : float
         Of frequency and mean spend among the customers used; the model takes it as zero.
+    columns : dict of str to str
+        Names of the columns of frequency and monetary_value.
     """
 
     correlation: float = field(default=np.nan)
+    columns: dict[str, str] = field(default_factory=dict)
 
     @property
     def population_mean(self) -> float:
@@ -164,6 +167,24 @@ class GammaGammaResult(LifetimeResult):
         given = {"frequency": None, "monetary_value": monetary_value}
         columns, _ = columns_of(frequency, given, None, least={"frequency": 0.0, "monetary_value": 0.0})
         return _expected(self.params, columns["frequency"], columns["monetary_value"])
+
+    def slopes_of_spend(self, data: pd.DataFrame) -> tuple[Array, Array]:
+        """Return the expected spend of the customers of a frame, and its derivatives by the parameters.
+
+        Parameters
+        ----------
+        data : DataFrame
+            With the columns of the fit.
+
+        Returns
+        -------
+        spend : ndarray of shape (n,)
+        slopes : ndarray of shape (n, 3)
+        """
+        given = {"frequency": "frequency", "monetary_value": "monetary_value"} | self.columns
+        columns, _ = columns_of(data, given, None, least={"frequency": 0.0, "monetary_value": 0.0})
+        x, z = columns["frequency"], columns["monetary_value"]
+        return self.slopes_of(lambda p: _expected(p, x, z))
 
 
 def _expected(params: Any, x: Array, z: Array) -> Array:

@@ -428,7 +428,7 @@ class KaplanMeierResult(Result):
         SpecError
             If there is one group only.
         """
-        from scipy.stats import chi2
+        from scipy.special import chdtrc
 
         if len(self.groups) < 2:
             raise SpecError("A test needs two groups or more; fit with group=.")
@@ -451,7 +451,7 @@ class KaplanMeierResult(Result):
         cov = np.diag((spread[:, None] * share).sum(axis=0)) - (spread[:, None] * share).T @ share
         df = int(np.linalg.matrix_rank(cov))
         value = float(gap @ np.linalg.pinv(cov) @ gap) if df else 0.0
-        return pd.Series({"chisq": value, "df": float(df), "pvalue": float(chi2.sf(value, df)) if df else np.nan})
+        return pd.Series({"chisq": value, "df": float(df), "pvalue": float(chdtrc(df, value)) if df else np.nan})
 
     def _parts(self) -> list[tuple[int, pd.DataFrame]]:
         """Number of each group and its curve."""
