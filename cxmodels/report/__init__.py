@@ -2,17 +2,21 @@
 
 from .churn_card import ChurnCard, churn_card
 from .churn_charts import calibration_chart, gains_chart, profit_chart
+from .company_report import company_html
 from .diagram import path_diagram, to_dot, to_mermaid
 from .driver_charts import driver_bars, driver_map, segment_dots, what_if_waterfall
 from .driver_report import drivers_html, write_drivers
 from .html import study_html
 from .metric_charts import control_chart, indicator_chart, journey_chart, profile_chart
+from .nation_report import nation_html
 from .notebook import notebook_html
 from .publication import table
 from .publication_sem import fit_line
 from .sem_diagram import sem_diagram
 from .tables import Tables
-from .writing import check_place, result_json, write_study
+from .worth_charts import worth_chain, worth_curve, worth_linkage, worth_tornado, worth_waterfall
+from .worth_report import worth_html, write_worth
+from .writing import check_place, result_json, write_benchmark, write_study
 
 __all__ = [
     "ChurnCard",
@@ -20,6 +24,7 @@ __all__ = [
     "calibration_chart",
     "check_place",
     "churn_card",
+    "company_html",
     "control_chart",
     "driver_bars",
     "driver_map",
@@ -28,6 +33,7 @@ __all__ = [
     "gains_chart",
     "indicator_chart",
     "journey_chart",
+    "nation_html",
     "notebook_html",
     "path_diagram",
     "profile_chart",
@@ -40,6 +46,14 @@ __all__ = [
     "to_dot",
     "to_mermaid",
     "what_if_waterfall",
+    "worth_chain",
+    "worth_curve",
+    "worth_html",
+    "worth_linkage",
+    "worth_tornado",
+    "worth_waterfall",
+    "write_benchmark",
     "write_drivers",
     "write_study",
+    "write_worth",
 ]
