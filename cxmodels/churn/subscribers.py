@@ -53,6 +53,8 @@ class SubscriberTruth:
         Relative change of the monthly payment per point of satisfaction.
     observed_until : Timestamp
         Last day of the tables.
+    world : object
+        Everything that happened, from which :meth:`value` is computed.
     """
 
     monthly: pd.DataFrame
@@ -61,6 +63,57 @@ class SubscriberTruth:
     uplift: pd.DataFrame
     spend_effect: float
     observed_until: pd.Timestamp
+    world: _World
+
+    def value(self, as_of: Any, horizon: int, points: float = 0.0, *, discount: float = 0.0) -> float:
+        """Return what the customers of a date are worth if all of them are more satisfied from then on.
+
+        Parameters
+        ----------
+        as_of : date
+            A month end among the snapshots.
+        horizon : int
+            Months counted, all of them simulated.
+        points : float, default 0
+            Points of satisfaction added to every month.
+        discount : float, default 0
+            Rate per month.
+
+        Returns
+        -------
+        float
+            Expected payments along each customer's own path of satisfaction and tickets, without offers: the first in full, the
+            later ones times the chance still to be there.
+
+        Raises
+        ------
+        SpecError
+            If the date is no snapshot, or the horizon goes beyond the simulated months.
+
+        Examples
+        --------
+        >>> _, truth = simulate_subscribers(customers=500, months=12, seed=1)
+        >>> round(truth.value("2023-06-30", 6, 1) - truth.value("2023-06-30", 6))
+        549
+        """
+        w, snapshots = self.world, pd.DatetimeIndex(self.world.ends)
+        if pd.Timestamp(as_of) not in snapshots:
+            raise SpecError(f"'{as_of}' is no snapshot; take a month end from {snapshots[0]:%Y-%m-%d} on.")
+        t = snapshots.get_loc(pd.Timestamp(as_of))
+        _whole(horizon=(horizon, 1))
+        if t + horizon >= len(snapshots):
+            raise SpecError(
+                f"{len(snapshots) - 1 - t} months are simulated after {as_of}, fewer than the horizon of {horizon}."
+            )
+        who = np.flatnonzero(w.life.active[t])
+        paths = w.paths | {"satisfaction": w.paths["satisfaction"] + points}
+        total, stay = 0.0, np.ones(len(who))
+        for k in range(horizon):
+            paid = w.people["price"][who] * np.exp(self.spend_effect * (paths["satisfaction"][t + k + 1, who] - 70))
+            total += float(stay @ paid) / (1 + discount) ** k
+            tickets = w.raw_tickets[t + k] if k else w.life.tickets[t]
+            stay *= 1 - _logistic(_logit(self.effects, paths, w.people, t + k, who, w.life.tenure[t] + k, tickets))
+        return total
 
     def __repr__(self) -> str:
         months = self.monthly["as_of_date"].nunique() - 1
@@ -194,7 +247,7 @@ def simulate_subscribers(
     }
     drivers = pd.Series({k: weight for k, (weight, _) in DRIVERS.items()})
     truth = SubscriberTruth(
-        world.monthly(spend_effect), effects, drivers, world.uplift(), spend_effect, pd.Timestamp(ends[-1])
+        world.monthly(spend_effect), effects, drivers, world.uplift(), spend_effect, pd.Timestamp(ends[-1]), world
     )
     return tables, truth
 
