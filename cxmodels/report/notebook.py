@@ -42,10 +42,12 @@ def notebook_html(result: Result) -> str:
     from ..results import plain_html
     from ..sem import SEMBootstrap, SEMResult
     from ..study import StudyResult
+    from ..worth import SatisfactionWorth
     from .driver_charts import driver_bars, segment_dots, what_if_waterfall
     from .driver_report import drivers_html
     from .html import study_html
     from .metric_charts import metric_pictures
+    from .worth_charts import worth_chain, worth_waterfall
 
     prefix = _prefix(result)
     if isinstance(result, StudyResult):
@@ -66,6 +68,8 @@ def notebook_html(result: Result) -> str:
         pictures = [segment_dots(result.importance, id=f"{prefix}segments")]
     elif isinstance(result, WhatIf):
         pictures = [what_if_waterfall(result, id=f"{prefix}waterfall")]
+    elif isinstance(result, SatisfactionWorth):
+        pictures = [worth_chain(result, id=f"{prefix}chain"), worth_waterfall(result, id=f"{prefix}waterfall")]
     else:
         pictures = metric_pictures(result, prefix)
     return plain_html(

@@ -12,6 +12,7 @@ from .diagram import path_diagram, to_dot, to_mermaid
 from .sem_diagram import sem_diagram
 from .sem_graph import panels
 from .svg import Drawing
+from .worth_charts import draw_worth
 
 __all__ = ["draw"]
 
@@ -21,7 +22,7 @@ def draw(kind: str, result: Any, **options: Any) -> Drawing:
 
     Parameters
     ----------
-    kind : {"diagram", "mermaid", "dot"}
+    kind : {"diagram", "mermaid", "dot", "worth"}
     result : Result
     **options
         Of the picture.
@@ -39,6 +40,7 @@ def draw(kind: str, result: Any, **options: Any) -> Drawing:
         "diagram": _diagram,
         "mermaid": lambda r: _text(r, to_mermaid),
         "dot": lambda r: _text(r, to_dot),
+        "worth": draw_worth,
     }
     if kind not in makers:
         raise SpecError(f"There is no picture '{kind}'; there are {listed(makers)}.")

@@ -7,14 +7,17 @@ how satisfaction goes with leaving and spending, who leaves, and what the base i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..linkage.families import FAMILIES, Failed, corrected, propensity, scoring
 from .customers import Customers, tenure_groups
-from .kernel import Base, Terms, Worth, glm, logistic, residual_variance, trust
+from .kernel import Base, Terms, Worth, logistic, residual_variance
 from .sources import Measured, Source
 
 Array = NDArray[np.float64]
@@ -70,6 +73,30 @@ class Effects:
         t = np.arange(max(terms.horizon - 1, 0))[:, None]
         trend = self.aging * (np.log1p(self.tenures + t) - np.log1p(self.tenures))
         return Worth(self.base, self.effect, self.spend, self.spread, terms, trend, low, high)
+
+
+class Linked(NamedTuple):
+    """Respondents whose outcome is known.
+
+    Attributes
+    ----------
+    place : ndarray of int of shape (n,)
+        Among the customers.
+    score, weight : ndarray of shape (n,)
+        Score less the mean of all respondents, and weight.
+    mean, total : float
+        Mean and variance of the score among all respondents.
+    reliability, error : float
+        Of the score, and the variance of its error.
+    """
+
+    place: NDArray[np.intp]
+    score: Array
+    weight: Array
+    mean: float
+    total: float
+    reliability: float
+    error: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,9 +162,11 @@ class Chain:
         out = np.full((len(counts), self.size), np.nan)
         lost = np.array(found.bad)
         for i in np.flatnonzero(~lost):
-            line = self._line(counts[i], rows[i], found, i)
-            lost[i] = not np.isfinite(line).all()
-            out[i] = line
+            try:
+                out[i] = self._line(counts[i], rows[i], found, int(i))
+            except Failed:
+                lost[i] = True
+        lost |= ~np.isfinite(out).all(axis=1)
         out[lost] = np.nan
         return out, {"a stage without an estimate": lost}
 
@@ -172,42 +201,59 @@ class Chain:
         Returns
         -------
         Effects
+
+        Raises
+        ------
+        Failed
+            If a stage has no estimate, naming it.
         """
-        c, inside = self.customers, self.customers.link
-        place, score = c.unit[inside], found.scores[i]
-        reliability = (
-            self.reliability if self.reliability is not None else float(np.nan_to_num(found.reliability[i], nan=1.0))
-        )
+        c, k = self.customers, self._linked(rows, response, found, i)
+        with _stage("the effect of satisfaction on leaving"):
+            naive, effect = (float(v[1]) for v in self._slopes(k, c.left, "logit"))
+        spends = 0.0, 0.0
+        if c.spend is not None:
+            with _stage("the effect of satisfaction on spending"):
+                spends = tuple(float(v[1]) for v in self._slopes(k, c.spend, "poisson"))  # type: ignore[assignment]
+        with _stage("the chance to leave"):
+            coef = self._leaving(mass)
+        left, middle = residual_variance(k.score, c.x[k.place], k.weight), float(k.weight @ k.score / k.weight.sum())
+        sd = np.sqrt(max(float(k.weight @ (k.score - middle) ** 2 / k.weight.sum()) - k.error, 0.0))
+        return Effects(
+            k.mean + middle, k.reliability, 1 - k.error / left, naive, effect, *spends, float(np.sqrt(left - k.error)), float(sd),
+            k.total / left, Base(logistic(c.x @ coef), c.margin, mass, self.group), self.tenures,
+            float(coef[-1]) if c.tenure is not None else 0.0,
+        )  # fmt: skip
+
+    def _linked(self, rows: Array, response: Array, found: Measured, i: int) -> Linked:
+        """Scores and weights of the respondents of known outcome, and the error in the scores."""
+        c, inside, score = self.customers, self.customers.link, found.scores[i]
+        reliability = self.reliability or float(np.nan_to_num(found.reliability[i], nan=1.0))
         case = rows * self.source.case
         mean = float(case @ score / case.sum())
         total = float(case @ (score - mean) ** 2 / case.sum())
-        g = case[inside] * response[place]
-        x, s = c.x[place], score[inside]
-        left = residual_variance(s, x, g)
-        within, spread = trust(left, (1 - reliability) * total)
-        wide = np.column_stack([x, s - mean])
-        naive = glm(wide, c.left[place], g, start=self.starts.get("link"))[-1]
-        spend = 0.0
-        if c.spend is not None:
-            paid = c.spend[place]
-            seen = np.isfinite(paid)
-            spend = glm(wide[seen], paid[seen], g[seen], link="log", start=self.starts.get("spend"))[-1]
-        coef, chance = self._leaving(mass)
-        middle = float(g @ s / g.sum())
-        variance = float(g @ (s - middle) ** 2 / g.sum()) - (1 - reliability) * total
-        return Effects(
-            middle, reliability, within, naive, naive / within, spend, spend / within, spread, float(np.sqrt(max(variance, 0.0))),
-            total / left if left > 0 else np.nan, Base(chance, c.margin, mass, self.group), self.tenures,
-            float(coef[-1]) if c.tenure is not None else 0.0,
-        )  # fmt: skip
+        g = case[inside] * response[c.unit[inside]]
+        used = g > 0
+        place, own = c.unit[inside][used], score[inside][used] - mean
+        return Linked(place, own, g[used], mean, total, reliability, (1 - reliability) * total)
+
+    def _slopes(self, k: Linked, outcome: Array, family: str) -> tuple[Array, Array]:
+        """Coefficients (intercept, satisfaction, controls) with the score as it is, and with what it measures."""
+        y, of = outcome[k.place], FAMILIES[family]
+        seen = np.isfinite(y)
+        s, x, y, g = k.score[seen], self.customers.x[k.place[seen]], y[seen], k.weight[seen]
+        naive = scoring(np.column_stack([x[:, :1], s, x[:, 1:]]), y, g, of, self.starts.get(f"{family} naive"))
+        if k.error <= 0:
+            return naive, naive
+        how = "likelihood" if of.binary else "calibration"
+        return naive, corrected(s, x[:, 1:], y, g, of, k.error, how, self.starts.get(family))[0]
 
     def response(self, mass: Array) -> Array:
         """How many customers like them stand behind each respondent: one over the chance to answer, by the controls."""
         c = self.customers
         if c.x.shape[1] == 1 or c.answered.all():
             return np.ones(c.n)
-        coef = glm(c.x, c.answered.astype(float), mass, start=self.starts.get("response"))
-        return 1 / logistic(c.x @ coef)
+        with _stage("who answers"):
+            return 1 / propensity(c.x, c.answered.astype(float), mass, self.starts.get("response"))[0]
 
     def own(self, found: Measured) -> Effects:
         """Return the stages in the data themselves.
@@ -225,28 +271,40 @@ class Chain:
         mass = np.ones(c.n)
         return self.effects(mass, np.ones(len(c.unit)), self.response(mass), found, 0)
 
-    def warm(self) -> Chain:
-        """Return the chain with the estimates of the data themselves to start from."""
+    def warm(self, found: Measured) -> Chain:
+        """Return the chain with the estimates of the data themselves to start from.
+
+        Parameters
+        ----------
+        found : Measured
+            Of rows that all count once.
+
+        Returns
+        -------
+        Chain
+        """
         c, mass = self.customers, np.ones(self.customers.n)
-        starts = {"leaving": self._leaving(mass)[0]}
+        k = self._linked(np.ones(len(c.unit)), self.response(mass), found, 0)
+        starts = {}
+        for family, outcome in (("logit", c.left), ("poisson", c.spend)):
+            if outcome is not None:
+                starts[f"{family} naive"], starts[family] = self._slopes(k, outcome, family)
+        starts["leaving"] = self._leaving(mass)
         if c.x.shape[1] > 1 and not c.answered.all():
-            starts["response"] = glm(c.x, c.answered.astype(float), mass)
+            starts["response"] = propensity(c.x, c.answered.astype(float), mass)[1]
         return replace(self, starts=starts)
 
-    def _leaving(self, mass: Array) -> tuple[Array, Array]:
-        """Coefficients of the chance to leave by the controls, and that chance for every customer."""
+    def _leaving(self, mass: Array) -> Array:
+        """Coefficients of the chance to leave by the controls."""
         c = self.customers
-        known = np.isfinite(c.left)
-        coef = glm(c.x[known], c.left[known], mass[known], start=self.starts.get("leaving"))
-        return coef, logistic(c.x @ coef)
+        known = np.isfinite(c.left) & (mass > 0)
+        return scoring(c.x[known], c.left[known], mass[known], FAMILIES["logit"], self.starts.get("leaving"))
 
     def _line(self, counts: Array, rows: Array, found: Measured, i: int) -> Array:
         """All numbers under one weighting."""
         mass = counts[: self.customers.n]
         response = self.response(mass)
         e = self.effects(mass, rows, response, found, i)
-        if not (np.isfinite([e.effect, e.spend, e.spread]).all() and np.isfinite(e.base.chance).all()):
-            return np.full(self.size, np.nan)
         slopes = found.slopes[i]
         realised, points = self.points(rows, slopes, response)
         worth = e.worth(
@@ -302,3 +360,12 @@ def follow(source: Source, plans: Array) -> Array:
     x = source.answers[:, None, :]
     to = np.clip(x + plans, np.minimum(source.lo, x), np.maximum(source.hi, x))
     return np.nan_to_num(to - x)
+
+
+@contextmanager
+def _stage(name: str) -> Iterator[None]:
+    """Say which stage failed."""
+    try:
+        yield
+    except Failed as event:
+        raise Failed(f"{name} ({event})") from None

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..churn.balance_check import Covariates
 from ..churn.intake import check_ids
 from ..errors import DataError, DataWarning, SpecError, listed, near
 from ..survey.frames import to_pandas
@@ -19,7 +20,6 @@ from .sources import Source
 Array = NDArray[np.float64]
 
 _FEW = 30  # leavers among those who answered below which a warning is due
-_LEVELS = 50  # of a control in words
 _TENURES = 24  # groups of tenure
 
 
@@ -120,7 +120,7 @@ def customers_of(
         )
     check_ids(frame[customer])
     own = {"margin": frame[margin] if isinstance(margin, str) else _constant(margin, len(frame))}
-    own |= {c: frame[c] for c in (*controls, *([tenure] if tenure else []))}
+    own |= {tenure: frame[tenure]} if tenure else {}
     blank = {name: pd.isna(values).to_numpy() for name, values in own.items()}
     gone = np.any(list(blank.values()), axis=0)
     reasons = [(f"{margin if k == 'margin' else k} is blank", int(v.sum())) for k, v in blank.items() if v.any()]
@@ -205,35 +205,24 @@ def _outcome(frame: pd.DataFrame, left: str) -> Array:
 def _design(
     frame: pd.DataFrame, controls: Sequence[str], tenure: str | None, since: Array | None
 ) -> tuple[Array, tuple[str, ...]]:
-    """Ones and controls: numbers centred and scaled, words as one column for each but the commonest, log(1 + tenure)."""
-    columns: dict[str, Array] = {"1": np.ones(len(frame))}
-    for name in controls:
-        values = frame[name]
-        if pd.api.types.is_numeric_dtype(values):
-            columns[name] = values.to_numpy(dtype=float)
-            continue
-        if pd.api.types.is_datetime64_any_dtype(values):
-            raise DataError(f"The control '{name}' is a date; turn it into a number of periods.")
-        levels = values.astype(str).value_counts()
-        if len(levels) > min(_LEVELS, len(frame) // 10):
-            raise DataError(
-                f"The control '{name}' has {len(levels)} different values in {len(frame)} rows; join them to at most {_LEVELS}."
-            )
-        columns |= {f"{name}={k}": (values.astype(str) == k).to_numpy(dtype=float) for k in levels.index[1:]}
-    if tenure is not None and since is not None:
-        columns[f"log(1 + {tenure})"] = np.log1p(since)
-    for name, v in list(columns.items())[1:]:
-        if not np.isfinite(v).all():
-            raise DataError(f"The control '{name}' is infinite in {int((~np.isfinite(v)).sum())} rows; correct them.")
-        if (sd := float(v.std())) < 1e-12 * (1 + abs(float(v.mean()))):
-            raise DataError(f"The control '{name}' is the same for all {len(frame)} customers; leave it out.")
-        columns[name] = v if name.startswith("log(1") else (v - v.mean()) / sd
-    x = np.column_stack(list(columns.values()))
+    """Ones; controls as numbers, centred and scaled; log(1 + tenure) last."""
+    x, names = np.ones((len(frame), 1)), ["1"]
+    if controls:
+        learned = Covariates.learn(frame[list(controls)])
+        matrix = learned.matrix(frame[list(controls)])
+        keep = ~learned.references & (matrix.std(axis=0) > 0)
+        matrix = matrix[:, keep]
+        x = np.column_stack([x, (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)])
+        names += [n for n, k in zip(learned.names, keep, strict=True) if k]
+    if since is not None:
+        x, names = np.column_stack([x, np.log1p(since)]), [*names, f"log(1 + {tenure})"]
+        if not since.std() > 0:
+            raise DataError(f"The tenure '{tenure}' is the same for all {len(frame)} customers; leave it out.")
     if (rank := int(np.linalg.matrix_rank(x))) < x.shape[1]:
         raise DataError(
-            f"The controls {listed(list(columns)[1:])} determine one another ({x.shape[1] - 1} columns of rank {rank - 1}); leave one out."
+            f"The controls {listed(names[1:])} determine one another ({x.shape[1] - 1} columns of rank {rank - 1}); leave one out."
         )
-    return x, tuple(columns)
+    return x, tuple(names)
 
 
 def _match(source: Source, ids: pd.Series, customer: str) -> tuple[NDArray[np.intp], list[tuple[str, int]]]:

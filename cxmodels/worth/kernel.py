@@ -1,9 +1,8 @@
-"""Numbers behind the worth of a point: weighted logits, what error of measurement hides, and the value of a base.
+"""What a base of customers is worth, as a function of how satisfied they are.
 
-Pure functions on arrays. Sources: Rosner, Willett and Spiegelman (1989), Statistics in Medicine 8, 1051-1069, and Carroll,
-Ruppert, Stefanski and Crainiceanu (2006), *Measurement Error in Nonlinear Models*, ch. 4, for regression calibration; Santos
-Silva and Tenreyro (2006), Review of Economics and Statistics 88(4), for the log-linear mean; Gupta, Lehmann and
-Stuart (2004), Journal of Marketing Research 41(1), for the value of a customer base.
+Pure functions on arrays. Sources: Gupta, Lehmann and Stuart (2004), Journal of Marketing Research 41(1), 7-18, for the value of a base
+as the sum of its customers' lifetime values; Fader and Hardie (2010), Marketing Science 29(1), for why customers who look
+alike must not be taken to be alike: those who are still there are the more loyal ones.
 """
 
 from __future__ import annotations
@@ -17,8 +16,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_STEPS = 40
-_FAR = 30.0  # log-odds or logs beyond which an estimate runs off to infinity
 _NODES, _SHARES = np.polynomial.hermite_e.hermegauss(9)
 _SHARES = _SHARES / _SHARES.sum()
 _KNOTS = 64  # of the value of a customer as a function of the log-odds to leave
@@ -31,62 +28,6 @@ def logistic(x: Array) -> Array:
     from scipy.special import expit
 
     return np.asarray(expit(x), dtype=float)
-
-
-def glm(x: Array, y: Array, w: Array, *, link: str = "logit", start: Array | None = None) -> Array:
-    """Coefficients of a weighted logit, or of a log-linear mean, by Newton's method.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n, k)
-        With the column of ones.
-    y : ndarray of shape (n,)
-        0 and 1, or amounts of 0 and more.
-    w : ndarray of shape (n,)
-        Weights, 0 allowed.
-    link : {"logit", "log"}
-        ``"log"`` solves the Poisson equations, which need the mean to be right and no more.
-    start : ndarray of shape (k,), optional
-
-    Returns
-    -------
-    ndarray of shape (k,)
-        NaN where there is no finite estimate, as when a column tells the outcome exactly.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.column_stack([np.ones(4), [0.0, 0.0, 1.0, 1.0]])
-    >>> glm(x, np.array([0.0, 1.0, 1.0, 1.0]), np.array([3.0, 1.0, 1.0, 0.0])).round(2).tolist()
-    [nan, nan]
-    >>> np.exp(glm(x, np.array([2.0, 4.0, 6.0, 6.0]), np.ones(4), link="log")).round(6).tolist()
-    [3.0, 2.0]
-    """
-    k = x.shape[1]
-    lost = np.full(k, np.nan)
-    used = w > 0
-    if not used.all():
-        x, y, w = x[used], y[used], w[used]
-    mean = float(w @ y / w.sum()) if len(w) else 0.0
-    if not (0 < mean < 1 if link == "logit" else mean > 0):
-        return lost
-    beta = np.zeros(k) if start is None or not np.isfinite(start).all() else start.copy()
-    if start is None:
-        beta[0] = np.log(mean / (1 - mean)) if link == "logit" else np.log(mean)
-    for _ in range(_STEPS):
-        eta = x @ beta
-        if not np.abs(eta).max() < _FAR:
-            return lost if start is None else glm(x, y, w, link=link)
-        mu = logistic(eta) if link == "logit" else np.exp(eta)
-        v = w * (mu * (1 - mu) if link == "logit" else mu)
-        try:
-            step = np.linalg.solve(x.T @ (x * v[:, None]), x.T @ (w * (y - mu)))
-        except np.linalg.LinAlgError:
-            return lost
-        beta = beta + step
-        if np.abs(step).max() < 1e-9 * (1 + np.abs(beta).max()):
-            return beta
-    return lost
 
 
 def residual_variance(y: Array, x: Array, w: Array) -> float:
@@ -106,33 +47,6 @@ def residual_variance(y: Array, x: Array, w: Array) -> float:
     root = np.sqrt(w)
     coef = np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0]
     return float(w @ (y - x @ coef) ** 2 / w.sum())
-
-
-def trust(left: float, error: float) -> tuple[float, float]:
-    """Reliability of a score beyond the controls, and the standard deviation of what it measures there.
-
-    With W = s + u and var(u) known, a slope of W beside controls X is that of s times lambda = 1 - var(u) / var(W | X): the
-    attenuation grows with every control that explains the score. Regression calibration divides by lambda.
-
-    Parameters
-    ----------
-    left : float
-        Variance of the score given the controls.
-    error : float
-        Variance of the error of measurement.
-
-    Returns
-    -------
-    reliability, spread : float
-        NaN where the error is larger than what is left of the score.
-
-    Examples
-    --------
-    >>> trust(100.0, 36.0)
-    (0.64, 8.0)
-    """
-    share = 1 - error / left if left > 0 else 0.0
-    return (share, float(np.sqrt(share * left))) if share > 0.02 else (np.nan, np.nan)
 
 
 @dataclass(frozen=True)

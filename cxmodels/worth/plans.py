@@ -98,14 +98,14 @@ def path(source: Source, slopes: Array, weight: Array, price: Array) -> tuple[Ar
     rises : ndarray of shape (m, k)
     """
     steps = []
-    for k in np.flatnonzero(price > 0):
+    for k in np.flatnonzero(price > 0).tolist():
         x = source.answers[:, k]
         seen = np.isfinite(x)
         room = np.round(np.maximum(source.hi[k] - x[seen], 0.0), 9)
         values, place = np.unique(room, return_inverse=True)
         share = np.bincount(place, weight[seen]) / weight.sum()
         found = pieces(dict(zip(values.tolist(), share.tolist(), strict=True)), np.inf)
-        steps += [(slopes[k] * rate / price[k], int(k), length) for rate, length in found]
+        steps += [(slopes[k] * rate / price[k], k, length) for rate, length in found]
     spent, rises = [0.0], [np.zeros(len(price))]
     for gain, k, length in sorted(steps, key=lambda s: (-s[0], s[1])):
         if gain <= 0:

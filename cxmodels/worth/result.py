@@ -88,7 +88,8 @@ class SatisfactionWorth(Result):
     def stages(self) -> pd.DataFrame:
         """Every stage of the chain, [stage, quantity, unit, now, then, change, se, ci_lower, ci_upper] (the last three of the change).
 
-        Stages: attribute (mean rise of those who can follow), satisfaction, retention, spending, value, cost, return.
+        Stages: attribute (mean rise of those who can follow), satisfaction, retention, spending (with `spend`), value; cost and
+        return where the plan costs something.
         """
         f, names, cost = self._found, self.chain.source.names, self.cost
         rows: list[tuple[str, str, str, float, Number]] = [
@@ -100,11 +101,13 @@ class SatisfactionWorth(Result):
             ("retention", f"customers after {self.horizon} periods", "customers", f["kept_now"], lambda d: d["kept_then"] - d["kept_now"]),
             ("spending", "margin per customer and period", "money", f["margin"], lambda d: d["margin"] * np.expm1(d["spend"] * d["points"][..., 0])),
             ("value", f"of the base over {self.horizon} periods", "money", f["now"], _column("value", 0)),
-            ("cost", "now and once", "money", np.nan, lambda d: cost + 0 * d["now"]),
-            ("return", "value less cost", "money", np.nan, lambda d: d["value"][..., 0] - cost),
         ]  # fmt: skip
         if cost > 0:
-            rows.append(("return", "per unit of cost", "ratio", np.nan, lambda d: d["value"][..., 0] / cost - 1))
+            rows += [
+                ("cost", "now and once", "money", np.nan, lambda d: cost + 0 * d["now"]),
+                ("return", "value less cost", "money", np.nan, lambda d: d["value"][..., 0] - cost),
+                ("return", "per unit of cost", "ratio", np.nan, lambda d: d["value"][..., 0] / cost - 1),
+            ]
         if self.chain.customers.spend is None:
             rows = [row for row in rows if row[0] != "spending"]
         made = self._summed({i: row[4] for i, row in enumerate(rows)}, "row").rename(columns={"est": "change"})
@@ -187,7 +190,8 @@ class SatisfactionWorth(Result):
         own = self._summed({"points": _column("points", 0), "chance": _named("chance")}, "input")
         frame = pd.concat([own, frame.rename(index={"log_odds_to_leave": "effect", "log_spend": "spend"})])
         stages = ["points", "effect", "spend", "chance"] if len(self._moved) else ["effect", "spend", "chance"]
-        ends = {k: (frame.at[k, "ci_lower"], frame.at[k, "ci_upper"]) for k in stages if k in frame.index}
+        low, high = frame["ci_lower"].to_dict(), frame["ci_upper"].to_dict()
+        ends = {k: (float(low[k]), float(high[k])) for k in stages if k in low}
         skip = {"cost"} if not self.cost else set()
         return tornado(self._inputs, ends | {k: v for k, v in self.ranges.items() if k not in skip})
 
@@ -202,11 +206,12 @@ class SatisfactionWorth(Result):
         score = self.chain.source.measure(np.ones((1, len(c.unit)))).scores[0]
         place = c.unit[inside]
         t, df = hidden.partial_t(c.left[place], np.column_stack([c.x[place], score[inside]]))
-        est, sd = self.linkage.loc["log_odds_to_leave"], self.linkage.at["satisfaction_sd", "est"]
-        ratio = hidden.risk_ratio(float(np.exp(est["est"] * sd)), float(self._found["chance"]))
+        link = self.linkage.to_dict("index")
+        est, sd, chance = link["log_odds_to_leave"], link["satisfaction_sd"]["est"], self._found["chance"]
+        ratio = hidden.risk_ratio(float(np.exp(est["est"] * sd)), chance)
         near = est["ci_upper"] if est["est"] < 0 else est["ci_lower"]
         crosses = est["ci_lower"] <= 0 <= est["ci_upper"]
-        limit = 1.0 if crosses else hidden.risk_ratio(float(np.exp(near * sd)), float(self._found["chance"]))
+        limit = 1.0 if crosses else hidden.risk_ratio(float(np.exp(near * sd)), chance)
         rows = [
             ("risk_ratio", ratio, f"of leaving, for {sd:.1f} points more of satisfaction (one standard deviation)"),
             ("e_value", hidden.e_value(ratio), "risk ratio a hidden cause needs with both, to explain all of it away"),
@@ -275,6 +280,14 @@ class SatisfactionWorth(Result):
         return np.asarray((np.where(seen, x, 0.0) * w).sum(axis=0) / (seen * w).sum(axis=0))
 
     @property
+    def final(self) -> dict[str, Any]:
+        """The line of :attr:`stages` that is the answer: return, or value where nothing was paid."""
+        frame = self.stages
+        return {
+            str(k): v for k, v in frame[frame["stage"] == ("return" if self.cost > 0 else "value")].iloc[0].items()
+        }
+
+    @property
     def paragraph(self) -> str:
         """The answer in plain words."""
         return words.paragraph(self)
@@ -312,9 +325,9 @@ class SatisfactionWorth(Result):
 
         Parameters
         ----------
-        kind : {"chain", "tornado", "curve", "linkage"}, default "chain"
-            The waterfall from attributes to return; what the answer hangs on; return against budget; effects with and without
-            correction.
+        kind : {"chain", "waterfall", "tornado", "curve", "linkage"}, default "chain"
+            The stages one after another; how the rises add up to the return; what the answer hangs on; return against budget;
+            effects with and without correction.
         **options
             title, width, words, id of the picture.
 
@@ -337,7 +350,7 @@ class SatisfactionWorth(Result):
         -------
         list of (class of warning, text)
         """
-        f, out = self._found, []
+        f, out = self._found, list[tuple[type[CxWarning], str]]()
         if f["effect"] >= 0:
             text = f"In these data satisfaction does not go with staying (log-odds to leave per point {f['effect']:+.4f}); a rise is worth nothing by retention."
             out.append((DataWarning, text))

@@ -116,8 +116,7 @@ def simulate_worth(
     base : DataFrame
         [customer_id, price, region, left (in the period after), margin (per period, before it), spend (in the period after)].
     survey : DataFrame
-        [customer_id, speed, price_rating ... as "speed", "price", "service" (1-10), sat1, sat2, sat3 (1-10, not rounded), csi
-        (their mean)].
+        [customer_id, speed, price, service (ratings 1-10), sat1, sat2, sat3 (1-10, not rounded), csi (their mean)].
     truth : WorthTruth
 
     Raises
@@ -129,9 +128,9 @@ def simulate_worth(
     --------
     >>> base, survey, truth = simulate_worth(1000, seed=1)
     >>> len(base), len(survey)
-    (1000, 344)
+    (1000, 364)
     >>> round(truth.value(1, 1000, horizon=8, discount=0.02))
-    1
+    1836
     """
     if whole_number("customers", customers) < 100:
         raise SpecError(f"customers must be 100 or more, not {customers}.")

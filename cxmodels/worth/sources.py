@@ -6,7 +6,7 @@ satisfaction (0-100) per unit of every attribute, the respondents' scores, and t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -187,7 +187,7 @@ class DriverSource:
     def __call__(self, counts: Array) -> Measured:
         """Fit under weightings (b, n)."""
         w, b = counts * self.case, len(counts)
-        slopes, bad = np.zeros((b, len(self.columns))), np.zeros(b, dtype=bool)
+        slopes = np.zeros((b, len(self.columns)))
         for moments in self.moments:
             cov = moments(w)[1]
             for i, c in enumerate(cov):
@@ -196,7 +196,7 @@ class DriverSource:
                 except np.linalg.LinAlgError:
                     found = np.full(len(self.columns), np.nan)
                 slopes[i] += self.factor * found / len(self.moments)
-        bad = ~np.isfinite(slopes).all(axis=1)
+        bad = np.asarray(~np.isfinite(slopes).all(axis=1))
         return Measured(slopes, np.tile(self.outcome, (b, 1)), np.full(b, np.nan), bad)
 
 
@@ -310,6 +310,8 @@ class SEMSource:
         Answers, blanks filled.
     lo, hi : ndarray of shape (p,)
     target : int
+    beside : ndarray of int
+        Observed predictors that measure no construct, by their place among the variables.
     """
 
     inner: Statistic
@@ -318,6 +320,7 @@ class SEMSource:
     lo: Array
     hi: Array
     target: int
+    beside: NDArray[np.intp]
 
     def __call__(self, counts: Array) -> Measured:
         """Fit under weightings (b, n)."""
@@ -339,7 +342,10 @@ class SEMSource:
         rho = across**2 / (within * s.cov[:, eta, eta])
         if m.mask[:, self.target].sum() < 2:
             rho = np.full(len(counts), np.nan)
-        return Measured(*_on_scale(v, total, self.x, self.lo, self.hi, self.target), rho, bad)
+        slopes, scores = _on_scale(v, total, self.x, self.lo, self.hi, self.target)
+        unit = 100 * across / (w @ (self.hi - self.lo)) / s.cov[:, eta, eta]
+        direct = s.total[:, eta, :][:, self.beside] * unit[:, None]
+        return Measured(np.concatenate([slopes, direct], axis=1), scores, rho, bad)
 
 
 def _sem(fit: SEMResult, target: str | None, scale: Any) -> Source:
@@ -352,16 +358,28 @@ def _sem(fit: SEMResult, target: str | None, scale: Any) -> Source:
     m, v = fit.index_parts()
     constructs = list(m.constructs)
     at = _target(target, constructs)
-    lo, hi = ix.scale_ends(list(m.items), scale, fit.survey.scale)
+    lo, hi = ix.scale_ends(list(m.items), _only(scale, m.items), fit.survey.scale)
     x = fit.item_answers(m)
     ix.check_inside(fit.rows.x[:, [fit.rows.names.index(i) for i in m.items]], list(m.items), lo, hi)
-    statistic = SEMSource(Statistic.of(fit.estimate, fit.rows), m, x, lo, hi, at)
+    block = fit.estimate.blocks[0]
+    free = [n for n in block.names[: block.p] if n not in m.items]
+    beside = np.array([block.names.index(n) for n in free], dtype=np.intp)
+    low, high = ix.scale_ends(free, _only(scale, free), fit.survey.scale) if free else (np.zeros(0), np.zeros(0))
+    answers = fit.rows.x[:, [fit.rows.names.index(n) for n in free]]
+    ix.check_inside(answers, free, low, high)
+    statistic = SEMSource(Statistic.of(fit.estimate, fit.rows), m, x, lo, hi, at, beside)
     case = np.ones(fit.n_obs) if fit.rows.weights is None else fit.rows.weights
     return Source(
         "structural model (SEM)", constructs[at], fit.survey.frame, np.flatnonzero(fit.rows.keep), case,
-        (*m.items, *constructs), np.hstack([x, ix.index(x, v, lo, hi)]), _ends(lo, constructs, 0.0),
-        _ends(hi, constructs, 100.0), statistic, int(fit.excluded["rows"].sum()),
+        (*m.items, *constructs, *free), np.hstack([x, ix.index(x, v, lo, hi), answers]),
+        np.concatenate([_ends(lo, constructs, 0.0), low]), np.concatenate([_ends(hi, constructs, 100.0), high]), statistic,
+        int(fit.excluded["rows"].sum()),
     )  # fmt: skip
+
+
+def _only(scale: Any, names: Sequence[str]) -> Any:
+    """The scales of some columns."""
+    return {k: v for k, v in scale.items() if k in names} if isinstance(scale, Mapping) else scale
 
 
 def _on_scale(v: Array, total: Array, x: Array, lo: Array, hi: Array, target: int) -> tuple[Array, Array]:

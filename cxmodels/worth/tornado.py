@@ -66,8 +66,10 @@ class Inputs:
         e = self.effects
         if name == "points":
             return replace(self, points=value)
-        if name in ("effect", "spend"):
-            return replace(self, effects=replace(e, **{name: value}))
+        if name == "effect":
+            return replace(self, effects=replace(e, effect=value))
+        if name == "spend":
+            return replace(self, effects=replace(e, spend=value))
         if name == "reliability":
             return replace(self, effects=_with_reliability(e, value))
         if name == "chance":
@@ -132,11 +134,12 @@ def share_needed(inputs: Inputs) -> float:
 def _with_reliability(e: Effects, value: float) -> Effects:
     """Effects as they were with another reliability of the score."""
     within = 1 - (1 - value) * e.ratio
-    if not within > 0.02:
+    if not within > 0:
         return replace(e, effect=np.nan, spend=np.nan)
-    spread = e.spread * np.sqrt(within / e.within)
+    factor = e.within / within
+    spread = e.spread / np.sqrt(factor)
     return replace(
-        e, reliability=value, within=within, effect=e.naive / within, spend=e.spend_naive / within, spread=spread
+        e, reliability=value, within=within, effect=e.effect * factor, spend=e.spend * factor, spread=spread
     )
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CxWarning, DataWarning, EstimationError, ReplicateWarning, SpecError, SpecWarning, listed, near
+from ..linkage.families import Failed
 from ..resampling import Interval, Sampling, bootstrap, check_level, whole_number
 from . import plans
-from .chain import Chain
+from .chain import Chain, Effects
 from .customers import customers_of
 from .kernel import Terms
 from .result import SatisfactionWorth
@@ -129,10 +130,10 @@ def value_of_satisfaction(
     With score W of a respondent (0-100) of reliability r in the survey, controls X and weights one over the chance to answer given X:
 
     1. Rise of satisfaction: d = sum_k b_k mean(min(rise_k, room_k)), with b_k of the fitted model.
-    2. Retention: logit P(leave) = a + c W + g X. The error of W shrinks c by lambda = 1 - (1 - r) var(W) / var(W | X); regression
-       calibration (Rosner, Willett and Spiegelman 1989) divides by it. Spending: the same for log E(spend).
+    2. Retention: logit P(leave) = a + c S + g X with S the satisfaction that W measures with error; S is integrated out of the
+       likelihood (Carroll et al. 2006, ch. 8). Spending: log E(spend) by regression calibration, which is exact for it.
     3. Base: logit P(leave) on X among all customers gives each a chance to leave; customers alike in X differ by the satisfaction
-       they have, which lasts, and a rise moves the log-odds of all by d c / lambda.
+       they have, which lasts, and a rise moves the log-odds of all by c d.
     4. Value: sum over customers of margin times E sum_{t < horizon} (1 + discount)^-t P(still there at t).
     5. Return: gain of value less cost.
 
@@ -149,7 +150,7 @@ def value_of_satisfaction(
     ...     reliability=truth.reliability, scale=(1, 10), horizon=8, discount=0.02, n=50, seed=1,
     ... )
     >>> worth.effects["points"].round(2).to_dict()
-    {'service': 1.06}
+    {'service': 1.04}
     """
     check_level(level)
     terms = _terms(horizon, discount)
@@ -181,8 +182,7 @@ def value_of_satisfaction(
         )
     if reliability is None and np.isnan(found.reliability[0]):
         notes.append((DataWarning, _UNKNOWN.format(source.target)))
-    chain = chain.warm()
-    _check_estimate(chain, found)
+    chain, now = _started(chain, found)
     spent, bought = plans.path(source, found.slopes[0], _weight(chain), price)
     if budget is not None:
         rises = _best(chain, spent, bought, float(budget), price)
@@ -200,7 +200,7 @@ def value_of_satisfaction(
         text = f"{replicates.failed} of {replicates.n} replicates left a stage without an estimate and are left out."
         notes.append((ReplicateWarning, text))
     out = SatisfactionWorth(
-        chain=chain, now=chain.own(found), replicates=replicates, price=price,
+        chain=chain, now=now, replicates=replicates, price=price,
         budget=None if budget is None else float(budget), steps=steps if price.any() else np.zeros(0),
         ranges=_ranges(ranges, terms, reliability), interval=interval, level=level, names=(customer, left, tuple(controls)),
     )  # fmt: skip
@@ -255,24 +255,15 @@ def _wanted(source: Source, changes: Any, budget: Any, costs: Any) -> tuple[Arra
     return np.zeros(len(source.names)), []
 
 
-def _check_estimate(chain: Chain, found: Measured) -> None:
-    """Name the stage that has no estimate in the data themselves."""
-    e = chain.own(found)
-    if not np.isfinite(e.base.chance).all():
+def _started(chain: Chain, found: Measured) -> tuple[Chain, Effects]:
+    """The chain with estimates to start from, and the stages in the data themselves; a stage without an estimate is named."""
+    try:
+        now = chain.own(found)  # in the order of the stages, so that the first without an estimate is named
+        return chain.warm(found), now
+    except Failed as event:
         raise EstimationError(
-            "The controls tell who left without an error, so the chance to leave has no finite estimate; look for one made from the outcome."
-        )
-    if not np.isfinite(e.naive):
-        raise EstimationError(
-            "The effect of satisfaction on leaving has no finite estimate among the respondents; drop controls."
-        )
-    if not np.isfinite(e.within):
-        raise EstimationError(
-            f"With a reliability of {e.reliability:.2f} nothing of satisfaction is left beyond the controls; drop controls that "
-            "repeat it, or measure it better."
-        )
-    if not np.isfinite(e.spend):
-        raise EstimationError("The effect of satisfaction on spending has no finite estimate; leave out spend.")
+            f"There is no estimate of {event}; drop controls, or take a longer period or more respondents."
+        ) from None
 
 
 def _weight(chain: Chain) -> Array:

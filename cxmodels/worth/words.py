@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import listed
 
@@ -60,12 +60,13 @@ def headline(res: SatisfactionWorth) -> list[tuple[str, str]]:
     -------
     list of (label, value)
     """
-    point, final = res.point.loc["value"], _row(res, "return")
+    point, final = _line(res.point, "value"), res.final
+    each = _line(res.point, "value_per_customer")["est"]
     matched = res.matched.set_index("what")["rows"]
     plan = ", ".join(f"{k} {v:+.3g}" for k, v in res.plan.items())
     rows = [
         ("Worth of satisfaction", f"{res.target}, {res.chain.source.kind}; {res.horizon} periods, discount {res.chain.terms.discount:g}"),
-        ("One point (0-100)", f"{money(point['est'])} ({res.level:.0%} interval {span(point['ci_lower'], point['ci_upper'])}), {money(res.point.at['value_per_customer', 'est'])} per customer"),
+        ("One point (0-100)", f"{money(point['est'])} ({res.level:.0%} interval {span(point['ci_lower'], point['ci_upper'])}), {money(each)} per customer"),
     ]  # fmt: skip
     if plan or res.budget is not None:
         best = "Best plan" if res.budget is not None else "Plan"
@@ -99,9 +100,14 @@ def paragraph(res: SatisfactionWorth) -> str:
     return " ".join([*_rise(res), *_gain(res), _point(res), *_sure(res)])
 
 
-def _row(res: SatisfactionWorth, stage: str) -> dict[str, float]:
+def _row(res: SatisfactionWorth, stage: str) -> dict[str, Any]:
     """First line of a stage."""
-    return dict(res.stages[res.stages["stage"] == stage].iloc[0])
+    return {str(k): v for k, v in res.stages[res.stages["stage"] == stage].iloc[0].items()}
+
+
+def _line(frame: Any, name: str) -> dict[str, float]:
+    """A line of a frame as numbers."""
+    return {str(k): float(v) for k, v in frame.loc[name].items()}
 
 
 def _rise(res: SatisfactionWorth) -> list[str]:
@@ -111,7 +117,7 @@ def _rise(res: SatisfactionWorth) -> list[str]:
     if not len(e):
         if res.budget is not None:
             return [f"No use of a budget of {money(res.budget)} brings more than it costs."]
-        return [f"If {res.target} were one point higher on 0-100 for every customer:"]
+        return [f"Suppose {res.target} were one point higher on 0-100 for every customer."]
     parts = [f"{k} {r.asked:+.3g}" for k, r in zip(e.index, e.itertuples(), strict=True)]
     verb = "The best plan" + ("" if res.budget is None else f" for a budget of {money(res.budget)}")
     said = (
@@ -136,29 +142,30 @@ def _gain(res: SatisfactionWorth) -> list[str]:
         return []
     frame = res.stages
     chance, kept = (dict(r) for _, r in frame[frame["stage"] == "retention"].iterrows())
-    value, final = _row(res, "value"), _row(res, "return")
+    value, final = _row(res, "value"), res.final
     verb = "fall" if chance["change"] < 0 else "rise"
     out = [
         f"The chance to leave in a period would {verb} from {100 * chance['now']:.2f} % to {100 * chance['then']:.2f} %, so that of "
-        f"{res.customers:,} customers {kept['change']:+,.0f} would be there after {res.horizon} periods, and the base would be worth "
-        f"{money(value['change'])} more ({res.level:.0%} interval {span(value['ci_lower'], value['ci_upper'])})."
+        f"{res.customers:,} customers {abs(kept['change']):,.0f} {'more' if kept['change'] >= 0 else 'fewer'} would be there after {res.horizon} periods, and the base would be worth "
+        f"{money(abs(value['change']))} {'more' if value['change'] >= 0 else 'less'} ({res.level:.0%} interval of the change {span(value['ci_lower'], value['ci_upper'])})."
     ]  # fmt: skip
     if res.cost > 0:
         out.append(
             f"Less the cost of {money(res.cost)} the return is {money(final['change'])} ({span(final['ci_lower'], final['ci_upper'])}), "
-            f"{final['change'] / res.cost:+.2f} per unit spent."
+            f"{money(final['change'] / res.cost)} per unit spent."
         )
-    return [t.replace("-", "−") if "−" in t else t for t in out]
+    return out
 
 
 def _point(res: SatisfactionWorth) -> str:
     """The worth of one point."""
+    each = _line(res.point, "value_per_customer")["est"]
     if not len(res.effects) and res.budget is None:
-        return f"That is {money(res.point.at['value_per_customer', 'est'])} per customer and point."
-    p = res.point.loc["value"]
+        return f"That is {money(each)} per customer and point."
+    p = _line(res.point, "value")
     return (
         f"One point of satisfaction is worth {money(p['est'])} ({span(p['ci_lower'], p['ci_upper'])}), "
-        f"{money(res.point.at['value_per_customer', 'est'])} per customer."
+        f"{money(each)} per customer."
     )
 
 
