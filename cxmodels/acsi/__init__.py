@@ -6,6 +6,7 @@ Not affiliated with or endorsed by the owner of the registered name ACSI; the me
 from .annual import Benchmark
 from .benchmark import BenchmarkResult
 from .models import ACSI, ECSI, IndexModel, price_tolerance
+from .rates import complaint_rate, demand, reservation_price, retention, tolerated_change
 from .result import IndexResult
 from .rolling import RollingIndex, rolling_index
 from .satisfaction import SatisfactionIndex
@@ -21,7 +22,12 @@ __all__ = [
     "RollingIndex",
     "SatisfactionIndex",
     "Trend",
+    "complaint_rate",
+    "demand",
     "price_tolerance",
+    "reservation_price",
+    "retention",
     "rolling_index",
+    "tolerated_change",
     "trends",
 ]

@@ -224,13 +224,19 @@ def price_tolerance(up: npt.ArrayLike, down: npt.ArrayLike) -> npt.NDArray[np.fl
     >>> price_tolerance([25, 0, np.nan, np.nan], [np.nan, np.nan, 10, -40])
     array([10. ,  5.5,  3.7,  1. ])
     """
+    t = signed_tolerance(up, down, TOLERANCE_LIMIT)
+    return 1 + 9 * (t + TOLERANCE_LIMIT) / (2 * TOLERANCE_LIMIT)
+
+
+def signed_tolerance(up: npt.ArrayLike, down: npt.ArrayLike, limit: float | None) -> npt.NDArray[np.float64]:
+    """Signed percents of the two price tolerance questions, rises up, cut at a limit either way."""
     rise, cut = np.asarray(up, dtype=float), np.asarray(down, dtype=float)
     if both := int((~np.isnan(rise) & ~np.isnan(cut)).sum()):
         raise DataError(f"{both} respondents answered both price tolerance questions; each is asked only one.")
     if negative := int((rise < 0).sum()):
         raise DataError(f"{negative} price rises are negative; a needed price cut belongs into the other question.")
     t = np.where(np.isnan(rise), -np.abs(cut), rise)
-    return 1 + 9 * (np.clip(t, -TOLERANCE_LIMIT, TOLERANCE_LIMIT) + TOLERANCE_LIMIT) / (2 * TOLERANCE_LIMIT)
+    return t if limit is None else np.clip(t, -limit, limit)
 
 
 def with_price_tolerance(survey: Survey, items: Sequence[str]) -> Survey:

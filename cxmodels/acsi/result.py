@@ -12,6 +12,7 @@ import pandas as pd
 
 from .. import index as ix
 from ..errors import SpecError, listed
+from ..pls import PLSResult
 from ..resampling import Interval, Replicates, intervals, standard_error
 from ..results import Result
 from . import comparison
@@ -131,13 +132,19 @@ class IndexResult(Result):
         A complaint rate is reported raw, on 0-1, with Wilson's interval at the effective sample size
         (sum g)² / sum g², not as an index.
         """
-        parts = [
-            self._labelled(unit, comparison.rate(self._answers(unit, item), m.case, measure, item, self.level))
+        parts = {
+            unit: [
+                comparison.rate(self._answers(unit, item), m.case, measure, item, self.level)
+                for measure, item in self.spec.model.rates.items()
+            ]
             for unit, m in self.measured.items()
-            for measure, item in self.spec.model.rates.items()
-        ]
-        columns = [*self.keys, "measure", "value", "se", "ci_lower", "ci_upper", "n"]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        }
+        columns = ["measure", "value", "se", "ci_lower", "ci_upper", "n"]
+        if not self.spec.model.rates:
+            return pd.DataFrame(columns=[*self.keys, *columns])
+        return self._stacked(
+            {u: {k: [v for f in found for v in f[k]] for k in columns} for u, found in parts.items()}
+        )
 
     @cached_property
     def weights(self) -> pd.DataFrame:
@@ -390,6 +397,55 @@ class IndexResult(Result):
         """
         return comparison.explain_change(self, previous, target or self.target, reference)
 
+    def outcomes(self, **columns: Any) -> pd.DataFrame:
+        """Complaint rate, retention, price tolerance and reservation price of the units.
+
+        Parameters
+        ----------
+        **columns
+            complaint, repurchase, up, down, price, calibration, strata and clusters, as for
+            :func:`cxmodels.acsi.rates.outcomes`; an ACSI-style survey needs none.
+
+        Returns
+        -------
+        DataFrame
+            [unit..., measure, scale, value, se, ci_lower, ci_upper, n].
+
+        Raises
+        ------
+        SpecError
+            If the data have none of the columns, or lack one that was named.
+        """
+        from .rates import outcomes
+
+        return outcomes(self, **columns)
+
+    def aggregate_outcomes(
+        self, levels: str | Sequence[str], weights: str | Mapping[str, str] | None = None, **columns: Any
+    ) -> pd.DataFrame:
+        """Combine complaint rates, retention, price tolerance and reservation prices over a hierarchy.
+
+        Parameters
+        ----------
+        levels, weights
+            As for :meth:`aggregate`.
+        **columns
+            As for :meth:`outcomes`.
+
+        Returns
+        -------
+        DataFrame
+            [level, name, (further keys), measure, scale, value, se, ci_lower, ci_upper, units, n].
+
+        Raises
+        ------
+        SpecError
+            As :meth:`aggregate` and :meth:`outcomes`.
+        """
+        from .rates import aggregate_outcomes
+
+        return aggregate_outcomes(self, levels, weights, **columns)
+
     # --- what it is -----------------------------------------------------------------------------------------
 
     @property
@@ -400,11 +456,13 @@ class IndexResult(Result):
     @property
     def excluded(self) -> pd.DataFrame:
         """Rows left out, [reason, rows]."""
-        parts = [f.excluded for f in self.fits.values()]
+        parts = [f.excluded for f in self.fits.values() if not isinstance(f, PLSResult) or f.exclusions]
         if self.unnamed:
             parts.append(pd.DataFrame({"reason": ["no unit named"], "rows": [self.unnamed]}))
         if len(self.skipped):
             parts.append(pd.DataFrame({"reason": ["unit skipped"], "rows": [int(self.skipped["rows"].sum())]}))
+        if not parts:
+            return pd.DataFrame({"reason": pd.Series(dtype=str), "rows": pd.Series(dtype=int)})
         return pd.concat(parts).groupby("reason", sort=False)[["rows"]].sum().reset_index()
 
     @property
