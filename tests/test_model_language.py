@@ -1,6 +1,7 @@
 """The model language: what it reads, what it refuses, and that it reads back what it writes."""
 
 import copy
+import itertools
 import json
 import math
 import pickle
@@ -734,9 +735,12 @@ def test_long_sums_and_chains_need_no_recursion():
 
 
 def test_time_grows_with_length_only():
+    number = itertools.count()
+
     def seconds(lines):
+        w = f"w{next(number)}"  # a text that was read before is not read again
         text = "\n".join(
-            f'f{i} =~ x{i} + a{i}*y{i} + c(b{i}, NA)*z{i}\nd{i} := a{i}*b{i}\nx{i} ~ equal("f{i}=~x{i}")*w'
+            f'f{i} =~ x{i} + a{i}*y{i} + c(b{i}, NA)*z{i}\nd{i} := a{i}*b{i}\nx{i} ~ equal("f{i}=~x{i}")*{w}'
             for i in range(lines // 3)
         )
         start = time.perf_counter()

@@ -177,7 +177,7 @@ FAULTS = {
     "items without error": (
         fit(model="f =~ x1 + x2 + x3; x1 ~~ 0*x1; x2 ~~ 0*x2"), EstimationError, "makes 'x1', 'x2' determine one another",
     ),
-    "negative variance by decree": (fit(model="f =~ x1 + x2 + x3; f ~~ -1*f"), EstimationError, "check its fixed values"),
+    "negative variance by decree": (fit(model="f =~ x1 + x2 + x3; f ~~ -1*f"), SpecError, "variance of 'f' is fixed at a negative"),
     # moments
     "not positive definite": (moments(put("x1", "x2", 3.0)), DataError, "not positive definite: 'x1', 'x2'"),
     "not symmetric": (moments(put("x1", "x2", 0.9, both=False)), DataError, "the entry of 'x1' and 'x2' differs"),

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from ..errors import SpecError, SpecWarning, near
 from .expression import read_expression
@@ -100,6 +101,14 @@ def parse_model(text: str | Model) -> Model:
         return text
     if not isinstance(text, str):
         raise SpecError(f"A model is text with one equation per line, or a Model, not {type(text).__name__}.")
+    model = _read(text)
+    _warn_products(model.rows)
+    return model
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> Model:
+    """The model of a text; kept, as studies and simulations fit one text again and again."""
     return _Parser(text, Model(())).model()
 
 
@@ -107,7 +116,9 @@ def extend(model: Model, text: str) -> Model:
     """Return `model` with the statements of `text` added; see :meth:`Model.add`."""
     if not isinstance(text, str):
         raise SpecError(f"What is added to a model is text, not {type(text).__name__}.")
-    return _Parser(text, model).model()
+    model = _Parser(text, model).model()
+    _warn_products(model.rows)
+    return model
 
 
 class _Parser:
@@ -134,7 +145,6 @@ class _Parser:
         self.equate()
         rows = tuple(self.rows.values())
         check_rows(rows, self.error_row)
-        _warn_products(rows)
         return Model(rows, tuple(self.blocks))
 
     def error(self, at: Token | int, message: str) -> SpecError:
@@ -434,7 +444,7 @@ def _warn_products(rows: Sequence[Row]) -> None:
                 f"'{row.lhs} ~ {label}*{row.rhs}' labels the path from '{row.rhs}' with '{label}', which is also a "
                 f"variable; if you mean the interaction, write {label}:{row.rhs}."
             )
-            warnings.warn(SpecWarning(message), stacklevel=4)
+            warnings.warn(SpecWarning(message), stacklevel=3)
 
 
 def _statements(tokens: Sequence[Token]) -> Iterator[list[Token]]:

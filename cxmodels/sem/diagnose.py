@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from .composites import is_hidden
 from .constraints import defined_values
 from .estimate import Estimate
 from .inference import information
-from .table import Table
+from .table import Options, Table, build_table
 
 if TYPE_CHECKING:
     from .prepare import Rows
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Event = tuple[type[CxWarning], str]
 
-__all__ = ["check_identified", "check_model", "diagnose", "improper"]
+__all__ = ["check_identified", "check_model", "diagnose", "identified_table", "improper"]
 
 _FLAT = 1e-9  # smallest eigenvalue of the scaled information that counts as information
 _COLLINEAR = 20.0  # variance inflation of a path that deserves a word
@@ -45,6 +46,29 @@ def check_model(model: Model) -> None:
         raise SpecError(f"Construct {listed(empty)} has no items.")
 
 
+@lru_cache(maxsize=64)
+def identified_table(model: Model, options: Options) -> Table:
+    """All parameters of a model that passes :func:`check_identified`; kept, for those who fit it to many data.
+
+    Parameters
+    ----------
+    model : Model
+    options : Options
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    SpecError, NotIdentifiedError
+        As :func:`build_table` and :func:`check_identified`.
+    """
+    table = build_table(model, options)
+    check_identified(table)
+    return table
+
+
 def check_identified(table: Table) -> None:
     """Refuse what counting alone shows not to be identified.
 
@@ -52,8 +76,14 @@ def check_identified(table: Table) -> None:
     ------
     NotIdentifiedError
         Naming the construct at fault where there is one.
+    SpecError
+        For a variance that is fixed at a negative number.
     """
     o = table.options
+    if wrong := [e.lhs for e in table.entries if e.op == "~~" and e.lhs == e.rhs and not e.free and e.value < 0]:
+        raise SpecError(
+            f"The variance of {listed(dict.fromkeys(wrong))} is fixed at a negative number; free it or fix it at 0."
+        )
     moments, labelled = 0, {n for _, a, b in table.constraints for n in (*a.names, *b.names)}
     for role in table.roles:
         p = len(role.observed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from ..errors import DataError, EstimationError, listed
 from .chart import Chart
 from .constraints import minimise_under, null_space
 from .incomplete import Incomplete
-from .matrices import Block, State, compile_block, move, state
+from .matrices import Block, State, move, state
 from .objective import Continuous, LeastSquares, Normal, Objective, expand, inverse_of, jacobian_of
 from .optimise import Minimum
 from .ordinal import OrdinalMoments
@@ -24,11 +24,11 @@ from .responses import Responses
 from .samples import Sample, vech
 from .saturated import Saturated
 from .start import start_values
-from .table import Entry, Table
+from .table import Table
 
 Array = NDArray[Any]
 
-__all__ = ["Data", "Estimate", "estimate", "independence", "independent_values"]
+__all__ = ["Data", "Estimate", "estimate", "independent"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ class Estimate:
             if self.data.ordinal:
                 total += len(self.data.ordinal[number].stats)
                 continue
-            total += len(vech(block.p)[0]) + (block.p if self.table.options.means else 0)
+            total += block.p * (block.p + 1) // 2 + (block.p if self.table.options.means else 0)
             total -= sum(self.table.entries[i].exo for i in self.table.block(number))
         return total
 
@@ -207,7 +207,13 @@ def normal_weight(v: Array, means: bool) -> Array:
     return out
 
 
-def estimate(table: Table, data: Data, plan: Plan, start: Array | None = None) -> Estimate:
+def estimate(
+    table: Table,
+    data: Data,
+    plan: Plan,
+    start: Array | None = None,
+    solution: Callable[[Table, Data], Array] | None = None,
+) -> Estimate:
     """Fit a table.
 
     Parameters
@@ -217,6 +223,8 @@ def estimate(table: Table, data: Data, plan: Plan, start: Array | None = None) -
     plan : Plan
     start : ndarray of shape (q,), optional
         Where to begin; by default moderate values that fit the items' scales.
+    solution : callable, optional
+        Where the minimum is known in closed form, that.
 
     Returns
     -------
@@ -226,16 +234,14 @@ def estimate(table: Table, data: Data, plan: Plan, start: Array | None = None) -
     raw = data
     if plan.unbiased and not data.ordinal:
         data = replace(data, samples=tuple(_unbiased(s) for s in data.samples))
-    blocks = tuple(compile_block(table, k) for k in range(len(table.roles)))
+    blocks = table.blocks
     base = fixed_values(table, data.samples)
     objective = _objective(table, blocks, data, plan, base)
-    if start is None:
-        start = _start(table, data, blocks, base)
-        _check_regular(blocks, expand(table, base, start), plan.kind == "ML")
-    chart = Chart(table, blocks, base)
-    minimum, active, equations = minimise_under(objective, table, base, start, chart)
-    if not np.isfinite(minimum.value) or not minimum.converged:
-        minimum, active, equations = _again(table, objective, base, start, chart, (minimum, active, equations))
+    if solution is not None:
+        x = solution(table, data)
+        minimum, active, equations = Minimum(x, objective.value(x), np.zeros_like(x), 0, True), None, None
+    else:
+        minimum, active, equations = _minimum(table, data, plan, base, objective, start)
     if not np.isfinite(minimum.value):
         raise EstimationError(
             "The model has no positive definite covariance matrix at the starting values; "
@@ -245,6 +251,31 @@ def estimate(table: Table, data: Data, plan: Plan, start: Array | None = None) -
     if data.samples and plan.unbiased and not data.ordinal:
         data = replace(data, samples=tuple(replace(s, n=s.n + 1) for s in data.samples))
     return Estimate(table, blocks, raw, data, plan, base, objective, minimum, active, count)
+
+
+def _minimum(
+    table: Table, data: Data, plan: Plan, base: Array, objective: Objective, start: Array | None
+) -> tuple[Minimum, Array | None, NDArray[np.bool_] | None]:
+    """Minimise from the start, and from others if that fails."""
+    if start is None:
+        start = _start(table, data, table.blocks, base)
+        if not (isinstance(objective, Normal) and objective.regular(start)):
+            _check_regular(table.blocks, expand(table, base, start), plan.kind == "ML")
+    chart = Chart(table, table.blocks, base)
+    found = minimise_under(objective, table, base, start, chart)
+    if np.isfinite(found[0].value) and found[0].converged:
+        return found
+    return _again(table, objective, base, start, chart, found)
+
+
+def independent(e: Estimate) -> Estimate:
+    """The independence model of the same data, fitted the same way."""
+    table = e.table.independence
+    if e.plan.kind != "ML":
+        return estimate(table, e.raw, e.plan)
+    if e.plan.fiml:
+        return estimate(table, e.raw, e.plan, independent_values(table, e.raw))
+    return estimate(table, e.raw, e.plan, solution=independent_values)
 
 
 def _check_regular(blocks: tuple[Block, ...], values: Array, likelihood: bool) -> None:
@@ -369,40 +400,6 @@ def _again(table: Table, objective: Objective, base: Array, start: Array, chart:
         if best[0].converged:
             break
     return best
-
-
-def independence(table: Table) -> Table:
-    """The baseline model: all items uncorrelated, free variances, means and thresholds, predictors as they are."""
-    from .names import Roles
-    from .table import _number
-
-    entries: list[Entry] = []
-    roles = []
-    o = table.options
-    for number, role in enumerate(table.roles):
-        group, level = divmod(number, table.levels)
-        roles.append(Roles(role.observed, (), (), role.exogenous, (), ()))
-        exo = dict.fromkeys(role.exogenous) if o.fixed_x else {}
-        for n in role.observed:
-            for k in range(o.thresholds.get(n, 0)):
-                entries.append(Entry(n, "|", f"t{k + 1}", group, level))
-            fixed = n in o.thresholds
-            value = 1.0 if fixed else np.nan
-            entries.append(
-                Entry(n, "~~", n, group, level, free=not fixed and n not in exo, value=value, exo=n in exo)
-            )
-            if fixed:
-                entries.append(Entry(n, "~*~", n, group, level, free=False, value=1.0))
-            if o.means:
-                value = 0.0 if fixed else np.nan
-                entries.append(Entry(n, "~1", "", group, level, "", not fixed and n not in exo, value, exo=n in exo))
-        if o.thresholds:  # given predictors, slopes are no matter of correlation
-            entries += [Entry(n, "~", x, group, level) for n in role.observed if n not in exo for x in exo]
-        pairs = [(a, b) for i, a in enumerate(role.exogenous) for b in role.exogenous[i + 1 :]]
-        entries += [Entry(a, "~~", b, group, level, free=not exo, exo=bool(exo)) for a, b in pairs]
-    index, labels = _number(entries)
-    bare = replace(o, equal=(), partial=(), effect_coding=(), theta=False)
-    return Table(tuple(entries), tuple(roles), table.levels, index, labels, (), (), bare)
 
 
 def independent_values(table: Table, data: Data) -> Array:

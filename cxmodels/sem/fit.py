@@ -200,17 +200,13 @@ def _one_rmsea(x: float, df: float, factor: float, n: float, groups: int, ending
 
 def _noncentrality(x: float, df: float, level: float) -> float:
     """Noncentrality at which the statistic is at the given quantile; 0 if there is none."""
-    from scipy.optimize import brentq
-    from scipy.special import chdtr, chndtr
+    from scipy.special import chdtr, chndtrinc
 
     if chdtr(df, x) < level:
         return 0.0
     if not x < 1e10:  # beyond it its distribution is not computed, and the interval has no width to speak of
         return x - df
-    high = max(x, 1.0)
-    while chndtr(x, df, high) > level:
-        high *= 2
-    return float(brentq(lambda lam: chndtr(x, df, lam) - level, 0.0, high, xtol=1e-12))
+    return float(chndtrinc(x, df, level))
 
 
 def _residual_measures(e: Estimate) -> dict[str, float]:

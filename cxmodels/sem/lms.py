@@ -21,17 +21,16 @@ from numpy.typing import NDArray
 from ..errors import CxWarning, DataWarning, EstimationError, SpecError, listed
 from ..model import Model, Row
 from .constraints import minimise_under
-from .diagnose import check_identified, diagnose
+from .diagnose import diagnose, identified_table
 from .estimate import Estimate, fixed_values
 from .fit import loglikelihoods
 from .inference import bread, covariance
-from .matrices import compile_block
 from .mixture import Layout, Mixture, parts_of
 from .names import Roles
 from .population import product_moments
 from .products import latent_products
 from .result import SEMResult
-from .table import Table, blocks_of, build_table
+from .table import Table, blocks_of
 from .threads import one_thread
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def _layouts(table: Table, model: Model) -> list[Layout]:
     """Cells, products and integrated constructs of every group."""
     out = []
     for number, (_, _, rows) in enumerate(blocks_of(model, table.options.groups)):
-        block = compile_block(table, number)
+        block = table.blocks[number]
         place = {n: i for i, n in enumerate(block.names)}
         mine = {n: tuple(n.split(":")) for n in block.names[block.p :] if ":" in n}
         cover = _cover(rows, mine)
@@ -245,8 +244,7 @@ def fit_lms(spec: SEM, data: Any, *, equal: Any = (), partial: Any = (), **desig
     linear = _linear(spec, model, data, equal, partial, design)
     rows, e = linear.rows, linear.estimate
     options = spec.options(rows, equal=equal, partial=partial, ordered=(), means=True)
-    table = build_table(_with_products(model), options)
-    check_identified(table)
+    table = identified_table(_with_products(model), options)
     layouts = _layouts(table, model)
     plan = replace(e.plan, information="observed")
     found = _estimate(table, layouts, linear, plan, spec.nodes)
@@ -422,7 +420,7 @@ class LMSResult(SEMResult):
         return super().shown(frame)[~drop].reset_index(drop=True)
 
     @one_thread
-    def scores(self, method: str = "regression", *, se: bool = False) -> pd.DataFrame:
+    def scores(self, method: str = "regression", *, se: bool = False, data: Any = None) -> pd.DataFrame:
         """Return factor scores of the rows used: their means given all answers, the products included.
 
         Parameters
@@ -431,12 +429,16 @@ class LMSResult(SEMResult):
             Expected values given the answers, under the model (not linear in the answers).
         se : bool, default False
             Add a column ``<construct>_se``: the standard deviation given the answers.
+        data : None
+            Other rows are not offered.
 
         Returns
         -------
         DataFrame
             Rows by constructs, with the data's index.
         """
+        if data is not None:
+            raise SpecError("Scores of other rows are not offered for models fitted by LMS; fit them with the rest.")
         if method != "regression":
             raise SpecError("Scores of a model fitted by LMS are expected values; use method='regression'.")
         e = self.estimate

@@ -16,7 +16,6 @@ functions take stacks of values (..., rows), which is how bootstrap replicates a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,7 +50,7 @@ class Block:
     to, source : ndarray of shape (k,)
         Cells of the parameters of interest: directed, then undirected, then means.
     rows, columns : ndarray of shape (k,)
-        Their entries, and their places among the distinct free parameters (-1 if fixed).
+        Their entries, and their places among the distinct free parameters.
     half : ndarray of shape (ku,)
         0.5 for variances.
     select : ndarray of shape (k, q)
@@ -99,7 +98,7 @@ class Moved(NamedTuple):
     shift: Array
 
 
-def compile_block(table: Table, number: int, extra: Sequence[Entry] = (), only_extra: bool = False) -> Block:
+def compile_block(table: Table, number: int) -> Block:
     """Turn the entries of a block into index arrays.
 
     Parameters
@@ -107,10 +106,6 @@ def compile_block(table: Table, number: int, extra: Sequence[Entry] = (), only_e
     table : Table
     number : int
         Block, from 0.
-    extra : sequence of Entry
-        Parameters that the table does not have, to be taken as free: candidates for modification.
-    only_extra : bool
-        Whether the parameters of interest are the `extra` ones in place of the free ones.
 
     Returns
     -------
@@ -123,19 +118,15 @@ def compile_block(table: Table, number: int, extra: Sequence[Entry] = (), only_e
     cells = [(i, c) for i in mine if (c := _cell(table.entries[i], place)) is not None]
     pick = {k: [(c[1], c[2], i) for i, c in cells if c[0] == k] for k in (0, 1, 2)}
     arrays = {k: np.array(v, dtype=np.intp).reshape(-1, 3).T for k, v in pick.items()}
-    if only_extra:
-        found = [_cell(e, place) for e in extra]
-        wanted = sorted((c[0], c[1], c[2], j, -1) for j, c in enumerate(found) if c is not None)
-    else:
-        wanted = sorted((c[0], c[1], c[2], i, int(table.index[i])) for i, c in cells if table.index[i] >= 0)
-        wanted.sort(key=lambda w: (w[0], w[4]))
+    wanted = sorted((c[0], c[1], c[2], i, int(table.index[i])) for i, c in cells if table.index[i] >= 0)
+    wanted.sort(key=lambda w: (w[0], w[4]))
     kind, to, source, rows, columns = (
         np.array(x, dtype=np.intp) for x in (zip(*wanted, strict=True) if wanted else [[]] * 5)
     )
     und = kind == 1
     q = table.size
     select = np.zeros((len(rows), q))
-    select[np.flatnonzero(columns >= 0), columns[columns >= 0]] = 1.0
+    select[np.arange(len(rows)), columns] = 1.0
     return Block(
         names=names,
         p=len(role.observed),
@@ -200,11 +191,11 @@ def state(block: Block, values: Array, spread: Array | None = None) -> State:
     effects = np.zeros((*lead, v, v), values.dtype)
     to, source, rows = block.directed
     effects[..., to, source] = values[..., rows]
-    own = np.arange(v)
     residual = np.zeros((*lead, v, v), values.dtype)
     i, j, rows = block.undirected
     residual[..., i, j] = residual[..., j, i] = values[..., rows]
     if spread is not None:
+        own = np.arange(v)
         residual[..., own, own] += spread
     total = _total(effects, block.depth)
     cov = total @ residual @ np.swapaxes(total, -1, -2)

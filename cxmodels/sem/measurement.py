@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError
+from ..errors import DataError, SpecError
+from ..survey import as_survey
 from . import assessment, modification, scoring
 from .composites import is_hidden
 from .estimate import Estimate
+from .prepare import other_rows
+from .threads import one_thread
 
 if TYPE_CHECKING:
     from .prepare import Rows
+    from .spec import SEM
 
 __all__ = ["Measurement"]
 
@@ -25,6 +29,7 @@ class Measurement:
     estimate: Estimate
     rows: Rows
     row_index: pd.Index | None
+    spec: SEM
 
     if TYPE_CHECKING:
 
@@ -93,27 +98,51 @@ class Measurement:
         self._one_level("Residuals")
         return modification.residuals(self.estimate, self._group(group), kind)
 
-    def scores(self, method: Literal["regression", "bartlett"] = "regression", *, se: bool = False) -> pd.DataFrame:
-        """Return factor scores of the rows used.
+    @one_thread
+    def scores(
+        self, method: Literal["regression", "bartlett"] = "regression", *, se: bool = False, data: Any = None
+    ) -> pd.DataFrame:
+        """Return factor scores of the rows used, or of others.
 
         Parameters
         ----------
         method : {"regression", "bartlett"}, default "regression"
             Regression scores have the smallest error; Bartlett's are unbiased given the true score
-            (0, as in lavaan, for a second-order construct, which has no items of its own).
+            (0, as in lavaan, for a second-order construct, which has no items of its own). Of ordinal items the first are
+            the most probable values given the answers (the posterior mode, lavaan's EBM), the others those that
+            make the answers most probable (maximum likelihood), which do not exist if all answers are at an end.
         se : bool, default False
             Add a column ``<construct>_se``: the standard error of the score.
+        data : Survey or DataFrame, optional
+            Other respondents, with the items (and the column of the groups); by default the rows of the fit. Scores are
+            from the items that were answered, NaN where none was.
 
         Returns
         -------
         DataFrame
             Rows by constructs, with the data's index.
+
+        Raises
+        ------
+        SpecError
+            For an unknown method, or a model without constructs.
+        DataError
+            If there are no rows, or `data` lacks columns, groups or categories of the fit.
         """
         if self.row_index is None:
             raise DataError("Scores need the rows of the data; the model was fitted to moments.")
         self._one_level("Scores")
-        return scoring.scores(self.estimate, self.rows, self.row_index, method, se)
+        if data is None:
+            return scoring.scores(self.estimate, self.rows, self.rows, self.row_index, method, se)
+        if self.spec._products:
+            raise SpecError(
+                "Scores of other rows are not offered with interactions, whose products are centred in the data."
+            )
+        survey = as_survey(data)
+        rows = other_rows(self.rows, survey, tuple(self.estimate.table.options.thresholds))
+        return scoring.scores(self.estimate, self.rows, rows, survey.frame.index, method, se)
 
+    @one_thread
     def score_precision(self, method: Literal["regression", "bartlett"] = "regression") -> pd.DataFrame:
         """Return how well factor scores of complete rows tell the constructs.
 
@@ -130,7 +159,7 @@ class Measurement:
             is the customary least for scores of persons, Grice 2001).
         """
         self._one_level("Scores")
-        return scoring.precision(self.estimate, self.rows.labels, method)
+        return scoring.precision(self.estimate, self.rows, method)
 
     @cached_property
     def reliability(self) -> pd.DataFrame:

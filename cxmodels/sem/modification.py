@@ -20,7 +20,7 @@ from .composites import is_hidden
 from .estimate import Estimate
 from .incomplete import Incomplete
 from .inference import information, invert
-from .matrices import compile_block, move, state
+from .matrices import move, state
 from .objective import LeastSquares, jacobian_of, weigh
 from .responses import Responses
 from .samples import vech
@@ -62,7 +62,7 @@ def modification_indices(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
             "epc": epc,
         }
     )
-    shown = replace(e, table=wide, blocks=tuple(compile_block(wide, k) for k in range(len(wide.roles))))
+    shown = replace(e, table=wide, blocks=wide.blocks)
     for kind in ("lv", "all"):
         frame[f"sepc_{kind}"] = (epc * factors(shown, values, f"std_{kind}")[rows]) if count else []
     return frame.dropna(subset="mi").sort_values("mi", ascending=False, kind="stable").reset_index(drop=True)
@@ -106,7 +106,7 @@ def parameter_scores(e: Estimate, wide: Table, values: Array) -> tuple[Array, Ar
     size = wide.size
     score, info = np.zeros(size), np.zeros((size, size))
     for number, share in enumerate(e.data.shares):
-        block = compile_block(wide, number)
+        block = wide.blocks[number]
         if isinstance(e.objective, LeastSquares) and e.data.ordinal:
             target = Responses(wide, number, block, e.data.ordinal[number])
             jacobian = target.jacobian(values)

@@ -13,6 +13,7 @@ averaged over groups by their share of the rows (Browne 1982; Jöreskog 1970).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -91,6 +92,7 @@ class Normal:
         total = sum(s.n for s in samples)
         self.shares = [s.n / total for s in samples]
         self._last: tuple[bytes, list[_Part | None]] = (b"", [])
+        self._derived: tuple[bytes, Derivatives | None] = (b"", None)
 
     def value(self, x: Array) -> float:
         """Return the discrepancy, infinite where the model has no moments."""
@@ -126,6 +128,12 @@ class Normal:
 
     def derivatives(self, x: Array) -> Derivatives | None:
         """Return value, gradient and Gauss-Newton matrix, or None where the model has no moments."""
+        key = x.tobytes()
+        if key != self._derived[0]:
+            self._derived = key, self._derivatives(x)
+        return self._derived[1]
+
+    def _derivatives(self, x: Array) -> Derivatives | None:
         total, q = 0.0, len(x)
         gradient, scoring = np.zeros(q), np.zeros((q, q))
         for block, share, part in zip(self.blocks, self.shares, self._parts(x), strict=True):
@@ -149,6 +157,15 @@ class Normal:
                 return np.full_like(out, np.nan)
             out += share * gather_square(block, self._hessian(block, part))
         return out
+
+    def regular(self, x: Array) -> bool:
+        """Whether the model has moments at a point that are far from singular."""
+        try:
+            parts = self._parts(x)
+        except np.linalg.LinAlgError:
+            return False
+        # the trace of the inverse correlations: no eigenvalue is smaller than its inverse
+        return all(p is not None and float(p.v.diagonal() @ p.s.cov.diagonal()[: len(p.v)]) < 1e10 for p in parts)
 
     def _parts(self, x: Array) -> list[_Part | None]:
         """What the derivatives at a point need of each block; that of the last point is kept."""
@@ -338,14 +355,13 @@ def inverse_of(sigma: Array) -> tuple[Array, float] | None:
     from scipy.linalg import lapack
 
     root, info = lapack.dpotrf(sigma, lower=1, clean=1)
-    diagonal = root.diagonal()
-    if info != 0 or not np.isfinite(diagonal).all():
+    logdet = 2 * float(np.log(root.diagonal()).sum()) if info == 0 else np.inf
+    if not isfinite(logdet):
         return None
     lower, _ = lapack.dpotri(root, lower=1)
     v = lower + lower.T
-    own = np.arange(len(v))
-    v[own, own] /= 2
-    return v, 2 * float(np.log(diagonal).sum())
+    v.flat[:: len(v) + 1] /= 2
+    return v, logdet
 
 
 def weigh(weight: Array, r: Array) -> Array:

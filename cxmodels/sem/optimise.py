@@ -23,6 +23,7 @@ __all__ = ["Minimum", "minimise", "solve_damped"]
 
 _NEAR = 5e-2  # Newton decrement below which exact second derivatives are worth their price
 _SMALL = 1e-17  # decrement, in units of the discrepancy, at which nothing is left to gain
+_SQUARED = 1e-10  # decrement from which one Newton step, which squares it, leads to less than that
 _FAR = 1e-3  # decrement above which second derivatives mislead where the discrepancy is bent
 _PATIENCE = 12  # simple steps before damped ones take over
 _STEPS = 60  # damped ones: what has not settled by then has no minimum
@@ -83,21 +84,24 @@ def minimise(
     if not len(x):
         return Minimum(x, now.value, now.gradient, 0, True)
     start, damping, number = (x, now), 0.0, 0  # from which the damped steps may lead to another valley
+    near = False
     for number in range(1, _PATIENCE + 1):
         g, h = _reduced(now.gradient, now.scoring, basis)
-        step, decrement = solve_damped(h, g, damping)
-        if decrement < _SMALL * max(1.0, now.value) and decrement >= 0:
-            return Minimum(x, now.value, now.gradient, number, True)
-        if decrement < _NEAR * max(now.value, 1e-3):
+        if not near:
+            step, decrement = solve_damped(h, g, damping)
+            if decrement < _SMALL * max(1.0, now.value) and decrement >= 0:
+                return Minimum(x, now.value, now.gradient, number, True)
+            near = decrement < _NEAR * max(now.value, 1e-3)
+        if near:
             exact = _reduced(now.gradient, objective.hessian(x), basis)[1]
             newton, gain = solve_damped(exact, g, 0.0, strict=True)
-            if 0 <= gain < _SMALL * max(1.0, now.value):
+            if 0 <= gain < _SQUARED * max(1.0, now.value):
                 x, now = _last(objective, x, newton, basis, now)
                 return Minimum(x, now.value, now.gradient, number, True)
             if gain >= 0:
                 new = x + _whole(newton, basis)
                 found = objective.derivatives(new)
-                if found is not None and found.value <= now.value - 0.2 * gain * (gain > 1e-11):
+                if found is not None and found.value <= now.value - 0.2 * gain:
                     x, now = new, found
                     continue
             break
@@ -181,17 +185,16 @@ def solve_damped(h: Array, g: Array, damping: float, strict: bool = False) -> tu
     scale = np.sqrt(np.abs(h.diagonal()))
     scale[scale == 0] = 1.0
     unit, target = h / (scale[:, None] * scale), g / scale
-    if not np.isfinite(unit).all():
-        return np.zeros_like(g), -1.0
-    own = np.arange(len(g))
-    diagonal = unit[own, own]
+    diagonal = unit.diagonal().copy()
     while True:
-        unit[own, own] = diagonal + damping
-        root, info = lapack.dpotrf(unit, lower=1, clean=0)
-        if info == 0 and root.diagonal().min() > 1e-7:
+        if damping:
+            unit.flat[:: len(g) + 1] = diagonal + damping
+        root, info = lapack.dpotrf(unit.T, lower=1, clean=0)  # symmetric, and what LAPACK reads
+        pivots = root.diagonal()
+        if info == 0 and pivots.min() > 1e-7 and pivots.max() < np.inf:
             step, _ = lapack.dpotrs(root, target, lower=1)
             return -step / scale, float(step @ target)
-        if strict or damping > 1e8:
+        if strict or damping > 1e8 or not np.isfinite(unit).all():
             return np.zeros_like(g), -1.0
         damping = max(damping * 10, 1e-8)
 

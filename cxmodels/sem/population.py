@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..errors import SpecError, listed
 from ..model import Construct, Model, Row
 from .composites import expand_composites
-from .matrices import Block, compile_block
+from .matrices import Block
 from .table import Entry, Options, Table, blocks_of, build_table
 
 if TYPE_CHECKING:
@@ -367,7 +367,7 @@ def _complete(
     values = values.copy()
     groups = []
     for number in range(len(table.roles)):
-        block = compile_block(table, number)
+        block = table.blocks[number]
         group = matrices_of(table, block, number, np.where(np.isnan(values), 0.0, values))
         where = _where(table, number // table.levels)
         own = {table.entries[i].lhs: i for i in table.block(number) if _is_variance(table.entries[i])}

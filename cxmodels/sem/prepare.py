@@ -28,7 +28,7 @@ Array = NDArray[Any]
 
 _SIZES = (1e-70, 1e70)  # spread of an item whose fourth moments are numbers
 
-__all__ = ["Rows", "check_covariance", "make_data", "response_moments", "take_rows"]
+__all__ = ["Rows", "categories", "check_covariance", "make_data", "other_rows", "response_moments", "take_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,8 @@ class Rows:
     strata : ndarray of int or None
     units : tuple of Units or None
         Sampling units of the rows of each group; None where rows were drawn singly.
+    group : str or None
+        Column of the groups.
     """
 
     names: tuple[str, ...]
@@ -65,6 +67,7 @@ class Rows:
     reasons: tuple[tuple[str, int], ...] = ()
     strata: NDArray[np.intp] | None = None
     units: tuple[Units | None, ...] = (None,)
+    group: str | None = None
 
     @property
     def design(self) -> str:
@@ -146,16 +149,47 @@ def take_rows(
                 )
     layer, layers = (None, ()) if strata is None else pd.factorize(columns["strata"][keep])
     units = units_of(codes, clusters, layer, tuple(layers), where=f"strata of '{strata}'")
-    return Rows(tuple(names), x[keep], keep, codes, labels, w, clusters, tuple(reasons), layer, units)
+    return Rows(tuple(names), x[keep], keep, codes, labels, w, clusters, tuple(reasons), layer, units, group)
 
 
-def _items(survey: Survey, names: Sequence[str]) -> Array:
+def other_rows(fitted: Rows, survey: Survey, ordered: Sequence[str]) -> Rows:
+    """Other respondents, as rows of the items and groups that a model was fitted to.
+
+    Raises
+    ------
+    DataError
+        For unknown or text columns, groups that were not fitted, or answers that no fitted row gave to an ordinal item.
+    """
+    x = _items(survey, fitted.names, constant=False)
+    codes = np.zeros(len(x), dtype=np.intp)
+    if fitted.group is not None:
+        column = _column(survey.frame, fitted.group, "group")
+        codes = pd.Index(fitted.labels).get_indexer(pd.Index(column))
+        if (codes < 0).any():
+            strange = listed(column[codes < 0].unique())
+            raise DataError(
+                f"{int((codes < 0).sum())} rows have a '{fitted.group}' that the model was not fitted to ({strange}); fitted: "
+                f"{listed(fitted.labels)}."
+            )
+    known = categories(fitted, ordered)
+    for name, levels in known.items():
+        answers = x[:, fitted.names.index(name)]
+        if (new := ~np.isnan(answers) & ~np.isin(answers, levels)).any():
+            raise DataError(
+                f"Item '{name}' has {int(new.sum())} answers that none of the rows fitted gave ({listed(np.unique(answers[new]))}), "
+                "so the model has no thresholds for them."
+            )
+    everyone = np.ones(len(x), dtype=bool)
+    return Rows(fitted.names, x, everyone, codes, fitted.labels, None, None, group=fitted.group)
+
+
+def _items(survey: Survey, names: Sequence[str], constant: bool = True) -> Array:
     """Columns of the data; an interaction ``a:b`` is the product of its columns."""
     plain = [n for n in names if ":" not in n]
     products = [n for n in names if ":" in n]
     parts = [part for n in products for part in n.split(":")]
     wanted = list(dict.fromkeys([*plain, *parts]))
-    x = survey.numeric(wanted, constant=True)
+    x = survey.numeric(wanted, constant=constant)
     if not products:
         return x
     place = {n: i for i, n in enumerate(wanted)}
@@ -182,7 +216,7 @@ def make_data(rows: Rows, table: Table, plan: Plan, missing: str, ordered: Seque
     """
     samples, ordinal, patterns, tops = [], [], [], []
     place = {n: i for i, n in enumerate(rows.names)}
-    levels = _levels(rows, ordered)
+    levels = categories(rows, ordered)
     for number in range(len(rows.labels)):
         names = table.roles[number * table.levels].observed
         mine = rows.codes == number
@@ -250,7 +284,7 @@ def _naming(where: str) -> Iterator[None]:
         raise (type(problem)(f"In{where[3:]}: {problem}") if where else problem) from None
 
 
-def _levels(rows: Rows, ordered: Sequence[str]) -> dict[str, Array]:
+def categories(rows: Rows, ordered: Sequence[str]) -> dict[str, Array]:
     """Categories of each ordinal item over all groups."""
     place = {n: i for i, n in enumerate(rows.names)}
     out = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from . import assessment, constraint_tests, fit, inference, modification
 from .composites import is_hidden, weight_of
 from .constraints import defined_values
 from .diagnose import improper
-from .estimate import Estimate, estimate, independence, independent_values
+from .estimate import Estimate, independent
 from .indices import OnScale
 from .inference import Scaled
 from .measurement import Measurement
@@ -26,6 +26,7 @@ from .pictures import Pictures
 from .prepare import Rows
 from .slopes import has_interactions, interactions, simple_slopes
 from .standardize import KINDS, complex_jacobian, standardized, standardized_se
+from .table import Table
 from .threads import one_thread
 from .twolevel import TwoLevelEstimate
 from .twolevel_fit import two_level_baseline
@@ -122,22 +123,10 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         """Names of all parameters."""
         return pd.DataFrame(self._names)
 
-    @cached_property
-    def _names(self) -> dict[str, list[Any]]:
+    @property
+    def _names(self) -> dict[str, Any]:
         """Names of all parameters, by column."""
-        t = self.estimate.table
-        labels = self.rows.labels
-        names = [d for d, _ in t.defined]
-        columns: dict[str, list[Any]] = {
-            "lhs": [*(e.lhs for e in t.entries), *names],
-            "op": [*(e.op for e in t.entries), *(":=" for _ in names)],
-            "rhs": [*(e.rhs for e in t.entries), *(x.text for _, x in t.defined)],
-            "group": [*(labels[e.group] for e in t.entries), *("" for _ in names)],
-            "label": [*(e.label for e in t.entries), *names],
-        }
-        if t.levels > 1:
-            columns["level"] = [*(str(e.level + 1) for e in t.entries), *("" for _ in names)]
-        return columns
+        return _name_columns(self.estimate.table, self.rows.labels)
 
     def _with_defined(self, values: Array) -> Array:
         return np.concatenate([values, defined_values(self.estimate.table, values)], axis=-1)
@@ -340,7 +329,8 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
     def fit_measures(self) -> pd.Series:
         """Fit measures by lavaan's names; ``_scaled`` and ``_robust`` forms where the test is corrected."""
         e = self.estimate
-        return pd.Series(fit.fit_measures(e, self.baseline, self.scaled, self._baseline_scaled), dtype=float)
+        found = fit.fit_measures(e, self.baseline, self.scaled, self._baseline_scaled)
+        return pd.Series(np.array(list(found.values())), pd.Index(list(found)))
 
     @cached_property
     @one_thread
@@ -348,9 +338,7 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         """The independence model, fitted the same way."""
         if isinstance(self.estimate, TwoLevelEstimate):
             return two_level_baseline(self.estimate)
-        table = independence(self.estimate.table)
-        start = independent_values(table, self.estimate.raw) if self.estimate.plan.kind == "ML" else None
-        return estimate(table, self.estimate.raw, self.estimate.plan, start)
+        return independent(self.estimate)
 
     @cached_property
     @one_thread
@@ -559,3 +547,19 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
 
             raise SpecError(f"There is no group '{group}'; groups are {listed(self.rows.labels)}.")
         return self.rows.labels.index(group)
+
+
+@lru_cache(maxsize=64)
+def _name_columns(t: Table, labels: tuple[Any, ...]) -> dict[str, Any]:
+    """Names of all parameters of a table, by column; kept with it, as text costs more than numbers."""
+    names = [d for d, _ in t.defined]
+    columns: dict[str, list[Any]] = {
+        "lhs": [*(e.lhs for e in t.entries), *names],
+        "op": [*(e.op for e in t.entries), *(":=" for _ in names)],
+        "rhs": [*(e.rhs for e in t.entries), *(x.text for _, x in t.defined)],
+        "group": [*(labels[e.group] for e in t.entries), *("" for _ in names)],
+        "label": [*(e.label for e in t.entries), *names],
+    }
+    if t.levels > 1:
+        columns["level"] = [*(str(e.level + 1) for e in t.entries), *("" for _ in names)]
+    return {name: pd.Series(values).array for name, values in columns.items()}

@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import SpecError
+from ..errors import DataWarning, SpecError
 from .composites import is_hidden
 from .estimate import Estimate
-from .prepare import Rows
+from .ordinal_scores import ordinal_scores
+from .prepare import Rows, categories
 
 Array = NDArray[Any]
 
 __all__ = ["precision", "scores"]
 
 
-def scores(e: Estimate, rows: Rows, index: pd.Index, method: str, se: bool) -> pd.DataFrame:
-    """Regression (Thurstone 1935) or Bartlett (1937) scores, with the index of the data."""
+def scores(e: Estimate, fitted: Rows, rows: Rows, index: pd.Index, method: str, se: bool) -> pd.DataFrame:
+    """Regression (Thurstone 1935) or Bartlett (1937) scores of rows, with the index of the data."""
     _check_method(method)
-    if e.data.ordinal:
-        raise SpecError("Scores of ordinal items need numerical integration; fit the items as numerical for scores.")
     latent = e.blocks[0].names[e.blocks[0].p :]
     if not latent:
         raise SpecError("The model has no constructs, so there are no scores.")
     place = {n: i for i, n in enumerate(rows.names)}
     out = np.full((len(rows.x), len(latent)), np.nan)
     error = np.full_like(out, np.nan)
+    levels = categories(fitted, tuple(e.table.options.thresholds))
     for number, (block, s) in enumerate(zip(e.blocks, e.states, strict=True)):
         mine = rows.codes == number
         x = rows.x[mine][:, [place[n] for n in block.names[: block.p]]]
         p = block.p
+        measurement = _measurement(e, number)
+        if e.data.ordinal:
+            known = [levels.get(n) for n in block.names[:p]]
+            out[mine], error[mine] = ordinal_scores(e, number, x, known, method, measurement)
+            continue
         mu = s.mean[:p] if e.table.options.means else e.data.samples[number].mean
-        loadings, theta = _measurement(e, number)
-        out[mine], error[mine] = _block_scores(x, mu, s.cov, s.mean[p:], p, method, loadings, theta)
+        out[mine], error[mine] = _block_scores(x, mu, s.cov, s.mean[p:], p, method, *measurement)
+        out[mine], error[mine] = (
+            np.where(np.isnan(x).all(axis=1)[:, None], np.nan, y) for y in (out[mine], error[mine])
+        )
+    if e.data.ordinal and (lost := int(np.isnan(out).any(axis=1).sum())):
+        warnings.warn(
+            f"{lost} of {len(out)} rows have no finite {method} score, as all their answers to a construct are at one end "
+            "of the scale (or missing); regression scores exist for every answer.",
+            DataWarning,
+            stacklevel=4,
+        )
     frame = pd.DataFrame(out, index=index, columns=list(latent))
     shown = [n for n in latent if not is_hidden(n)]
     frame = frame[shown]
@@ -49,28 +63,37 @@ def _check_method(method: Any) -> None:
     """Refuse what is not a method, and the frame of other rows in its place."""
     if not isinstance(method, str):
         raise SpecError(
-            f"method is 'regression' or 'bartlett', not of type {type(method).__name__}; scores are of the rows fitted."
+            f"method is 'regression' or 'bartlett', not of type {type(method).__name__}; other rows go into data=."
         )
     if method not in ("regression", "bartlett"):
         raise SpecError(f"method is 'regression' or 'bartlett', not '{method}'.")
 
 
-def precision(e: Estimate, labels: Sequence[Any], method: str) -> pd.DataFrame:
+def precision(e: Estimate, rows: Rows, method: str) -> pd.DataFrame:
     """How well scores of complete rows tell the constructs, [se, reliability, determinacy] by construct (and group).
 
     With regression weights W and C = cov(x, eta): error variance Var(eta) - W C, reliability WC / Var(eta), determinacy
     its root, the correlation of score and construct (Guttman 1955; Grice 2001). Bartlett's scores have error variance
-    v and reliability Var(eta) / (Var(eta) + v).
+    v and reliability Var(eta) / (Var(eta) + v). Of ordinal items the error variance is the mean over the rows.
     """
     _check_method(method)
+    labels = rows.labels
     if e.data.ordinal:
-        raise SpecError("Scores of ordinal items need numerical integration; fit the items as numerical for scores.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)
+            found = scores(e, rows, rows, pd.RangeIndex(len(rows.x)), method, True)
     parts = []
     for number, (block, s) in enumerate(zip(e.blocks, e.states, strict=True)):
         p = block.p
         variance = np.diagonal(s.cov)[p:]
-        found = _weights(s.cov[:p, :p], s.cov[p:, :p], s.cov[p:, p:], method)
-        error = np.diagonal((found or _measured(*_measurement(e, number)))[1])
+        if e.data.ordinal:
+            mine = found[rows.codes == number]
+            error = np.array(
+                [(mine[f"{n}_se"] ** 2).mean() if f"{n}_se" in mine else np.nan for n in block.names[p:]]
+            )
+        else:
+            weights = _weights(s.cov[:p, :p], s.cov[p:, :p], s.cov[p:, p:], method)
+            error = np.diagonal((weights or _measured(*_measurement(e, number)))[1])
         with np.errstate(invalid="ignore", divide="ignore"):
             share = 1 - error / variance if method == "regression" else variance / (variance + error)
             columns = {"se": np.sqrt(np.maximum(error, 0.0)), "reliability": share, "determinacy": np.sqrt(share)}

@@ -15,7 +15,6 @@ import pandas as pd
 from ..errors import ConvergenceWarning, EstimationError, SpecError
 from .diagnose import Event
 from .estimate import Data, Estimate, _objective, fixed_values
-from .matrices import compile_block
 from .optimise import Minimum, solve_damped
 from .plan import Plan
 from .prepare import Rows
@@ -87,7 +86,7 @@ def estimate_with_semopy(
             found = model.inspect(std_est=False)
         except Exception as problem:
             raise EstimationError(f"semopy failed: {type(problem).__name__}: {problem}") from problem
-    blocks = (compile_block(table, 0),)
+    blocks = table.blocks
     base = fixed_values(table, data.samples)
     objective = _objective(table, blocks, data, plan, base)
     x = _values(table, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings as _warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..errors import DataError, SpecError, listed, near
 from ..model import Model, parse_model
 from ..survey import as_survey
 from .composites import expand_composites
-from .diagnose import check_identified, check_model, diagnose
+from .diagnose import check_model, diagnose, identified_table
 from .estimate import Data, Estimate, estimate
 from .names import Roles
 from .plan import ESTIMATORS, Plan, plan_for
@@ -211,7 +212,7 @@ class SEM(Planning):
                 "or 'listwise'."
             )
         model = self._measured
-        if latent_products(self._model) and any(kind == "level" for block in model.blocks for kind, _ in block):
+        if self._products and any(kind == "level" for block in model.blocks for kind, _ in block):
             raise SpecError("Interactions of constructs are not offered with level: blocks.")
         if any(kind == "level" for block in model.blocks for kind, _ in block):
             from .twolevel_fit import fit_two_level
@@ -222,7 +223,7 @@ class SEM(Planning):
             )  # fmt: skip
         if cluster_weights is not None:
             raise SpecError("cluster_weights= are for models with level: blocks; weights= has those of the rows.")
-        if latent_products(self._model):
+        if self._products:
             if engine != "cxmodels" or self._ordered:
                 what = "by the semopy engine" if engine != "cxmodels" else "with ordinal items"
                 raise SpecError(f"Interactions of constructs are not offered {what}.")
@@ -251,8 +252,7 @@ class SEM(Planning):
         model = expand_composites(model, len(rows.labels), self.composites == "factor")
         if ordered and model is not self._measured and self.composites == "composite":
             raise SpecError("Composites (<~) of ordinal items are not offered; use composites='factor', or cx.PLS.")
-        table = build_table(model, options)
-        check_identified(table)
+        table = identified_table(model, options)
         sample = make_data(rows, table, plan, missing, ordered)
         if engine == "semopy":
             from .semopy_engine import estimate_with_semopy
@@ -312,7 +312,7 @@ class SEM(Planning):
         from .moments_input import moments_rows
         from .result import SEMResult
 
-        if latent_products(self._model):
+        if self._products:
             raise SpecError("Interactions of constructs need the rows of the data, not their moments.")
         plan = self._plan(fiml=False, clustered=False, weighted=False)
         if self._ordered or plan.se != "standard" or plan.kind in ("WLS", "DWLS"):
@@ -322,8 +322,7 @@ class SEM(Planning):
         samples, labels = moments_rows(self.columns, cov, n, means, self.mean_structure or self.growth)
         rows = Rows(self.columns, np.empty((0, 0)), np.empty(0, bool), np.empty(0, np.intp), labels, None, None)
         options = self.options(rows, equal=equal, partial=partial, ordered=(), means=means is not None)
-        table = build_table(expand_composites(self._model, len(labels), self.composites == "factor"), options)
-        check_identified(table)
+        table = identified_table(expand_composites(self._model, len(labels), self.composites == "factor"), options)
         ready = []
         for number, s in enumerate(samples):
             at = [self.columns.index(name) for name in table.roles[number].observed]
@@ -403,7 +402,7 @@ class SEM(Planning):
 
     def _plan(self, *, fiml: bool, clustered: bool, weighted: bool) -> Plan:
         name = str(self.estimator).upper()
-        if name == "ML" and self.interaction == "product" and not self._ordered and latent_products(self._model):
+        if name == "ML" and self.interaction == "product" and not self._ordered and self._products:
             name = "MLR"
         if self._ordered:
             name = "WLSMV" if name == "ML" else name
@@ -416,7 +415,7 @@ class SEM(Planning):
             wishart=self.likelihood == "wishart", ordinal=bool(self._ordered),
         )  # fmt: skip
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Variables that the equations use; the interaction of two columns is one, ``a:b``."""
         model = self._measured
@@ -432,11 +431,16 @@ class SEM(Planning):
     def _model(self) -> Model:
         return self.model  # type: ignore[return-value]
 
-    @property
+    @cached_property
+    def _products(self) -> bool:
+        """Whether constructs interact."""
+        return bool(latent_products(self._model))
+
+    @cached_property
     def _measured(self) -> Model:
         """The model with products of constructs measured by products of items; without them for LMS."""
         model = self._model
-        if not latent_products(model):
+        if not self._products:
             return model
         check_products(model)
         if self.interaction == "lms":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from .constraints import defined_values
 from .estimate import Estimate
 from .matrices import State, state
 from .objective import expand
+from .table import Table
 
 Array = NDArray[Any]
 
@@ -58,7 +60,7 @@ def factors(e: Estimate, values: Array, kind: str, states: list[State] | None = 
         states = [state(block, values) for block in e.blocks]
     for number, (block, s) in enumerate(zip(e.blocks, states, strict=True)):
         sd, residual = _deviations(block.v, s, e, number, values)
-        scales = _scales(e, number, kind)
+        scales = _scales(e.table, number, kind)
         factor = sd[..., scales.up] / (sd[..., scales.down] * sd[..., scales.square])
         out[..., scales.rows] = factor / (residual[..., scales.first] * residual[..., scales.second])
     if kind != "std_lv":
@@ -85,18 +87,18 @@ def _root(variance: Array) -> Array:
     return np.sqrt(np.where(real < 0, -variance, np.where(real == 0, 1.0, variance)))
 
 
-def _scales(e: Estimate, number: int, kind: str) -> _Scales:
-    role, block = e.table.roles[number], e.blocks[number]
+@lru_cache(maxsize=256)
+def _scales(table: Table, number: int, kind: str) -> _Scales:
+    role, block = table.roles[number], table.blocks[number]
     place = {n: i for i, n in enumerate(block.names)}
     spare = block.v
     wanted = set(role.latent)
     if kind != "std_lv":
         wanted |= set(role.observed) - (set(role.exogenous) if kind == "std_nox" else set())
     at = {n: place[n] if n in wanted else spare for n in block.names}
-    rows = e.table.block(number)
     found = []
-    for i in rows:
-        x = e.table.entries[i]
+    for i in table.block(number):
+        x = table.entries[i]
         up = down = first = second = square = spare
         if x.op == "=~":
             up, down = at[x.lhs], at[x.rhs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, isnan
+from math import isfinite, isnan, sqrt
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,14 @@ def start_values(table: Table, base: Array, moments: Sequence[tuple[Array, Array
         role, mine = table.roles[number], table.block(number)
         place = {n: i for i, n in enumerate(role.observed)}
         factor = _factors(table, mine, cov, place, base)
+        own = np.diagonal(cov)
+        residual = 0.5 * own
+        for size, loadings in factor.values():
+            for item, loading in loadings.items():
+                a = place[item]
+                residual[a] = min(max(own[a] - loading**2 * size, 0.2 * own[a]), 0.8 * own[a])
         formed, sums = _composites(table, mine, cov, place)
-        formed |= _links(table, mine, cov, place, sums)
+        formed |= _links(table, mine, cov, place, sums) if sums else _relations(table, mine, cov, place, factor)
         for i in mine:
             e, q = table.entries[i], table.index[i]
             if q < 0 or not isnan(x[q]):
@@ -60,7 +66,7 @@ def start_values(table: Table, base: Array, moments: Sequence[tuple[Array, Array
                 own = place[e.lhs.rsplit("~", 1)[1]]
                 value = 0.5 * cov[own, own]
             elif e.op == "~~" and e.lhs == e.rhs:
-                value = 0.5 * cov[place[e.lhs], place[e.lhs]] if e.lhs in place else factor[e.lhs][0]
+                value = residual[place[e.lhs]] if e.lhs in place else factor[e.lhs][0]
             elif e.op == "~1" and e.lhs in place:
                 value = mean[place[e.lhs]]
             elif e.op == "~*~":
@@ -139,18 +145,73 @@ def _links(
     return out
 
 
+def _relations(
+    table: Table,
+    mine: list[int],
+    cov: Array,
+    place: dict[str, int],
+    factor: dict[str, tuple[float, dict[str, float]]],
+) -> dict[tuple[str, str, str], float]:
+    """Covariances and paths between constructs, from those of the sums of their items and what the items load.
+
+    Correlations are kept below .8 and paths are shrunk, so that every start has a positive definite covariance matrix.
+    """
+    rows = [e for i in mine if (e := table.entries[i]).op in ("~", "~~") and e.lhs != e.rhs]
+    names = dict.fromkeys(n for e in rows for n in (e.lhs, e.rhs))
+    if not any(n in factor for n in names):
+        return {}
+    sums = np.zeros((len(names), len(cov)))
+    variance = np.ones(len(names))
+    for k, name in enumerate(names):
+        if name in place:
+            sums[k, place[name]], variance[k] = 1.0, cov[place[name], place[name]]
+            continue
+        size, loadings = factor[name]
+        total = sum(abs(x) for x in loadings.values())
+        if not total:
+            continue  # of higher order: nothing is known of it
+        variance[k] = size
+        for item, x in loadings.items():
+            sums[k, place[item]] = (1.0 if x > 0 else -1.0) / total
+    sd = np.sqrt(np.maximum(variance, 1e-300))
+    r = (sums @ cov @ sums.T) / np.outer(sd, sd)
+    r = np.minimum(np.maximum(r, -0.8), 0.8)
+    r.flat[:: len(r) + 1] = 1.0
+    at = {n: k for k, n in enumerate(names)}
+    causes: dict[str, list[str]] = {}
+    for e in rows:
+        if e.op == "~":
+            causes.setdefault(e.lhs, []).append(e.rhs)
+    out: dict[tuple[str, str, str], float] = {}
+    for e in rows:
+        if e.op == "~~" and not {e.lhs, e.rhs} & (set(causes) | set(place)):
+            i, j = at[e.lhs], at[e.rhs]
+            out[e.key] = float(r[i, j] * sd[i] * sd[j])
+    for name, others in causes.items():
+        own, by = at[name], [at[n] for n in others]
+        beta = np.linalg.solve(r[np.ix_(by, by)] + 0.1 * np.eye(len(by)), r[by, own])
+        for other, value in zip(others, beta, strict=True):
+            out[name, "~", other] = float(value * sd[own] / sd[at[other]])
+        if name not in place:
+            out[name, "~~", name] = float(variance[own] * max(1 - beta @ r[by, own], 0.1))
+    return out
+
+
 def _factors(
     table: Table, mine: list[int], cov: Array, place: dict[str, int], base: Array
 ) -> dict[str, tuple[float, dict[str, float]]]:
     """Variance and loadings to start each factor with."""
     out: dict[str, tuple[float, dict[str, float]]] = {}
-    fixed_variance = {
-        table.entries[i].lhs: base[i]
-        for i in mine
-        if table.entries[i].op == "~~" and table.entries[i].lhs == table.entries[i].rhs and table.index[i] < 0
-    }
+    fixed_variance = {}
+    loadings: dict[str, list[int]] = {}
+    for i in mine:
+        e = table.entries[i]
+        if e.op == "=~":
+            loadings.setdefault(e.lhs, []).append(i)
+        elif e.op == "~~" and e.lhs == e.rhs and table.index[i] < 0:
+            fixed_variance[e.lhs] = base[i]
     for lv in table.roles[table.entries[mine[0]].group * table.levels + table.entries[mine[0]].level].latent:
-        rows = [i for i in mine if table.entries[i].op == "=~" and table.entries[i].lhs == lv]
+        rows = loadings.get(lv, [])
         items = [table.entries[i].rhs for i in rows if table.entries[i].rhs in place]
         at = [place[n] for n in items]
         s = cov[np.ix_(at, at)]
@@ -176,8 +237,8 @@ def _loadings(s: Array) -> Array:
     """Rough loadings of items on one factor with unit variance: the first component of the covariances."""
     sd = np.sqrt(np.maximum(np.diagonal(s), 1e-300))
     r = s / np.outer(sd, sd)
-    np.fill_diagonal(r, 0.5)
+    r.flat[:: len(r) + 1] = 0.5
     values, vectors = np.linalg.eigh(r)
-    first = vectors[:, -1] * np.sqrt(max(values[-1], 0.05))
+    first = vectors[:, -1] * sqrt(max(values[-1], 0.05))
     first = first * (1 if first.sum() >= 0 else -1)
-    return np.clip(first, -0.95, 0.95) * sd
+    return np.minimum(np.maximum(first, -0.95), 0.95) * sd

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, combinations_with_replacement
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,10 @@ from ..model import Expression, Model, Row
 from ..model.expression import parse_expression
 from .names import Roles
 
-__all__ = ["EQUAL", "Entry", "Options", "Table", "blocks_of", "build_table"]
+if TYPE_CHECKING:
+    from .matrices import Block
+
+__all__ = ["EQUAL", "Entry", "Options", "Table", "blocks_of", "build_table", "number_parameters"]
 
 EQUAL = (
     "loadings", "intercepts", "means", "thresholds", "regressions",
@@ -48,6 +52,9 @@ class Options:
     groups: tuple[str, ...] = ("",)
     equal: tuple[str, ...] = ()
     partial: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:
+        return hash((self.means, self.std_lv, self.groups, self.equal, self.partial, tuple(self.thresholds.items())))
 
 
 @dataclass(slots=True)
@@ -105,7 +112,7 @@ class Table:
     constraints: tuple[tuple[str, Expression, Expression], ...]
     options: Options
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of distinct free parameters."""
         return int(self.index.max(initial=-1)) + 1
@@ -123,8 +130,55 @@ class Table:
 
     def block(self, number: int) -> list[int]:
         """Return the entries of a block, counted from 0."""
-        group, level = divmod(number, self.levels)
-        return [i for i, e in enumerate(self.entries) if e.group == group and e.level == level]
+        return self._members[number]
+
+    @cached_property
+    def _members(self) -> list[list[int]]:
+        """Entries of each block."""
+        out: list[list[int]] = [[] for _ in self.roles]
+        for i, e in enumerate(self.entries):
+            out[e.group * self.levels + e.level].append(i)
+        return out
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks as index arrays, ready for computation."""
+        from .matrices import compile_block
+
+        return tuple(compile_block(self, k) for k in range(len(self.roles)))
+
+    @cached_property
+    def independence(self) -> Table:
+        """The baseline model: all items uncorrelated, free variances, means and thresholds, predictors as they are."""
+        entries: list[Entry] = []
+        roles = []
+        o = self.options
+        for number, role in enumerate(self.roles):
+            group, level = divmod(number, self.levels)
+            roles.append(Roles(role.observed, (), (), role.exogenous, (), ()))
+            exo = dict.fromkeys(role.exogenous) if o.fixed_x else {}
+            for n in role.observed:
+                for k in range(o.thresholds.get(n, 0)):
+                    entries.append(Entry(n, "|", f"t{k + 1}", group, level))
+                fixed = n in o.thresholds
+                value = 1.0 if fixed else np.nan
+                entries.append(
+                    Entry(n, "~~", n, group, level, free=not fixed and n not in exo, value=value, exo=n in exo)
+                )
+                if fixed:
+                    entries.append(Entry(n, "~*~", n, group, level, free=False, value=1.0))
+                if o.means:
+                    value = 0.0 if fixed else np.nan
+                    entries.append(
+                        Entry(n, "~1", "", group, level, "", not fixed and n not in exo, value, exo=n in exo)
+                    )
+            if o.thresholds:  # given predictors, slopes are no matter of correlation
+                entries += [Entry(n, "~", x, group, level) for n in role.observed if n not in exo for x in exo]
+            pairs = [(a, b) for i, a in enumerate(role.exogenous) for b in role.exogenous[i + 1 :]]
+            entries += [Entry(a, "~~", b, group, level, free=not exo, exo=bool(exo)) for a, b in pairs]
+        index, labels = number_parameters(entries)
+        bare = replace(o, equal=(), partial=(), effect_coding=(), theta=False)
+        return Table(tuple(entries), tuple(roles), self.levels, index, labels, (), (), bare)
 
     def with_data_values(self, values: Mapping[int, float]) -> Table:
         """Return the table with values filled in for some entries."""
@@ -160,7 +214,7 @@ def build_table(model: Model, options: Options) -> Table:
         constraints += _effect_coding(entries, roles, options)
     if options.equal and len(options.groups) > 1:
         _equate(entries, roles, options)
-    index, labels = _number(entries)
+    index, labels = number_parameters(entries)
     return Table(tuple(entries), roles, levels, index, labels, model.defined, tuple(constraints), options)
 
 
@@ -377,7 +431,7 @@ def _equate(entries: list[Entry], roles: Sequence[Roles], o: Options) -> None:
             e.free, e.value = True, np.nan
 
 
-def _number(entries: list[Entry]) -> tuple[NDArray[np.intp], dict[str, int]]:
+def number_parameters(entries: list[Entry]) -> tuple[NDArray[np.intp], dict[str, int]]:
     """Give every distinct free parameter a number; one fixed member fixes all with its label."""
     fixed = {e.label: e.value for e in entries if e.label and not e.free}
     index = np.full(len(entries), -1, dtype=np.intp)

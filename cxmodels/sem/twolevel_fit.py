@@ -15,16 +15,15 @@ from ..errors import DataError, SpecError
 from .clusters import Clusters, level_weights
 from .constraints import minimise_under
 from .design import Units, units_of
-from .diagnose import check_identified, diagnose
-from .estimate import Data, independence
-from .matrices import compile_block
+from .diagnose import diagnose, identified_table
+from .estimate import Data
 from .names import Roles
 from .optimise import Minimum
 from .plan import Plan, plan_for
 from .prepare import Rows, take_rows
 from .samples import Sample
 from .start import start_values
-from .table import Entry, Table, _number, build_table
+from .table import Entry, Table, number_parameters
 from .twolevel import LOG_2PI, TwoLevel, TwoLevelEstimate
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ def fit_two_level(
     )  # fmt: skip
     plan = plan if spec.information else replace(plan, information="observed")
     options = spec.options(rows, equal=equal, partial=partial, ordered=(), means=True)
-    table = build_table(spec._model, options)
-    check_identified(table)
+    table = identified_table(spec._model, options)
     assert rows.clusters is not None
     design = level_weights(row_weight, outer_weight, rows.clusters, cluster)
     found = _estimate(table, _Levels.of(table, rows, design), plan)
@@ -198,7 +196,7 @@ def _estimate(table: Table, levels: _Levels, plan: Plan) -> TwoLevelEstimate:
 
 def _fit(table: Table, levels: _Levels, plan: Plan, full: TwoLevelEstimate | None) -> TwoLevelEstimate:
     """Fit one table."""
-    blocks = tuple(compile_block(table, k) for k in range(len(table.roles)))
+    blocks = table.blocks
     base = levels.base(table)
     top = 0.0 if full is None else -full.minimum.value * full.objective.rows / 2  # type: ignore[attr-defined]
     objective = TwoLevel(table, blocks, levels.clusters, base, top)
@@ -223,7 +221,7 @@ def _samples(full: TwoLevelEstimate, levels: _Levels) -> Data:
 
 def two_level_baseline(e: TwoLevelEstimate) -> TwoLevelEstimate:
     """Independence at both levels."""
-    objective, table = e.objective, independence(e.table)
+    objective, table = e.objective, e.table.independence
     assert isinstance(objective, TwoLevel)
     entries = []
     for x in table.entries:
@@ -231,11 +229,11 @@ def two_level_baseline(e: TwoLevelEstimate) -> TwoLevelEstimate:
         if x.op == "~1" and x.level == 0 and x.lhs in set(inner.observed) & set(outer.observed):
             x = replace(x, free=False, value=0.0)
         entries.append(x)
-    index, labels = _number(entries)
+    index, labels = number_parameters(entries)
     known = {(x.key, x.group, x.level): v for x, v in zip(e.table.entries, e.values, strict=True) if x.exo}
     table = replace(table, entries=tuple(entries), index=index, labels=labels)
     base = np.array([known.get((x.key, x.group, x.level), x.value) for x in table.entries])
-    blocks = tuple(compile_block(table, k) for k in range(len(table.roles)))
+    blocks = table.blocks
     free = TwoLevel(table, blocks, objective.clusters, base, e.top)
     minimum, _, _ = _minimum(free, blocks, [m for c in objective.clusters for m in _start_moments(c)])
     return TwoLevelEstimate(table, blocks, e.raw, e.data, e.plan, base, free, minimum, None, 0, e.full, e.exogenous)
@@ -288,5 +286,5 @@ def _saturated_table(table: Table) -> Table:
             above = level == 0 and n in both
             free = not above and n not in exo
             entries.append(Entry(n, "~1", "", g, level, "", free, 0.0 if above else np.nan, exo=n in exo))
-    index, labels = _number(entries)
+    index, labels = number_parameters(entries)
     return Table(tuple(entries), tuple(roles), 2, index, labels, (), (), table.options)
