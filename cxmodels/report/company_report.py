@@ -47,7 +47,7 @@ def company_html(result: BenchmarkResult | NationView, name: Any, *, up: str = "
     v.check_unit(name)
     w, r = v.words, v.result
     level, home, peers = v.peers(name)
-    own = v.units.set_index("name").loc[name]
+    own = v.unit(name)
     against = v.against(name)
     sections = [
         section("first", w("first_title"), _first(v, name, against)),
@@ -55,7 +55,7 @@ def company_html(result: BenchmarkResult | NationView, name: Any, *, up: str = "
         section("peers", w("peers_title"), _peers(v, name, level, home, peers)),
         section("drivers", w("drivers"), _drivers(v, name)),
         section("why", w("why_changed"), _why(v, name)),
-        section("rates", w("rates"), _rates(v, name, level, home)),
+        section("rates", w("rates"), _rates(v, name)),
         section("method", w("method"), _method(v)),
     ]  # fmt: skip
     places = [f"{v.head(k)}: {v.name(own[f'in_{k}'])}" for k in reversed(v.middle)]
@@ -78,7 +78,7 @@ def _headline(v: NationView, own: Any, level: str | None, home: Any, against: pd
     if level is not None:
         marks[shown(v.name(home), 30)] = float(row["industry"])
     if row["gap"] > 0:
-        marks[v.words("best")] = float(row["best"])
+        marks[v.words("best_short")] = float(row["best"])
     ends = own["ci_lower"], own["ci_upper"]
     return charts.headline(own["index_"], *ends, label=f"{v.target} {v.wave}", marks=marks, words=v.words.pictures)
 
@@ -166,8 +166,8 @@ def _against(v: NationView, name: Any, against: pd.DataFrame, level: str | None)
         own=v.name(name), middle=middle, best=best, axis_label=w("index_scale"), title=w("against_plain"), words=w.pictures,
     )  # fmt: skip
     columns = [
-        Column("label", w("construct")), Column("index_", w("index"), "index"), Column("ci_lower", w("lower"), "index"),
-        Column("ci_upper", w("upper"), "index"), Column("industry", middle, "index"), Column("best", best, "index"),
+        Column("label", w("construct")), Column("index_", w("index"), "index"), Column("span", w("interval"), "span"),
+        Column("industry", middle, "index"), Column("best", best, "index"),
         Column("best_name", w("who_is_best")), Column("gap", w("gap"), "points"), Column("impact", w("impact"), "impact"), Column("gain", w("gain"), "points"),
         *([Column("change", w("change_since", since=v.since), "flag")] if v.before is not None else []),
     ]  # fmt: skip
@@ -243,17 +243,11 @@ def _course(v: NationView, name: Any) -> list[Block]:
     return [figure(svg, w("course_caption", target=v.target))]
 
 
-def _rates(v: NationView, name: Any, level: str | None, home: Any) -> list[Block]:
+def _rates(v: NationView, name: Any) -> list[Block]:
     """Shares of yes/no questions, beside those of the levels above."""
-    rates = v.result.rates
-    if rates.empty:
-        return []
-    w = v.words
-    row = v.facts.set_index("name").loc[name]
-    chain = [(v.result.by, name), *((k, row[k]) for k in v.result.levels if k in v.facts)]
-    now = rates[rates["wave"] == v.now]
-    parts = [now[(now["level"] == k) & (now["name"] == n)] for k, n in chain]
-    found = pd.concat(parts) if any(map(len, parts)) else now.iloc[:0]
+    w, own = v.words, v.unit(name)
+    chain = [(v.result.by, name), *((k, own[f"in_{k}"]) for k in v.result.levels)]
+    found = pd.concat([v.rates_of(k, n) for k, n in chain])
     if found.empty:
         return []
     rows = found.assign(name=found["name"].map(v.name), measure=[measure(v, m) for m in found["measure"]])

@@ -79,7 +79,7 @@ def _headline(v: NationView) -> str:
         row["index_"],
         row["ci_lower"],
         row["ci_upper"],
-        label=f"{v.target}, {v.name(row['name'])} {v.wave}",
+        label=f"{v.target} {v.wave}",
         marks=marks,
         words=v.words.pictures,
     )
@@ -147,10 +147,9 @@ def _whole(v: NationView) -> list[Block]:
 def _index_columns(v: NationView, *, mark: bool = False) -> list[Column]:
     """Index, interval, change and interviews, as every table of indices shows them."""
     w = v.words
-    drawn = [Column("mark", w("interval"), "mark")] if mark else []
+    drawn = [Column("mark", "", "mark")] if mark else []
     return [
-        Column("index_", w("index"), "index"), *drawn,
-        Column("ci_lower", w("lower"), "index"), Column("ci_upper", w("upper"), "index"),
+        Column("index_", w("index"), "index"), *drawn, Column("span", w("interval"), "span"),
         *([Column("change", w("change_since", since=v.since), "flag")] if v.before is not None else []),
         Column("n", w("interviews"), "count"),
     ]  # fmt: skip
@@ -457,7 +456,7 @@ def _small_print(v: NationView) -> list[Block]:
     w, r = v.words, v.result
     rules = v.of_wave(r.rules)
     rules = rules.assign(said=[w.texts.get(f"rule_{x}", x) for x in rules["rule"]])
-    skipped, out = v.of_wave(r.skipped), v.of_wave(r.excluded)
+    skipped, out = v.of_wave(r.skipped), v.excluded
     field = v.of_wave(r.fieldwork)
     field = field.assign(name=field["name"].map(v.name))
     tables = [

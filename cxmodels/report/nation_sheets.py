@@ -156,6 +156,6 @@ def _small(v: NationView) -> list[Sheet]:
     return [
         _sheet(v, "rules", rules, [unit, rows, *_column(v, {"rule": "text", "detail": "text"})]),
         _sheet(v, "skipped", v.of_wave(r.skipped), [unit, rows, reason]),
-        _sheet(v, "excluded", v.of_wave(r.excluded), [reason, rows]),
+        _sheet(v, "excluded", v.excluded, [reason, rows]),
         _sheet(v, "fieldwork", _labelled(v, v.of_wave(r.fieldwork)), [*_column(v, kinds), rows, *_column(v, field)]),
     ]

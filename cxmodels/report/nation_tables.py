@@ -15,7 +15,8 @@ from .words import NOTHING, Language
 
 __all__ = ["ARROWS", "Column", "Sheet", "flag_text", "sortable"]
 
-Kind = Literal["text", "index", "points", "impact", "share", "count", "rank", "p", "number", "flag", "mark"]
+Kind = Literal["text", "index", "points", "impact", "share", "count", "rank", "p", "number", "flag", "span", "mark"]
+BESIDE = {"index_", "ci_lower", "ci_upper", "flag", "rank_lower", "rank_upper"}  # what some kinds of columns read too
 ARROWS = {"up": "▲", "down": "▼", "same": "≈", "none": ""}
 
 
@@ -31,7 +32,7 @@ class Column:
         What the reader calls it.
     kind : str, default "text"
         text; index (0-100, one decimal); points (signed, one decimal); impact (two decimals); share (of one);
-        count; rank (with its interval, rank_lower and rank_upper); p; number (three decimals); flag (a change in points with its arrow and word); mark (a drawing of the interval,
+        count; rank (with its interval, rank_lower and rank_upper); p; number (three decimals); span (the interval ci_lower to ci_upper); flag (a change in points with its arrow and word); mark (a drawing of the interval,
         on pages only).
     """
 
@@ -125,7 +126,9 @@ def sortable(
     """
     ends = _ends(frame, middle) if any(c.kind == "mark" for c in columns) else (0.0, 1.0)
     rows = []
-    for line in frame.to_dict("records"):
+    needed = [c for c in frame.columns if c in {k.name for k in columns} | BESIDE or strong]
+    for values in zip(*(frame[c].tolist() for c in needed), strict=True):
+        line = dict(zip(needed, values, strict=True))
         cells = [_cell(line, c, words, ends, middle) for c in columns]
         if links:
             cells[0]["href"] = links.get(str(line[columns[0].name]), "")
@@ -167,6 +170,9 @@ def _cell(
     if column.kind == "mark":
         drawn = interval_mark(line["index_"], line["ci_lower"], line["ci_upper"], ends, middle)
         return {"text": markup(drawn), "kind": "mark", "value": None, "href": ""}
+    if column.kind == "span":
+        text = words.span(line["ci_lower"], line["ci_upper"]) or NOTHING
+        return {"text": text, "kind": "n", "value": _key(line["ci_lower"]), "href": ""}
     value = line[column.name]
     if column.kind == "flag":
         text, css = flag_text(line["flag"], value, words), f"n flag{line['flag']}"

@@ -197,7 +197,14 @@ class NationView:
         out = out.merge(moved[[*keys, *CHANGES]], on=keys, how="left")
         numbers = [k for k in CHANGES if k != "flag"]
         out[numbers] = out[numbers].astype(float)
-        return out.assign(flag=out["flag"].fillna("none"))
+        texts = [
+            "level",
+            "name",
+            "construct",
+            "flag",
+            "source",
+        ]  # looked up one by one, which plain objects do fastest
+        return out.assign(flag=out["flag"].fillna("none")).astype(dict.fromkeys(texts, object))
 
     @cached_property
     def units(self) -> pd.DataFrame:
@@ -286,7 +293,9 @@ class NationView:
         own = i.rename(columns={self.result.by: "name"}).assign(level=self.result.by)
         parts = [own, *self._impacts_above(own)]
         out = pd.concat([p for p in parts if len(p)], ignore_index=True)
-        out = out.assign(label=out["driver"].map(self.label))
+        out = out.assign(label=out["driver"].map(self.label)).astype(
+            {"driver": object, "label": object, "source": object}
+        )
         return out[["level", "name", "driver", "label", "impact", "ci_lower", "ci_upper", "source"]]
 
     def impacts_of(self, level: str, name: object) -> pd.DataFrame:
@@ -301,8 +310,35 @@ class NationView:
         -------
         DataFrame
         """
-        mine = self._impacts_by_group.get((level, name), self.impacts.iloc[:0])
-        return mine.sort_values("impact", ascending=False, kind="stable").reset_index(drop=True)
+        return self._impacts_by_group.get((level, name), self.impacts.iloc[:0])
+
+    def rates_of(self, level: str, name: object) -> pd.DataFrame:
+        """Return the shares of yes/no questions of one unit or group.
+
+        Parameters
+        ----------
+        level : str
+        name : object
+
+        Returns
+        -------
+        DataFrame
+            [level, name, measure, value, se, ci_lower, ci_upper, n].
+        """
+        return self._rates_by_group.get((level, name), self._rates.iloc[:0])
+
+    def unit(self, name: object) -> Any:
+        """Return the line of one unit in :attr:`units`.
+
+        Parameters
+        ----------
+        name : object
+
+        Returns
+        -------
+        Series
+        """
+        return self._unit_lines.loc[name]  # type: ignore[call-overload]
 
     def explained_of(self, name: object) -> pd.DataFrame:
         """Return why a unit's headline index changed since the wave before.
@@ -346,10 +382,15 @@ class NationView:
         said += [f"{self.head(level, many=True)}: {w.count(len(self.groups(level)))}" for level in self.middle]
         units = f"{self.head(r.by, many=True)}: {w.count(len(self.units))}"
         said += [units, w("interviews_used", n=int(self.facts["n"].sum()))]
-        out, skipped = self.of_wave(r.excluded), self.of_wave(r.skipped)
+        out, skipped = self.excluded, self.of_wave(r.skipped)
         said += [w("excluded", n=int(out["rows"].sum()))] if len(out) else []
         said += [w("skipped_units", n=len(skipped))] if len(skipped) else []
         return "; ".join(said) + "."
+
+    @cached_property
+    def excluded(self) -> pd.DataFrame:
+        """Rows of the wave left out, [reason, rows]."""
+        return self.of_wave(self.result.excluded)
 
     def of_wave(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the lines of the wave shown.
@@ -516,7 +557,21 @@ class NationView:
 
     @cached_property
     def _impacts_by_group(self) -> dict[Any, pd.DataFrame]:
-        return dict(list(self.impacts.groupby(["level", "name"], sort=False)))
+        ordered = self.impacts.sort_values("impact", ascending=False, kind="stable")
+        groups = ordered.groupby(["level", "name"], sort=False)
+        return {key: part.reset_index(drop=True) for key, part in groups}
+
+    @cached_property
+    def _unit_lines(self) -> pd.DataFrame:
+        return self.units.set_index("name").astype(object)
+
+    @cached_property
+    def _rates(self) -> pd.DataFrame:
+        return self.of_wave(self.result.rates).drop(columns="wave")
+
+    @cached_property
+    def _rates_by_group(self) -> dict[Any, pd.DataFrame]:
+        return dict(list(self._rates.groupby(["level", "name"], sort=False)))
 
     @cached_property
     def _explained_by_unit(self) -> dict[Any, pd.DataFrame]:

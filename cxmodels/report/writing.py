@@ -21,6 +21,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from ..acsi import BenchmarkResult
 from ..errors import CxWarning, DataError, listed
 from ..files import neutral
 from .blocks import shown
@@ -33,7 +34,6 @@ from .nation_view import NationView
 from .workbook import write_workbook
 
 if TYPE_CHECKING:
-    from ..acsi.benchmark import BenchmarkResult
     from ..study import StudyResult
 
 CONTENTS = ("report.html", "result.json", "tables", "companies", "report.xlsx", "report.pptx")
@@ -41,12 +41,13 @@ LONGEST_SLUG = 80  # bytes
 ASIDE = "earlier"  # the results of before, while new ones take their place
 
 
-def write_study(result: StudyResult, out: str | Path = "reports") -> Path:
+def write_study(result: StudyResult | BenchmarkResult, out: str | Path = "reports") -> Path:
     """Write a study's report, tables and result.json into ``out/NAME``.
 
     Parameters
     ----------
-    result : StudyResult
+    result : StudyResult or BenchmarkResult
+        A benchmark study is written by :func:`write_benchmark`.
     out : str or Path, default "reports"
         Folder that takes the study's folder; made if needed. A folder of that name from an earlier run is
         replaced once everything has been written, never before; one that holds anything else is refused.
@@ -61,6 +62,8 @@ def write_study(result: StudyResult, out: str | Path = "reports") -> Path:
     DataError
         If the folder cannot be written.
     """
+    if isinstance(result, BenchmarkResult):
+        return write_benchmark(result, out)
     with whole_folder(Path(out) / result.study.name) as folder:
         (folder / "report.html").write_text(study_html(result), encoding="utf-8")
         (folder / "result.json").write_text(result_json(result), encoding="utf-8")
