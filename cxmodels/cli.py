@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from .cli_churn import app as churn
 
@@ -29,7 +30,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+class _RunUnlessTold(TyperGroup):
+    """``study FILE`` is short for ``study run FILE``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command first where the first word is none."""
+        told = not args or args[0] in self.commands or args[0] == "--help"
+        return super().parse_args(ctx, args if told else ["run", *args])
+
+
+studies = typer.Typer(
+    help="Run or check a satisfaction study; STUDY.toml alone is short for run STUDY.toml.",
+    cls=_RunUnlessTold,
+    no_args_is_help=True,
+)
 data = typer.Typer(help="The data sets of the package.", no_args_is_help=True)
+app.add_typer(studies, name="study")
 app.add_typer(data, name="data")
 app.add_typer(churn, name="churn")
 
@@ -43,8 +61,8 @@ def _options(
     """Statistical models of customer experience."""
 
 
-@app.command()
-def study(
+@studies.command("run")
+def run_study(
     file: Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY.toml")],
     out: Annotated[Path, typer.Option(help="Folder that takes the study's folder.")] = Path("reports"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -66,7 +84,20 @@ def study(
         typer.echo(f"Interrupted; '{out / plan.name}' is as the last complete run left it.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     typer.echo(repr(result))
-    typer.echo(f"\nReport  {folder / 'report.html'}")
+    report = folder / "report.html"
+    typer.echo(f"\nReport  {report if report.exists() else folder}")
+
+
+@studies.command("check")
+def check_study(
+    file: Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY.toml")],
+) -> None:
+    """Read a study file and its data and say all that is wrong, without estimating anything."""
+    from .study import Study
+
+    plan = Study.from_toml(file)
+    for line in plan.check():
+        typer.echo(line)
 
 
 @data.command("list")

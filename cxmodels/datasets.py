@@ -57,8 +57,9 @@ def load(name: str, *, path: str | os.PathLike[str] | None = None) -> pd.DataFra
     Parameters
     ----------
     name : str
-        A name from `catalog`, such as ``"mobi"``; ``"simulated_study"`` is `simulate_study` with its defaults, and
-        ``"simulated_subscribers"`` customers of `simulate_subscribers` at four dates, with features and labels.
+        A name from `catalog`, such as ``"mobi"``; ``"simulated_study"`` is `simulate_study` with its defaults,
+        ``"simulated_nation"`` the same with 400 companies, some of them with few interviews, and ``"simulated_subscribers"``
+        customers of `simulate_subscribers` at four dates, with features and labels.
     path : path-like, optional
         Read this CSV file in place of the packaged one. Meant for data that may not be handed on with the
         package (``"mobi"``); the file must have the rows and columns of the data set.
@@ -214,7 +215,7 @@ def _card(name: str) -> dict[str, Any]:
 
 def _codebook(facts: dict[str, Any]) -> dict[str, Any]:
     """Read the questionnaire; empty where the data are no survey."""
-    file = facts["folder"] / "codebook.toml"
+    file = facts["folder"].parent / facts.get("questionnaire", facts["folder"].name) / "codebook.toml"
     return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
 
 
@@ -279,6 +280,6 @@ def _simulated(name: str, path: object) -> pd.DataFrame:
         from .churn.subscribers import simulate_subscribers
 
         return snapshots(simulate_subscribers()[0])
-    from .acsi.population import simulate_study
+    from .acsi.population import simulate_nation, simulate_study
 
-    return simulate_study()[0]
+    return simulate_nation() if name == "simulated_nation" else simulate_study()[0]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import DataError, SpecError, listed, near
-from .store import Store, check_name, kind_of, masked, opened
+from .store import Store, check_name, check_new, kind_of, masked, opened
 
 RUNS = {"run": "integer", "study": "text", "wave": "text", "finished": "time", "tables": "text", "provenance": "text"}
 FIRST = ("run", "wave")  # columns that the history puts before those of a frame
@@ -106,6 +106,21 @@ class History:
             }
             store.insert("cx_runs", pd.DataFrame([line]))
         return run
+
+    def check(self) -> None:
+        """Refuse a target that could not be written to, before a long run rather than after it.
+
+        Raises
+        ------
+        SpecError
+            If it is neither a ``.duckdb`` file nor a usable URL.
+        DataError
+            If it cannot be opened.
+        """
+        if "://" in os.fspath(self.target) or os.path.exists(self.target):
+            with opened(self.target, read_only=True):
+                return
+        check_new(self.target)
 
     def runs(self, *, all_runs: bool = False) -> pd.DataFrame:
         """List what is held.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -484,11 +485,18 @@ def _chunk(rows: int) -> int:
     return max(8, min(250, _CHUNK_CELLS // max(rows, 1)))
 
 
+@cache
+def _libraries() -> Any:
+    """The BLAS libraries, looked up once; SciPy brings its own, so it must be there first."""
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def _one_blas_thread() -> Any:
     """Cap BLAS at one thread: on stacks of small matrices threads cost far more than they give."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, user_api="blas")
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 def _usable(values: Array) -> Array:

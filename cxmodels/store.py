@@ -96,6 +96,33 @@ def opened(target: str | os.PathLike[str], *, read_only: bool = False) -> Iterat
         raise SpecError(f"'{Path(name).name}' is no database: name a .duckdb file or a database URL.")
 
 
+def check_new(target: str | os.PathLike[str]) -> None:
+    """Refuse a file that :func:`opened` could not make.
+
+    Parameters
+    ----------
+    target : path
+
+    Raises
+    ------
+    SpecError
+        If it is no ``.duckdb`` file.
+    DataError
+        If its folder cannot be written to.
+
+    Examples
+    --------
+    >>> check_new("study.duckdb")
+    """
+    path = Path(target).absolute()
+    if path.suffix.lower() != ".duckdb":
+        raise SpecError(f"'{path.name}' is no database: name a .duckdb file or a database URL.")
+    needed("duckdb", "store")
+    home = next(p for p in path.parents if p.exists())
+    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+        raise DataError(f"'{path.name}' cannot be made: '{home.name}' is not a folder we may change.")
+
+
 def masked(target: str | os.PathLike[str]) -> str:
     """Return the name of a target without user and password.
 

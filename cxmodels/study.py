@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from . import datasets
-from .acsi import ACSI, ECSI, IndexModel, IndexResult, SatisfactionIndex
+from .acsi import ACSI, ECSI, BenchmarkResult, IndexModel, IndexResult, SatisfactionIndex
 from .acsi.engines import answers_given
 from .errors import DataError, SpecError, listed, near
 from .provenance import fingerprint, versions
 from .results import Result
+from .studybenchmark import checked_lines, run_benchmark
 from .studyfile import SECTIONS, check_content, read_toml
 from .survey import Survey, read_survey
 
@@ -45,6 +46,8 @@ class Study:
         Language of labels, as a key of the codebook's texts.
     data, model, options, bootstrap, labels : mapping
         The sections of the file.
+    units, history, cluster : mapping
+        Sections of a benchmark study; see the notes. Empty for a study of one population.
     folder : Path
         Where the file lies; relative paths in it start here.
 
@@ -88,6 +91,30 @@ class Study:
         [labels]                             # constructs, as shown
         Satisfaction = "Customer satisfaction"
 
+    A section ``[units]`` makes it a benchmark study of many companies, industries, sectors and a nation, wave by
+    wave, as :class:`cxmodels.acsi.Benchmark` has it; there is then no overall model::
+
+        [units]
+        by = "company"                       # required
+        levels = ["industry", "sector", "nation"]        # default: the hierarchy above `by`, and the nation
+        weights = { industry = "revenue", sector = "revenue", nation = "gdp_share" }
+        facts = ["revenue.csv", "gdp.xlsx"]  # levels and weights that are not in the data, any encoding
+        minimum_n = 50                       # a unit with fewer interviews is small
+        small = "pool"                       # skip, pool, shrink, or ["pool", "shrink"]
+        others = "All others"                # one unit per industry for its small ones
+        exclude = ["Company 7"]
+        waves = [2024, 2025]                 # in order; default: all
+        respondent = "id"                    # must not repeat within a wave
+        panel = false                        # whether an id is the same person in every wave
+        adjust = "holm"                      # p-values of changes: holm, bh, none
+
+        [history]
+        target = "study.duckdb"              # keeps every wave: a .duckdb file or a database URL
+        study = "nation"                     # several studies may share it; default: the name
+
+        [cluster]
+        address = "tcp://host:8786"          # an existing Dask cluster takes the work (extra dask)
+
     Examples
     --------
     >>> import cxmodels as cx
@@ -107,6 +134,9 @@ class Study:
     options: Mapping[str, Any] = field(default_factory=dict)
     bootstrap: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, Any] = field(default_factory=dict)
+    history: Mapping[str, Any] = field(default_factory=dict)
+    cluster: Mapping[str, Any] = field(default_factory=dict)
     folder: Path = Path()
 
     @classmethod
@@ -218,8 +248,30 @@ class Study:
             )
         return spec
 
-    def run(self, progress: Callable[[str, int, int], None] | None = None) -> StudyResult:
+    def check(self) -> list[str]:
+        """Read everything that a run needs and check it, without estimating anything.
+
+        Returns
+        -------
+        list of str
+            What was read, a line each.
+
+        Raises
+        ------
+        CxError
+            What is wrong; in a benchmark study all of it at once.
+        """
+        if self.units:
+            return checked_lines(self)
+        spec, survey = self.spec(), self.survey()
+        _check_units(survey, self.model.get("by"))
+        survey.numeric(spec.model.items)
+        return [f"Rows   {len(survey)}", f"Items  {len(spec.model.items)} of {len(spec.model.measures)} constructs"]
+
+    def run(self, progress: Callable[[str, int, int], None] | None = None) -> StudyResult | BenchmarkResult:
         """Estimate everything the report needs.
+
+        With ``[history]`` a benchmark study ends by writing its waves there.
 
         Parameters
         ----------
@@ -228,13 +280,16 @@ class Study:
 
         Returns
         -------
-        StudyResult
+        StudyResult or BenchmarkResult
+            The latter with ``[units]``.
 
         Raises
         ------
         CxError
             One sentence that names what is wrong; nothing has been written then.
         """
+        if self.units:
+            return run_benchmark(self, progress)
 
         def tell(stage: str) -> Callable[[int, int], None] | None:
             return None if progress is None else lambda done, total: progress(stage, done, total)

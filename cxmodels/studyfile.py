@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .acsi.small import RULES
 from .errors import SpecError, listed, near
+from .inference import ADJUSTMENTS
 from .pls.spec import MISSING, SCHEMES
 from .resampling import INTERVALS
 
@@ -48,6 +50,19 @@ def _is_number(value: Any) -> bool:
 
 def _are_texts(values: Any) -> bool:
     return isinstance(values, list) and bool(values) and all(map(_is_text, values)) and len({*values}) == len(values)
+
+
+def _are_values(values: Any) -> bool:
+    """Different texts or whole numbers, such as waves."""
+    plain = isinstance(values, list) and all(
+        _is_text(v) or (isinstance(v, int) and not isinstance(v, bool)) for v in values
+    )
+    return plain and bool(values) and len({*values}) == len(values)
+
+
+def _are_rules(value: Any) -> bool:
+    rules = value if isinstance(value, list) else [value]
+    return bool(rules) and all(isinstance(r, str) and r in RULES for r in rules) and len({*rules}) == len(rules)
 
 
 def _is_scale(value: Any) -> bool:
@@ -126,6 +141,24 @@ SECTIONS: dict[str, dict[str, Rule]] = {
         "level": Rule(lambda v: _is_number(v) and 0 < v < 1, "a number between 0 and 1"),
         "workers": Rule(lambda v: v == -1 or _whole(1, 1024).fits(v), "a whole number from 1 to 1,024, or -1 for all"),
     },
+    "units": {
+        "by": TEXT,
+        "levels": TEXTS,
+        "weights": Rule(
+            lambda v: _is_text(v) or (bool(v) and _each(_is_text)(v)), 'a column, or a table of level = "column"'
+        ),
+        "facts": Rule(lambda v: _is_text(v) or _are_texts(v), "a file, or a list of different files"),
+        "minimum_n": _whole(0),
+        "small": Rule(_are_rules, f"one of {listed(RULES)}, or a list of them", RULES),
+        "others": TEXT,
+        "exclude": Rule(_are_values, "a list of different units"),
+        "waves": Rule(_are_values, "a list of different waves"),
+        "respondent": TEXT,
+        "panel": YES_NO,
+        "adjust": _one_of(*ADJUSTMENTS),
+    },
+    "history": {"target": TEXT, "study": TEXT},
+    "cluster": {"address": TEXT},
     "labels": {},
 }  # fmt: skip
 LABEL = Rule(_is_label, "text, or a table of language = \"text\"")  # fmt: skip
@@ -196,6 +229,7 @@ def check_content(content: Mapping[str, Any], where: str, models: Iterable[str])
     data, model = content.get("data", {}), content.get("model", {})
     _exactly_one(where, "data", data, ("dataset", "file"))
     _exactly_one(where, "model", model, ("name", "text"))
+    _check_benchmark(content, where)
     for key in ("encoding", "sheet"):
         if "dataset" in data and key in data:
             raise SpecError(f"{where} has {key} in [data], which goes with a file, not with a dataset; leave it out.")
@@ -204,6 +238,22 @@ def check_content(content: Mapping[str, Any], where: str, models: Iterable[str])
             f"{where} names the model {_brief(model['name'])}; choose {listed(models)} or give a text."
             f"{near(model['name'], models)}"
         )
+
+
+def _check_benchmark(content: Mapping[str, Any], where: str) -> None:
+    """Refuse a benchmark study without units, and what only a benchmark study has without one."""
+    units = content.get("units")
+    for section, key in (("history", "target"), ("cluster", "address")):
+        if section in content and units is None:
+            raise SpecError(f"{where} has a section [{section}], which goes with [units] of a benchmark study.")
+        if section in content and key not in content[section]:
+            raise SpecError(f"{where} needs '{key}' in [{section}].")
+    if units is None:
+        return
+    if "by" not in units:
+        raise SpecError(f"{where} needs 'by' in [units]: the column that names a unit, such as \"company\".")
+    if "by" in content.get("model", {}):
+        raise SpecError(f"{where} names units both by [model] and by [units]; keep [units].")
 
 
 def _check_section(where: str, section: str, values: Mapping[str, Any]) -> None:

@@ -31,6 +31,7 @@ ORDER = [
     ("worth",),
     ("datasets",),
     ("studyfile",),
+    ("studybenchmark",),
     ("study",),
     ("report",),
     ("cli_churn",),

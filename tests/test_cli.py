@@ -120,7 +120,7 @@ def test_the_version_is_a_command_and_an_option(run):
 
 def test_help_tells_commands_and_options(run):
     assert "study" in run("--help")[1]
-    out = run("study", "--help")[1]
+    out = run("study", "run", "--help")[1]
     assert "STUDY.toml" in out
     assert "--out" in out
     assert "--quiet" in out

@@ -63,6 +63,9 @@ class Benchmark:
         Waves to measure, in order; each is compared with the one before it. By default all.
     respondent : str, optional
         Column of the respondents' identifiers, which must not repeat within a wave.
+    panel : bool, default False
+        Whether an identifier names the same person in every wave, so that changes have the smaller standard errors
+        of samples that overlap.
     adjust : {"holm", "bh", "none"}, default "holm"
         Adjustment of p-values of changes, within level and construct.
 
@@ -90,6 +93,7 @@ class Benchmark:
     wave: str | None = field(default=None, kw_only=True)
     waves: Sequence[Any] | None = field(default=None, kw_only=True)
     respondent: str | None = field(default=None, kw_only=True)
+    panel: bool = field(default=False, kw_only=True)
     adjust: Literal["holm", "bh", "none"] = field(default="holm", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -97,6 +101,8 @@ class Benchmark:
         rules = check_rules(self.small, self.minimum_n)
         if not self.minimum_n and (self.others is not None or rules != ("skip",)):
             raise SpecError("small and others are rules for units below minimum_n; say which number that is.")
+        if self.panel and self.respondent is None:
+            raise SpecError("A panel needs respondent, the column that names a person in every wave.")
         if self.levels is not None:
             levels = (self.levels,) if isinstance(self.levels, str) else tuple(self.levels)
             if self.by in levels or len({*levels}) < len(levels):
@@ -139,7 +145,7 @@ class Benchmark:
             "minimum_n": self.minimum_n,
         }
         plan |= {"small": list(self.rules), "others": self.others, "exclude": [str(u) for u in self.exclude]}
-        return own | plan | {"wave": self.wave, "adjust": self.adjust}
+        return own | plan | {"wave": self.wave, "panel": self.panel, "adjust": self.adjust}
 
     def fit(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import SpecError, listed, near
+from ..history import History
 from ..inference import quantile
 from ..results import Result
 from . import comparison
@@ -175,9 +177,10 @@ class BenchmarkResult(Result):
     def changes(self) -> pd.DataFrame:
         """Changes from each wave to the next of units and of all levels above them.
 
-        [wave, previous_wave, level, name, construct, previous, index, change, se, z, pvalue, pvalue_adjusted, flag]:
+        [wave, previous_wave, level, name, construct, previous, index, change, se, z, pvalue, pvalue_adjusted, detectable, flag]:
         p-values are adjusted within level and construct by the plan's `adjust`; ``flag`` is "up" or "down" where the
-        adjusted one is below 1 - level, else "same".
+        adjusted one is below 1 - level, else "same"; ``detectable`` is the smallest true change that a single test
+        would have found with a power of 80 %.
         """
         parts = []
         for then, now in self.pairs:
@@ -271,7 +274,7 @@ class BenchmarkResult(Result):
         """Measurement quality, [wave, unit, construct, alpha, ..., converged], as :attr:`IndexResult.quality`."""
         return self._by_wave(lambda r: r.quality)
 
-    @property
+    @cached_property
     def excluded(self) -> pd.DataFrame:
         """Rows left out, [wave, reason, rows]; no wave for rows that name none."""
         parts = [self.left_out, self._by_wave(lambda r: r.excluded)]
@@ -350,6 +353,35 @@ class BenchmarkResult(Result):
             if mine.any():
                 out[title] = frame[mine].reset_index(drop=True)
         return out
+
+    def keep(
+        self, history: History | str | os.PathLike[str], progress: Callable[[str, int, int], None] | None = None
+    ) -> None:
+        """Write every wave into a history, each in one transaction; a wave held there before is replaced.
+
+        Parameters
+        ----------
+        history : History or path
+            A path or URL makes a history of the study's name.
+        progress : callable, optional
+            ``progress(stage, done, total)``.
+
+        Raises
+        ------
+        DataError
+            If the history cannot be written; waves written before stay.
+        """
+        target = history if isinstance(history, History) else History(history, self.name)
+        for done, wave in enumerate(self.waves, 1):
+            last = wave == self.last
+            frames = {}
+            for name, frame in self.frames.items():
+                own = (frame["wave"] == wave) | (frame["wave"].isna() & last)  # rows of no wave go with the last one
+                if own.any():
+                    frames[name] = frame[own].drop(columns="wave")
+            target.write(wave, frames, {**self.provenance, "title": self.title})
+            if progress is not None:
+                progress("history", done, len(self.waves))
 
     # --- what it is -----------------------------------------------------------------------------------------
 
@@ -458,14 +490,15 @@ class BenchmarkResult(Result):
 
     def _changed(self, then: Any, now: Any) -> pd.DataFrame:
         """Changes of all levels between two waves."""
-        units = self.waves[now].change(self.waves[then], adjust=self.plan.adjust)
-        units = units.rename(columns={self.by: "name"}).assign(level=self.by)
         keys = ["level", "name", "construct"]
-        a = self.aggregates
-        above = comparison.changes(
-            a[a.wave == now], a[a.wave == then], keys, ["level", "construct"], self.plan.adjust
-        )
-        return pd.concat([p for p in (units, above) if len(p)], ignore_index=True)[[*keys, *_CHANGES]]
+        new, old, people = self.waves[now], self.waves[then], self.plan.respondent if self.plan.panel else None
+        units = new.change(old, adjust=self.plan.adjust, respondent=people)
+        parts = [units.rename(columns={self.by: "name"}).assign(level=self.by)]
+        if self.levels:
+            parts.append(
+                new.aggregate_change(old, self.levels, self.plan.weights, adjust=self.plan.adjust, respondent=people)
+            )
+        return pd.concat(parts, ignore_index=True)[[*keys, *_CHANGES]]
 
     def _ranked(self, table: pd.DataFrame, homes: pd.DataFrame, level: str, within: str) -> list[pd.DataFrame]:
         """Ranks of one level inside the groups of a higher one, by wave."""
@@ -492,7 +525,7 @@ class BenchmarkResult(Result):
 
 
 _MEASURES = ["index", "se", "ci_lower", "ci_upper", "units", "n"]
-_CHANGES = ["previous", "index", "change", "se", "z", "pvalue", "pvalue_adjusted"]
+_CHANGES = ["previous", "index", "change", "se", "z", "pvalue", "pvalue_adjusted", "detectable"]
 
 
 def _replaced(frame: pd.DataFrame, found: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from .answers import CONSTRUCTS, QUESTIONS, Array, answers, latent_correlation, 
 if TYPE_CHECKING:
     from .truth import Truth
 
-__all__ = ["Population", "simulate_study"]
+__all__ = ["Population", "simulate_nation", "simulate_study"]
 
 SECTORS = (
     "Retail trade",
@@ -80,6 +80,7 @@ class Population:
         *,
         unchanged: float = 0.4,
         first_year: int = 2024,
+        industries: int | None = None,
     ) -> Population:
         """Draw companies, their place in the economy and what their customers feel.
 
@@ -96,6 +97,8 @@ class Population:
         unchanged : float, default 0.4
             Share of the companies that do not change between years, in [0, 1].
         first_year : int, default 2024
+        industries : int, optional
+            By default a seventh of the companies.
 
         Returns
         -------
@@ -114,7 +117,13 @@ class Population:
         _check_whole(companies=(companies, 1), years=(years, 1), seed=(seed, 0), first_year=(first_year, 0))
         _check_share("unchanged", unchanged, 1.0)
         rng = np.random.default_rng([seed, 0])
-        industry = _industries(companies, rng)
+        count = max(1, round(companies / 7)) if industries is None else industries
+        _check_whole(industries=(count, 1))
+        if count > companies:
+            raise SpecError(
+                f"{companies} companies cannot fill {count} industries; `industries` is {companies} at most."
+            )
+        industry = _industries(companies, count, rng)
         sector = _sectors(industry)
         changed = np.full(companies, years > 1)
         changed[rng.permutation(companies)[: round(unchanged * companies)]] = False
@@ -262,9 +271,24 @@ def simulate_study(
     return data, population.truth
 
 
-def _industries(companies: int, rng: np.random.Generator) -> np.ndarray:
-    """Number of each company's industry; industries have about 4 to 10 companies."""
-    count = max(1, round(companies / 7))
+def simulate_nation() -> pd.DataFrame:
+    """Simulate the national study of the data set ``simulated_nation``: 400 companies of 40 industries in two years.
+
+    Every twentieth company has 30 interviews a year, the others 200; among the small ones there are rules to see at work.
+
+    Returns
+    -------
+    DataFrame
+        One row per respondent; the columns are those of `simulate_study`.
+    """
+    data = Population.draw(400, 2, seed=7, industries=40).sample(200, seed=7)
+    number = data["company"].str.extract(r"(\d+)", expand=False).astype(int)
+    within = data.groupby(["company", "year"]).cumcount()
+    return data[(number % 20 > 0) | (within < 30)].reset_index(drop=True)
+
+
+def _industries(companies: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Number of each company's industry; the largest has about two and a half times the companies of the smallest."""
     size = rng.uniform(4, 10, count).cumsum()
     return np.searchsorted(np.round(size / size[-1] * companies), np.arange(companies), side="right")
 

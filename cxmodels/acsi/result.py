@@ -12,10 +12,10 @@ import pandas as pd
 
 from .. import index as ix
 from ..errors import SpecError, listed
-from ..pls import PLSResult
 from ..resampling import Interval, Replicates, intervals, standard_error
 from ..results import Result
-from . import comparison
+from ..sem import SEMResult
+from . import comparison, display
 from .engines import Array, Fit, Measured, is_proper, measured
 
 if TYPE_CHECKING:
@@ -456,7 +456,7 @@ class IndexResult(Result):
     @property
     def excluded(self) -> pd.DataFrame:
         """Rows left out, [reason, rows]."""
-        parts = [f.excluded for f in self.fits.values() if not isinstance(f, PLSResult) or f.exclusions]
+        parts = [f.excluded for f in self.fits.values() if isinstance(f, SEMResult) or f.exclusions]
         if self.unnamed:
             parts.append(pd.DataFrame({"reason": ["no unit named"], "rows": [self.unnamed]}))
         if len(self.skipped):
@@ -468,12 +468,12 @@ class IndexResult(Result):
     @property
     def converged(self) -> bool:
         """Whether every unit's model settled."""
-        return all(f.converged for f in self._models)
+        return all(f.converged for f in self.models)
 
     @property
     def proper(self) -> bool:
         """Whether all estimates are such as the model allows: no negative weight or variance, no impossible correlation."""
-        return all(map(is_proper, self._models))
+        return all(map(is_proper, self.models))
 
     @property
     def target(self) -> str:
@@ -488,7 +488,7 @@ class IndexResult(Result):
             for unit, fit in self.fits.items()
             for text in fit.warnings
         ]
-        return (*self.messages, *own, *self._failures())
+        return (*self.messages, *own, *display.failures(self))
 
     def headline(self) -> list[tuple[str, str]]:
         """Model, units, rows, convergence, index.
@@ -497,28 +497,7 @@ class IndexResult(Result):
         -------
         list of (label, value)
         """
-        model = self.spec.model
-        out = self.excluded
-        reasons = ", ".join(f"{r.rows} {r.reason}" for r in out.itertuples())
-        rows = f"{self.n_obs} used, {int(out['rows'].sum())} excluded" + (f" ({reasons})" if reasons else "")
-        lines = [
-            (
-                f"{model.name} satisfaction index",
-                f"{len(model.measures)} constructs, {len(model.items)} items, {len(model.paths)} paths, {self.engine_name}",
-            ),
-            ("Rows", rows),
-            (
-                "Converged",
-                "yes" if self.converged else "NO: " + str(sum(not f.converged for f in self._models)) + " units",
-            ),
-        ]
-        if self.keys:
-            lines.insert(1, ("Units", f"{len(self.measured)} by {', '.join(self.keys)}, {len(self.skipped)} skipped"))
-        else:
-            row = self.scores.set_index("construct").loc[self.target]
-            text = f"{row['index']:.1f} on 0-100, se {row['se']:.2f}, {self.level:.0%} interval {row['ci_lower']:.1f} to {row['ci_upper']:.1f}"
-            lines.insert(0, (f"Index of {self.target}", text))
-        return lines
+        return display.headline(self)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Frames of the summary, by title.
@@ -527,17 +506,7 @@ class IndexResult(Result):
         -------
         dict of DataFrame
         """
-        headline = self.scores if not self.keys else self.scores[self.scores["construct"] == self.target]
-        impacts = self.impacts[self.impacts["target"] == self.target]
-        tables = {
-            "Indices (0-100)" if not self.keys else f"Index of {self.target} (0-100)": headline,
-            f"Impacts on {self.target}, points per point": impacts,
-        }
-        if len(self.rates):
-            tables["Rates (0-1)"] = self.rates
-        if len(self.skipped):
-            tables["Units skipped"] = self.skipped
-        return {title: frame.reset_index(drop=True) for title, frame in tables.items()}
+        return display.tables(self)
 
     # --- internals ------------------------------------------------------------------------------------------
 
@@ -550,8 +519,8 @@ class IndexResult(Result):
     @property
     def engine_name(self) -> str:
         """How the model was estimated, as a reader says it."""
-        if self.spec.engine == "sem":
-            return "SEM"
+        if self.spec.engine != "pls":
+            return "SEM" if self.spec.engine == "sem" else "plain means"
         return "PLSc" if self.spec.consistent else "PLS"
 
     @cached_property
@@ -572,24 +541,8 @@ class IndexResult(Result):
     def _read(self) -> dict[tuple[int, str], Array]:
         return {}
 
-    def _failures(self) -> list[str]:
-        """Replicates that failed: a sentence per unit, or one where there are many."""
-        failed = {unit: r for unit, r in self.replicates.items() if r.failed}
-        if len(failed) <= 3:
-            return [
-                f"{r.failed} of {r.n} bootstrap replicates failed"
-                + (f" for {', '.join(map(str, unit))}." if unit else " and are left out.")
-                for unit, r in failed.items()
-            ]
-        worst = max(failed, key=lambda u: failed[u].failed / failed[u].n)
-        lost, total = sum(r.failed for r in failed.values()), sum(r.n for r in self.replicates.values())
-        return [
-            f"{lost} of {total} bootstrap replicates failed, in {len(failed)} of {len(self.replicates)} units; most, "
-            f"{failed[worst].failed} of {failed[worst].n}, for {', '.join(map(str, worst))}."
-        ]
-
     @property
-    def _models(self) -> list[Fit]:
+    def models(self) -> list[Fit]:
         """Every model behind the numbers, once."""
         return [*self.fits.values(), *{id(a.fit): a.fit for a in self.adopted.values()}.values()]
 

@@ -104,13 +104,13 @@ def _decode(path: Path, encoding: str | None) -> str:
             raise DataError(
                 f"File '{path}' is not in encoding '{encoding}' {where}: pass another encoding=."
             ) from None
-        raise DataError(f"File '{path}' is not UTF-8 {where}: pass encoding='{_likely_encoding(raw)}'.") from None
+        raise DataError(f"File '{path}' is not UTF-8 {where}: pass encoding='{likely_encoding(raw)}'.") from None
     if "\0" in text:
         raise DataError(f"File '{path}' is not text (it has NUL characters): check its format and encoding.")
     return text.removeprefix("\ufeff")
 
 
-def _likely_encoding(raw: bytes) -> str:
+def likely_encoding(raw: bytes) -> str:
     """Cyrillic words are runs of letters at the top of the code page; accented Latin letters stand alone."""
     words = re.findall(rb"[\xa8\xb8\xc0-\xff]+", raw)
     long = sum(len(word) for word in words if len(word) > 2)
