@@ -163,6 +163,15 @@ class Linkage:
         check_columns(joined.frame, [self.outcome], "outcome")
         check_columns(joined.frame, self.controls, "control")
         check_columns(joined.frame, self.response, "response column")
+        if self.outcome in (*self.controls, *self.response):
+            raise SpecError(
+                f"The outcome '{self.outcome}' stands among the columns that explain; leave it out there."
+            )
+        if told := [c for c in self.response if c in joined.survey.frame and c != joined.customer]:
+            raise SpecError(
+                f"The response columns {listed(told)} come from the survey and are known of those who answered only; take columns "
+                "of the base."
+            )
         frame, excluded = self._used(joined)
         measured = measure(
             frame, self.index, self.construct, self.reliability if self.how != "none" else self.reliability or 1.0,

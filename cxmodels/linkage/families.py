@@ -131,6 +131,8 @@ def scoring(design: Array, y: Array, w: Array, family: Family, start: Array | No
     w = w / w.sum()
     for _ in range(_STEPS):
         eta = design @ b
+        if family.binary and np.abs(eta).max() > _FAR:
+            break
         mu, slope = family.inverse(eta), family.slope(eta)
         variance = np.maximum(family.variance(mu), 1e-300)
         step = _solve(
@@ -139,6 +141,7 @@ def scoring(design: Array, y: Array, w: Array, family: Family, start: Array | No
         b = b + step * min(1.0, 5 / max(float(np.abs(design @ step).max()), 1e-12))
         if np.abs(step).max() < _TIGHT * max(1.0, float(np.abs(b).max())):
             return _checked(b, design, family)
+    _checked(b, design, family)
     raise Failed("the regression did not converge")
 
 

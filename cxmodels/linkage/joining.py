@@ -159,8 +159,8 @@ def join(
     known = asked.isin(set(who)).to_numpy()
     if not known.any():
         raise DataError(
-            f"None of the {asked.nunique()} customers of the survey (such as {asked.iloc[0]!r}) is among the "
-            f"{who.nunique()} of the outcomes (such as {who.iloc[0]!r}); bring the identifiers to one form."
+            f"None of the {asked.nunique()} customers of the survey (such as {_seen(asked)}) is among the "
+            f"{who.nunique()} of the outcomes (such as {_seen(who)}); bring the identifiers to one form."
             if len(asked)
             else "The survey has no rows; there is nothing to join."
         )
@@ -201,6 +201,11 @@ def join(
     }
     counts = pd.DataFrame({"rows": kept}).rename_axis("what")
     return Joined(frame, counts, customer, answers)
+
+
+def _seen(ids: pd.Series) -> str:
+    """The first identifier, and whether it is a number or a text."""
+    return f"'{ids.iloc[0]}', a {'text' if isinstance(ids.iloc[0], str) else 'number'}"
 
 
 def _opens(base: pd.DataFrame, as_of: Any) -> Any:

@@ -218,12 +218,8 @@ def _of_model(
             )
         unit = next(iter(fit.fits))
         m = fit.measured[unit]
-        scale = (
-            dict(zip(m.items, zip(m.lo.tolist(), m.hi.tolist(), strict=True), strict=True))
-            if scale is None
-            else scale
-        )
-        fit = fit.fits[unit]
+        ends = dict(zip(m.items, zip(m.lo.tolist(), m.hi.tolist(), strict=True), strict=True))
+        return _of_model(frame, fit.fits[unit], construct, reliability, scale, lambda i: ends.get(i) or look(i))
     if not isinstance(fit, PLSResult | SEMResult):
         raise SpecError(
             f"index must be a column, a list of items, or a fitted PLS, SEM or SatisfactionIndex, not {type(fit).__name__}."
@@ -239,7 +235,7 @@ def _of_model(
     own = np.flatnonzero(shares[:, j])
     mine = [items[i] for i in own]
     survey = fit.survey
-    lo, hi = _ends(mine, scale, lambda item: (survey.scale(item) if survey is not None else None) or look(item))
+    lo, hi = _ends(mine, scale, lambda item: look(item) or (survey.scale(item) if survey is not None else None))
     observed, parts = _combined(frame, mine, shares[own, j], lo, hi)
     if reliability is not None and not isinstance(reliability, str):
         return Measurement(construct, observed, parts, _share(reliability), 1.0, "as given", "given")
