@@ -6,12 +6,14 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "AalenJohansen": "competing",
     "BGNBD": "purchases",
     "Baseline": "monitor",
     "Campaign": "profit",
     "Churn": "estimator",
     "CoxHazards": "cox",
     "CustomerSplit": "splits",
+    "DiscreteHazard": "hazard",
     "Drift": "monitor",
     "FeatureTable": "features",
     "Features": "features",
@@ -23,6 +25,7 @@ _HOME = {
     "ShiftedBetaGeometric": "contracts",
     "TimeSplit": "splits",
     "Uplift": "uplift",
+    "WeibullAFT": "aft",
     "auc": "ranking",
     "audit": "auditing",
     "backtest": "evaluation",
@@ -48,6 +51,7 @@ _HOME = {
     "load": "saved",
     "logit": "logistic",
     "mpc": "profit",
+    "person_periods": "periods",
     "persuadables": "uplift_value",
     "profit_curve": "profit",
     "psi": "monitor",

@@ -270,9 +270,9 @@ def _durations(
     """Margins of the periods a customer stays."""
     if so_far is None:
         raise SpecError("Say how long each customer stayed so far: so_far='tenure', or 0 for new ones.")
-    step = np.arange(1, periods + 1) - (convention == "first_margin_now")
-    factors = np.asarray((1 + discount) ** -step.astype(float), dtype=float)
-    found, se = model.weighted(frame, period * step, np.outer(money, factors), so_far=so_far, mass=mass)
+    step = np.arange(1.0, periods + 1) - (convention == "first_margin_now")
+    flow: Any = np.outer(money, (1 + discount) ** -step)
+    found, se = model.weighted(frame, period * step, flow, so_far=so_far, mass=mass)
     with np.errstate(divide="ignore", invalid="ignore"):
         stays = np.where(money != 0, found["est"].to_numpy() / money, np.nan)
     table = found[["est", "se"]].assign(periods=stays, margin=money)
