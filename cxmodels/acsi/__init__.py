@@ -10,17 +10,23 @@ from .rates import complaint_rate, demand, reservation_price, retention, tolerat
 from .result import IndexResult
 from .rolling import RollingIndex, rolling_index
 from .satisfaction import SatisfactionIndex
+from .schemes import EPSI, NCSI, SCHEMES, UKCSI, Scheme
 from .trend import Trend, trends
 
 __all__ = [
     "ACSI",
     "ECSI",
+    "EPSI",
+    "NCSI",
+    "SCHEMES",
+    "UKCSI",
     "Benchmark",
     "BenchmarkResult",
     "IndexModel",
     "IndexResult",
     "RollingIndex",
     "SatisfactionIndex",
+    "Scheme",
     "Trend",
     "complaint_rate",
     "demand",

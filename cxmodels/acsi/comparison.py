@@ -12,13 +12,15 @@ from ..errors import DataError, SpecError, listed, near
 from ..inference import ADJUSTMENTS, adjusted_pvalues, choose, quantile, share_interval
 from .decomposition import Parts, direct_from_total, split_change
 from .hierarchy import MEASURES, WHOLE, Weights, _names, aggregate_scores, level_steps
-from .overlap import both_waves, joint_variances, spread_over
+from .overlap import PERSON, both_waves, contributions, joint_variances, number_people, spread_over
 from .precision import detectable
 from .ranks import rank_table
 from .shrinkage import shrink
 
 if TYPE_CHECKING:
     from .result import IndexResult
+
+INTERVIEWS = "interviews"  # a weight that need not be a column: the case weights of a unit, added up
 
 
 def rate(answers: np.ndarray, case: np.ndarray, measure: str, item: str, level: float) -> dict[str, Any]:
@@ -36,14 +38,29 @@ def rate(answers: np.ndarray, case: np.ndarray, measure: str, item: str, level: 
 
 
 def aggregate(
-    result: IndexResult, levels: list[str], weights: Weights, frame: pd.DataFrame | None = None
+    result: IndexResult,
+    levels: list[str],
+    weights: Weights,
+    frame: pd.DataFrame | None = None,
+    people: str | None = None,
 ) -> pd.DataFrame:
     """Weighted means of unit indices by level; see :meth:`IndexResult.aggregate`.
 
     `frame` has the levels and weights of units, where they are not those of all rows of the survey.
     """
-    facts = _facts_of(result, levels, weights, frame)
-    return aggregate_scores(result.scores, facts, list(result.keys), levels, weights, z=quantile(result.level))
+    facts, keys, z = _facts_of(result, levels, weights, frame), list(result.keys), quantile(result.level)
+    out = aggregate_scores(result.scores, facts, keys, levels, weights, z=z)
+    if people is None:
+        return out
+    moved = contributions(result, people)
+    moved[PERSON] = number_people([moved])[0]
+    above = spread_over(moved, level_steps(result.scores, facts, keys, levels, weights))
+    groups = [str(c) for c in out if c not in MEASURES]
+    joint = joint_variances(above, above, groups[:-1])
+    out["se"] = np.sqrt(out[groups].merge(joint, on=groups)["var"].to_numpy())
+    out["ci_lower"] = (out["index"] - z * out["se"]).clip(lower=0)
+    out["ci_upper"] = (out["index"] + z * out["se"]).clip(upper=100)
+    return out
 
 
 def _facts_of(
@@ -56,11 +73,17 @@ def _facts_of(
     if not levels or not all(isinstance(c, str) for c in levels) or not all(isinstance(c, str | None) for c in named):
         raise SpecError("aggregate takes the names of level columns and of weight columns.")
     frame, keys = result.survey.frame if frame is None else frame, list(result.keys)
-    wanted = list(dict.fromkeys(c for c in [*levels, *named] if c and (c != WHOLE or c in frame)))
+    counted = INTERVIEWS in named and INTERVIEWS not in frame
+    own = {WHOLE, *([INTERVIEWS] if counted else [])}
+    wanted = list(dict.fromkeys(c for c in [*levels, *named] if c and (c not in own or c in frame)))
     for column in wanted:
         if column not in frame.columns:
             raise SpecError(f"Column '{column}' is not in the data.{near(column, map(str, frame.columns))}")
-    return _facts(frame, keys, [c for c in wanted if c not in keys])
+    facts = _facts(frame, keys, [c for c in wanted if c not in keys])
+    if counted:
+        asked = pd.DataFrame(list(result.measured), columns=keys)
+        facts = facts.merge(asked.assign(**{INTERVIEWS: [m.case.sum() for m in result.measured.values()]}), on=keys)
+    return facts
 
 
 def change(

@@ -44,8 +44,9 @@ def tables(result: IndexResult) -> dict[str, pd.DataFrame]:
     impacts = result.impacts[result.impacts["target"] == result.target]
     tables = {
         "Indices (0-100)" if not result.keys else f"Index of {result.target} (0-100)": headline,
-        f"Impacts on {result.target}, points per point": impacts,
     }
+    if len(impacts):
+        tables[f"Impacts on {result.target}, points per point"] = impacts
     if len(result.rates):
         tables["Rates (0-1)"] = result.rates
     if len(result.skipped):

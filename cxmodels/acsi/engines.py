@@ -25,14 +25,20 @@ from ..sem import SEM, SEMResult
 from ..sem.bootstrap import Statistic
 from ..sem.indices import Measures, index_effects, index_weights, measures
 from ..sem.matrices import state
+from .means import MeanFit, Means
+from .models import IndexModel
 
-ENGINES = ("pls", "sem")
-MISSING = {"pls": ("mean", "listwise", "pairwise", "error"), "sem": ("fiml", "listwise", "error")}
+ENGINES = ("pls", "sem", "mean")
+MISSING = {
+    "pls": ("mean", "listwise", "pairwise", "error"),
+    "sem": ("fiml", "listwise", "error"),
+    "mean": ("mean", "listwise", "error"),
+}
 PLS_ONLY = {"scheme": "path", "modes": None, "standardize": True, "consistent": False}
 SEM_ONLY = {"estimator": "ML"}
 
-Model = PLS | SEM
-Fit = PLSResult | SEMResult
+Model = PLS | SEM | Means
+Fit = PLSResult | SEMResult | MeanFit
 IndexStatistic = Callable[[Array], tuple[Array, dict[str, Any]]]
 
 
@@ -88,32 +94,35 @@ class Measured:
     quality: Callable[[], pd.DataFrame]
 
 
-def engine_model(engine: str, syntax: str, options: Mapping[str, Any]) -> Model:
+def engine_model(engine: str, model: IndexModel, options: Mapping[str, Any]) -> Model:
     """Return the model that an engine fits.
 
     Parameters
     ----------
-    engine : {"pls", "sem"}
-    syntax : str
-        The model in the model language.
+    engine : {"pls", "sem", "mean"}
+    model : IndexModel
     options : mapping
         Values of ``PLS_ONLY`` and ``SEM_ONLY``.
 
     Returns
     -------
-    PLS or SEM
+    PLS, SEM or Means
 
     Raises
     ------
     SpecError
-        For an option of the other engine.
+        For an option of another engine.
     """
-    foreign = SEM_ONLY if engine == "pls" else PLS_ONLY
-    if strange := [k for k, default in foreign.items() if options[k] != default]:
-        other = "sem" if engine == "pls" else "pls"
-        raise SpecError(f"{listed(strange)} is an option of engine='{other}'; leave it out, or choose that engine.")
-    own = {k: options[k] for k in (PLS_ONLY if engine == "pls" else SEM_ONLY)}
-    return PLS(syntax, **own) if engine == "pls" else SEM(syntax, **own)
+    own: dict[str, Mapping[str, Any]] = {"pls": PLS_ONLY, "sem": SEM_ONLY}
+    for other, known in own.items():
+        if other != engine and (strange := [k for k, default in known.items() if options[k] != default]):
+            raise SpecError(
+                f"{listed(strange)} is an option of engine='{other}'; leave it out, or choose that engine."
+            )
+    if engine == "mean":
+        return Means(model.measures)
+    chosen = {k: options[k] for k in own[engine]}
+    return PLS(model.syntax, **chosen) if engine == "pls" else SEM(model.syntax, **chosen)
 
 
 def fit_unit(model: Model, part: Any, weights: Any, missing: str | None) -> Fit:
@@ -121,19 +130,22 @@ def fit_unit(model: Model, part: Any, weights: Any, missing: str | None) -> Fit:
 
     Parameters
     ----------
-    model : PLS or SEM
+    model : PLS, SEM or Means
     part : Survey
         Rows of the unit.
     weights : ndarray or None
     missing : str or None
-        Treatment of missing answers; None is "mean" for PLS, and for SEM full information where answers are missing.
+        Treatment of missing answers; None is "mean" for PLS and means, and for SEM full information where answers are
+        missing.
 
     Returns
     -------
-    PLSResult or SEMResult
+    PLSResult, SEMResult or MeanFit
     """
     if isinstance(model, PLS):
         return model.fit(part, weights=weights, missing=missing or "mean")  # type: ignore[arg-type]
+    if isinstance(model, Means):
+        return model.fit(part, weights, missing or "mean")
     if missing is None:
         columns = dict.fromkeys(
             name for c in model.columns for name in c.split(":")
@@ -165,6 +177,8 @@ def is_proper(fit: Fit) -> bool:
     """
     if fit.negative_weights():
         return False
+    if isinstance(fit, MeanFit):
+        return True
     if isinstance(fit, SEMResult):
         return fit.proper
     cov = fit.estimate.cov[0]
@@ -174,12 +188,12 @@ def is_proper(fit: Fit) -> bool:
 
 def item_names(fit: Fit) -> tuple[str, ...]:
     """Items that the indices of a fit are made of."""
-    return tuple(fit.item_names) if isinstance(fit, PLSResult) else measures(fit.estimate).items
+    return tuple(fit.item_names) if isinstance(fit, PLSResult | MeanFit) else measures(fit.estimate).items
 
 
 def answers_given(fit: Fit) -> Array:
     """Answers (n, p) to these items, blanks as NaN."""
-    if isinstance(fit, PLSResult):
+    if isinstance(fit, PLSResult | MeanFit):
         return fit.x
     return fit.rows.x[:, [fit.rows.names.index(i) for i in item_names(fit)]]
 
@@ -197,7 +211,34 @@ def measured(fit: Fit, lo: Array, hi: Array) -> Measured:
     -------
     Measured
     """
+    if isinstance(fit, MeanFit):
+        return _by_mean(fit, lo, hi)
     return _by_pls(fit, lo, hi) if isinstance(fit, PLSResult) else _by_sem(fit, lo, hi)
+
+
+def _by_mean(fit: MeanFit, lo: Array, hi: Array) -> Measured:
+    v, case = fit.spec.shares, fit.case
+    none = np.zeros((v.shape[1], v.shape[1]))
+    return Measured(
+        constructs=tuple(fit.spec.measures),
+        items=fit.item_names,
+        rows=fit.rows,
+        case=case,
+        answers=fit.filled,
+        lo=lo,
+        hi=hi,
+        mask=v > 0,
+        weights=v,
+        index=ix.index(fit.means, v, lo, hi),
+        se=ix.mean_se(ix.index_influence(fit.x, case, v, lo, hi), case),
+        arrows=none > 0,
+        reach=none > 0,
+        direct=none,
+        total=none,
+        total_se=None,
+        paths=none,
+        quality=lambda: fit.quality,
+    )
 
 
 def _by_pls(fit: PLSResult, lo: Array, hi: Array) -> Measured:
@@ -265,7 +306,7 @@ def _by_sem(fit: SEMResult, lo: Array, hi: Array) -> Measured:
     )
 
 
-def statistic_of(fit: Fit, lo: Array, hi: Array) -> PLSIndexStatistic | SEMIndexStatistic:
+def statistic_of(fit: Fit, lo: Array, hi: Array) -> PLSIndexStatistic | SEMIndexStatistic | MeanIndexStatistic:
     """Return indices (j) and total effects between them (j × j) as a picklable function of row weightings.
 
     Parameters
@@ -275,8 +316,10 @@ def statistic_of(fit: Fit, lo: Array, hi: Array) -> PLSIndexStatistic | SEMIndex
 
     Returns
     -------
-    PLSIndexStatistic or SEMIndexStatistic
+    PLSIndexStatistic, SEMIndexStatistic or MeanIndexStatistic
     """
+    if isinstance(fit, MeanFit):
+        return MeanIndexStatistic(fit.x, fit.case, fit.spec.shares, lo, hi)
     if isinstance(fit, PLSResult):
         return PLSIndexStatistic(fit.statistic(), lo, hi)
     return SEMIndexStatistic(Statistic.of(fit.estimate, fit.rows), measures(fit.estimate), lo, hi)
@@ -361,6 +404,39 @@ class SEMIndexStatistic:
             x = rows.x[:, [rows.names.index(i) for i in m.items]]
             means = mass @ x / mass.sum(axis=1, keepdims=True)
         return Parts(means, v, index_effects(m, block, values, s, v, self.hi - self.lo).total, bad, notes)
+
+
+@dataclass(frozen=True, eq=False)
+class MeanIndexStatistic:
+    """Indices that are plain means, for the resampling engine.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, items)
+        Answers; NaN is missing.
+    case : ndarray of shape (n,)
+    shares : ndarray of shape (items, constructs)
+    lo, hi : ndarray of shape (items,)
+    """
+
+    x: Array
+    case: Array
+    shares: Array
+    lo: Array
+    hi: Array
+
+    def __call__(self, counts: Array) -> tuple[Array, dict[str, Any]]:
+        """Evaluate weightings (b, n); a line with an item that nobody answered holds NaN."""
+        return _flat(self.parts(counts), self.lo, self.hi)
+
+    def parts(self, counts: Array) -> Parts:
+        """What indices are made of, under each weighting."""
+        seen, mass = ~np.isnan(self.x), counts * self.case
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = (mass @ np.where(seen, self.x, 0.0)) / (mass @ seen)
+        b, (p, j) = len(counts), self.shares.shape
+        bad = np.asarray(np.isnan(means).any(axis=1))
+        return Parts(means, np.broadcast_to(self.shares, (b, p, j)), np.zeros((b, j, j)), bad, {})
 
 
 def _flat(parts: Parts, lo: Array, hi: Array) -> tuple[Array, dict[str, Any]]:

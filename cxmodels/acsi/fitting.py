@@ -15,6 +15,7 @@ from ..pls.units import fit_units
 from ..resampling import Interval, Replicates, Sampling, bootstrap, run_tasks
 from ..survey import Survey
 from .engines import Fit, IndexStatistic, fit_unit
+from .means import Means, fit_means
 
 if TYPE_CHECKING:
     from .satisfaction import SatisfactionIndex
@@ -50,6 +51,8 @@ def fit_each(
         treated = missing or "mean"
         found = fit_units(spec.equations, survey, [rows[u] for u in whole], weights=case, missing=treated)
         together = dict(zip(whole, found, strict=True))
+    if isinstance(spec.equations, Means):
+        together = dict(enumerate(fit_means(spec.equations, survey, rows, case, missing or "mean")))
     for u, own in enumerate(rows):
         if u not in together:
             yield _alone(spec, survey, own, case, missing)

@@ -460,7 +460,7 @@ def _tolerance(up: Any, down: Any, data: Any, limit: float | None) -> tuple[Answ
 
 def _asked(x: Any, data: Any, name: str) -> Answers | None:
     """Answers to a question, or None if nobody was asked it, as the needed cut where all would stay."""
-    frame = as_survey(data).frame if isinstance(x, str) and data is not None else {}
+    frame: Any = as_survey(data).frame if isinstance(x, str) and data is not None else {}
     values = frame[x] if isinstance(x, str) and x in frame else x
     if not isinstance(values, str) and bool(np.all(pd.isna(values))):
         return None

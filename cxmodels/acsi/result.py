@@ -220,7 +220,13 @@ class IndexResult(Result):
         asked = ", ".join(map(str, unit)) or "(no unit named)"
         raise SpecError(f"No unit '{asked}' was estimated; there are {known}.")
 
-    def aggregate(self, levels: str | Sequence[str], weights: str | Mapping[str, str] | None = None) -> pd.DataFrame:
+    def aggregate(
+        self,
+        levels: str | Sequence[str],
+        weights: str | Mapping[str, str] | None = None,
+        *,
+        respondent: str | None = None,
+    ) -> pd.DataFrame:
         """Combine the indices of units into those of industries, sectors, or any other level.
 
         Parameters
@@ -229,17 +235,20 @@ class IndexResult(Result):
             Columns of the data that name the level of every unit, each constant within a unit, from the lowest up;
             ``"nation"`` is everything together.
         weights : str or mapping of level to str, optional
-            Column with the weight of a unit, such as its revenue, constant within a unit. Without it units
+            Column with the weight of a unit, such as its revenue, constant within a unit; "interviews" is the sum of
+            its case weights, so that an aggregate is the mean of all its responses. Without it units
             count alike. A mapping names a weight for each level, and each level then averages the one below:
             ``{"industry": "revenue", "sector": "revenue", "nation": "gdp_share"}`` adds the revenue of companies up to
             that of industries, and takes the share of GDP, which is constant in a sector, as the sector's weight.
+        respondent : str, optional
+            Column that names a person, where some rate several units; samples of different units are then dependent.
 
         Returns
         -------
         DataFrame
             [level, name, (further keys such as year), construct, index, se, ci_lower, ci_upper, units, n].
             The index is the weighted mean of the units', se = sqrt(sum p² se²) with p the shares of weight:
-            samples of different units are independent.
+            samples of different units are independent, or else as in :mod:`cxmodels.acsi.overlap`.
 
         Raises
         ------
@@ -248,7 +257,8 @@ class IndexResult(Result):
         DataError
             If a level or weight is missing, varies within a unit, or is negative.
         """
-        return comparison.aggregate(self, [levels] if isinstance(levels, str) else list(levels or ()), weights)
+        levels = [levels] if isinstance(levels, str) else list(levels or ())
+        return comparison.aggregate(self, levels, weights, people=respondent)
 
     def change(self, previous: IndexResult, *, adjust: str = "holm", respondent: str | None = None) -> pd.DataFrame:
         """Compare the indices with those of an earlier wave, unit by unit.

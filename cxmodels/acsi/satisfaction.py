@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings as _warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -40,8 +40,9 @@ from .engines import (
 from .fitting import Fitted, fit_each, replicates_of
 from .models import ACSI, IndexModel, with_price_tolerance
 from .result import IndexResult
+from .schemes import Scheme, scheme_of
 
-REPLICATES = {"pls": 500, "sem": 0}  # SEM has standard errors of its own
+REPLICATES = {"pls": 500, "sem": 0, "mean": 0}  # SEM and means have standard errors of their own
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,14 @@ class SatisfactionIndex:
 
     Parameters
     ----------
-    model : IndexModel, Model or str, default cx.acsi.ACSI
-        The structural model; ``cx.acsi.ECSI`` or a text in the model language as well.
-    engine : {"pls", "sem"}, default "pls"
+    model : IndexModel, Scheme, Model or str, default cx.acsi.ACSI
+        The structural model; ``cx.acsi.ECSI`` or a text in the model language as well. A public scheme, or its name
+        ("acsi", "ncsi", "ecsi", "epsi", "ukcsi"), brings its engine and its rules: :class:`cxmodels.acsi.Scheme`.
+    engine : {"pls", "sem", "mean"}, default "pls"
         How the model is estimated: by PLS path modelling, as the national indices are, or by covariance-based SEM,
         whose paths are free of measurement error and whose fit can be tested. The weights of an index are the
         outer weights of PLS, or those of the construct's factor score from its own items (loading over residual
-        variance, if residuals are uncorrelated).
+        variance, if residuals are uncorrelated). By "mean" items count alike and paths are left out: no impacts.
     target : str, optional
         Headline construct; by default the model's own, Satisfaction.
     items : mapping of item to column, optional
@@ -68,6 +70,11 @@ class SatisfactionIndex:
         ``=~`` constructs are corrected for measurement error; indices are the same.
     estimator : str, default "ML"
         Option of SEM, as for :class:`cxmodels.SEM`; ML becomes MLR under case weights.
+    from_zero : bool, default False
+        Whether 0 on the index is an answer of 0, not the lowest answer there is; True for UKCSI, whose ratings on
+        1-10 are multiplied by ten.
+    minimum_n : int, default 0
+        Interviews that a unit needs; those with fewer are estimated and warned about. 250 for EPSI.
 
     Examples
     --------
@@ -83,7 +90,7 @@ class SatisfactionIndex:
     """
 
     model: Any = ACSI
-    engine: Literal["pls", "sem"] = "pls"
+    engine: Literal["pls", "sem", "mean"] = "pls"
     target: str | None = None
     items: Mapping[str, str] | None = None
     scale: ix.Scale = None
@@ -92,16 +99,35 @@ class SatisfactionIndex:
     standardize: bool = field(default=True, kw_only=True)
     consistent: bool = field(default=False, kw_only=True)
     estimator: str = field(default="ML", kw_only=True)
+    from_zero: bool = field(default=False, kw_only=True)
+    minimum_n: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
+        if scheme := scheme_of(self.model):
+            self._follow(scheme)
         if self.engine not in ENGINES:
             raise SpecError(
                 f"Unknown engine '{self.engine}'; choose from {listed(ENGINES)}.{near(self.engine, ENGINES)}"
             )
         model = IndexModel.of(self.model, self.target)
         model = model.with_items(self.items)
+        if self.engine == "mean":
+            model = replace(model, paths=())
+        if whole_number("minimum_n", self.minimum_n) < 0:
+            raise SpecError(f"minimum_n is a number of interviews, 0 or more, not {self.minimum_n}.")
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "_equations", self.engine_model(model))
+
+    def _follow(self, scheme: Scheme) -> None:
+        """Take what a public scheme prescribes."""
+        if scheme.engine == "mean" and self.engine == "sem":
+            raise SpecError(f"The {scheme.name} scheme is made of plain means, so engine='sem' has no model to fit.")
+        rules = {"model": scheme.model, "from_zero": scheme.from_zero or self.from_zero}
+        rules["minimum_n"] = self.minimum_n or scheme.minimum_n
+        if scheme.engine == "mean":
+            rules["engine"] = "mean"
+        for name, value in rules.items():
+            object.__setattr__(self, name, value)
 
     def fit(
         self,
@@ -206,6 +232,7 @@ class SatisfactionIndex:
             messages.append(f"{len(lost)} of {len(units)} units could not be estimated; see skipped.")
         if unnamed:
             messages.append(f"{unnamed} rows without {listed(keys)} are left out.")
+        messages += self._too_few(fits)
         messages += [
             (f"{', '.join(map(str, unit))}: " if unit else "") + text
             for unit, fit in fits.items()
@@ -244,9 +271,20 @@ class SatisfactionIndex:
 
         Returns
         -------
-        PLS or SEM
+        PLS, SEM or Means
         """
-        return engine_model(self.engine, model.syntax, {k: getattr(self, k) for k in (*PLS_ONLY, *SEM_ONLY)})
+        return engine_model(self.engine, model, {k: getattr(self, k) for k in (*PLS_ONLY, *SEM_ONLY)})
+
+    def _too_few(self, fits: Mapping[tuple[Any, ...], Fit]) -> list[str]:
+        """A sentence on units with fewer interviews than they need."""
+        small = {u: f.n_obs for u, f in fits.items() if f.n_obs < self.minimum_n}
+        if not small:
+            return []
+        said = listed((", ".join(map(str, u)) or "all rows") + f" ({n})" for u, n in small.items())
+        return [
+            f"{len(small)} of {len(fits)} units have fewer interviews than the {self.minimum_n} that "
+            f"{self.model.name} asks for: {said}."
+        ]
 
     def _whole(self, survey: Survey, case: Array | None, missing: str | None) -> Iterator[Fitted]:
         """Fit the model to all rows as one unit."""
@@ -266,7 +304,7 @@ class SatisfactionIndex:
         """Replicates of every unit fitted, or the error where all of them failed."""
         if not n:
             return {}
-        statistics = {u: statistic_of(f, *scales[item_names(f)]) for u, f in fits.items()}
+        statistics = {u: statistic_of(f, *self.ends(f, scales)) for u, f in fits.items()}
         if units == [()]:
             sampling = Sampling(fits[()].n_obs)
             found = resample(
@@ -301,8 +339,13 @@ class SatisfactionIndex:
         items, known = item_names(fit), {} if known is None else known
         if items not in known:
             known[items] = ix.scale_ends(items, self.scale, look_up)
-        ix.check_inside(answers_given(fit), items, *known[items])
-        return known[items]
+        lo, hi = known[items]
+        ix.check_inside(answers_given(fit), items, lo, hi)
+        if not self.from_zero:
+            return lo, hi
+        if (below := np.flatnonzero(hi <= 0)).size:
+            raise SpecError(f"The scale of '{items[below[0]]}' ends at or below 0; an index from zero needs more.")
+        return np.zeros_like(lo), hi
 
 
 def _units(

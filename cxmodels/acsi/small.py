@@ -27,7 +27,15 @@ from .. import index as ix
 from ..errors import CxError, CxWarning, SpecError, listed, near
 from ..resampling import Replicates, Sampling, whole_number
 from ..survey import Survey
-from .engines import Array, Measured, PLSIndexStatistic, SEMIndexStatistic, answers_given, statistic_of
+from .engines import (
+    Array,
+    MeanIndexStatistic,
+    Measured,
+    PLSIndexStatistic,
+    SEMIndexStatistic,
+    answers_given,
+    statistic_of,
+)
 from .fitting import replicates_of
 from .hierarchy import WHOLE
 from .result import Adopted, IndexResult
@@ -194,7 +202,7 @@ class PooledStatistic:
 
     Parameters
     ----------
-    inner : PLSIndexStatistic or SEMIndexStatistic
+    inner : PLSIndexStatistic, SEMIndexStatistic or MeanIndexStatistic
         The group's model.
     case : ndarray of shape (n,)
         Case weights of the group's rows.
@@ -204,7 +212,7 @@ class PooledStatistic:
         Indices of each unit.
     """
 
-    inner: PLSIndexStatistic | SEMIndexStatistic
+    inner: PLSIndexStatistic | SEMIndexStatistic | MeanIndexStatistic
     case: Array
     members: tuple[tuple[Rows, Array], ...]
     constructs: int
