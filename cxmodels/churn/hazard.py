@@ -208,8 +208,7 @@ def _check_rows(code: NDArray[np.intp], spells: Durations, frame: pd.DataFrame, 
 def _lives(spells: Durations, code: NDArray[np.intp] | None) -> Durations:
     """One duration per customer: the last period, whether the customer left in it, and when the first began."""
     if code is None:
-        rows = Durations(spells.time, spells.event, spells.time - 1, *_rest(spells))
-        return rows
+        return Durations(spells.time, spells.event, spells.time - 1, *_rest(spells))
     order = np.lexsort((spells.time, code))
     c = code[order]
     last = np.append(c[1:] != c[:-1], True)
@@ -233,12 +232,10 @@ def _maximise(
 ) -> tuple[Array, float, Array, bool]:
     """Fisher scoring; the covariance from the expected information, or robust by customer."""
     y, w = (spells.event > 0).astype(float), spells.weights
-    theta, value = np.zeros(x.shape[1]), -np.inf
     rate = np.average(y, weights=w)
     start = np.log(rate / (1 - rate)) if link == "logit" else np.log(-np.log1p(-min(rate, 1 - 1e-9)))
-    theta = np.linalg.lstsq(
-        x[:: max(len(x) // 5000, 1)], np.full(len(x[:: max(len(x) // 5000, 1)]), start), rcond=None
-    )[0]
+    some = x[:: max(len(x) // 5000, 1)]
+    theta = np.linalg.lstsq(some, np.full(len(some), start), rcond=None)[0]
     spread = np.sqrt(np.average(x**2, axis=0, weights=w))
     converged = False
     value, score, weight = _parts(x @ theta, y, link)
@@ -342,7 +339,7 @@ class DiscreteHazardResult(SurvivalResult):
         q = len(self.clock.names)
         first, last = np.floor(start + 1e-9), np.floor(end + 1e-9)
         steps = int((last - first[:, None]).max()) if last.size else 0
-        number = first[:, None] + 1 + np.arange(max(steps, 1))
+        number = first[:, None] + np.arange(1.0, max(steps, 1) + 1)
         clock = self.clock.of(number)
         eta = clock @ theta[:q] + (x @ theta[q:])[:, None]
         jump = np.exp(np.minimum(eta, 500)) if self.spec.link == "cloglog" else np.logaddexp(0, eta)
