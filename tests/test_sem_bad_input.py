@@ -105,6 +105,7 @@ FAULTS = {
     "no group known": (fit(DATA.assign(g=np.nan), group="g"), DataError, "301 with group 'g' missing"),
     "equal without groups": (fit(DATA.assign(g="a"), group="g", equal="loadings"), SpecError, "compare groups"),
     "equal unknown": (fit(group="school", equal="loading"), SpecError, "Did you mean 'loadings'?"),
+    "partial without equal": (fit(group="school", partial="visual=~x2"), SpecError, "name those in equal= too"),
     "partial unknown": (
         fit(group="school", equal="loadings", partial="visual=~x99"), SpecError, "Did you mean 'visual=~x3'?",
     ),

@@ -176,3 +176,25 @@ def test_other_rows_that_do_not_fit_are_named():
         res.scores(data=data.head(2).drop(columns="x4"))
     with pytest.raises(SpecError, match="other rows go into data="):
         res.scores(data)
+
+
+def test_ordered_categories_of_text_are_ordinal_items():
+    data = pd.read_csv(PLACE / "data" / "hs_ordinal4.csv")
+    words = pd.CategoricalDtype(["never", "seldom", "often", "always"], ordered=True)
+    items = [f"x{k}" for k in range(1, 10)]
+    said = data.assign(**{x: data[x].map(dict(enumerate(words.categories, 1))).astype(words) for x in items})
+    model = cx.SEM(HOLZINGER, ordered=True)
+    by_number, by_word = model.fit(data), model.fit(said)
+    pd.testing.assert_frame_equal(by_word.estimates, by_number.estimates)
+    pd.testing.assert_frame_equal(by_word.scores(data=said.head(5)), by_number.scores().head(5), atol=1e-7)
+    with pytest.raises(DataError, match="'x1' holds text"):
+        cx.SEM(HOLZINGER).fit(said)
+    with pytest.raises(DataError, match="'x1' holds text"):
+        model.fit(said.assign(x1=said["x1"].astype(object)))
+
+
+def test_robust_measures_that_nobody_knows_are_missing_not_absent():
+    data = pd.read_csv(PLACE / "data" / "hs_ordinal4.csv")
+    res = cx.SEM(HOLZINGER + "\nvisual ~ ageyr", ordered=[f"x{k}" for k in range(1, 10)]).fit(data)
+    assert np.isnan(res.fit_measures[["cfi_robust", "rmsea_robust"]]).all()
+    assert np.isfinite(res.fit_measures[["cfi_scaled", "rmsea_scaled"]]).all()

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import CxError
 from ..sem import SEMBootstrap, SEMResult, compare
+from ..sem.fit import form_of
 from .sem_graph import panels
 from .table_layout import estimate_columns, headed, side_by_side, square
 from .tables import Column, Table, number_text
@@ -233,21 +234,12 @@ def _interval(given: Given) -> Column:
     return Column(("ci_lower", "ci_upper"), f"{percent:g}% CI", "interval")
 
 
-def _suffix(result: SEMResult, name: str) -> str:
-    """The form of a fit index to print: robust, else scaled, else as it is."""
-    m = result.fit_measures
-    for suffix in ("_robust", "_scaled"):
-        if np.isfinite(m.get(f"{name}{suffix}", np.nan)):
-            return suffix
-    return ""
-
-
 def _measures(result: SEMResult) -> dict[str, float]:
     m = result.fit_measures
     scaled = "_scaled" if "chisq_scaled" in m else ""
     out = {k: m.get(f"{k}{scaled}", np.nan) for k in ("chisq", "df", "pvalue")}
     for name in ("cfi", "tli", "rmsea"):
-        suffix = _suffix(result, name)
+        suffix = form_of(result.fit_measures, name)
         out[name] = m.get(f"{name}{suffix}", np.nan)
         if name == "rmsea":
             out |= {f"rmsea_ci_{e}": m.get(f"rmsea_ci_{e}{suffix}", np.nan) for e in ("lower", "upper")}
@@ -257,7 +249,7 @@ def _measures(result: SEMResult) -> dict[str, float]:
 def _robust_notes(points: dict[str, SEMResult]) -> list[str]:
     notes = []
     for kind in dict.fromkeys(r.estimate.plan.test for r in points.values() if r.estimate.plan.test in TESTS):
-        forms = {_suffix(r, k) for r in points.values() for k in ("cfi", "rmsea")} - {""}
+        forms = {form_of(r.fit_measures, k) for r in points.values() for k in ("cfi", "rmsea")} - {""}
         words = " and ".join(sorted(f.lstrip("_") for f in forms))
         notes.append(f"χ²: {TESTS[kind]}" + (f"; CFI, TLI and RMSEA: {words} forms." if words else "."))
     return notes

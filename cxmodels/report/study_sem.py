@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..sem.fit import form_of
 from . import charts
 from .blocks import Block, Flag, below, facts, figure, paragraph, shown, table
 from .pictures import index_paths
@@ -97,7 +98,7 @@ def _fit_block(fit: Any) -> Block:
     m = fit.fit_measures
     rows, why = [], []
     for key, label, limit, side in USUAL:
-        form = next((s for s in ("_robust", "_scaled") if np.isfinite(m.get(f"{key}{s}", np.nan))), "")
+        form = form_of(m, key)
         value = float(m.get(f"{key}{form}", np.nan))
         missed = value < limit if side == "at least" else value > limit
         rows.append(

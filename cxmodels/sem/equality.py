@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import SpecError, listed, near
 from ..model import Model
 from .comparison import compare
+from .fit import form_of
 from .result import SEMResult
 from .spec import SEM, _names
 
@@ -152,7 +153,7 @@ def _table(fits: dict[str, SEMResult], ladder: dict[str, tuple[str, ...]]) -> pd
 
 def _robust(r: SEMResult, key: str) -> float:
     m = r.fit_measures
-    return float(m.get(f"{key}_robust", m.get(f"{key}_scaled", m[key])))
+    return float(m[key + form_of(m, key)])
 
 
 def _release(r: SEMResult, new: set[str]) -> str:

@@ -6,6 +6,7 @@ Liard, Savalei and Li (2012, 2014) for the robust CFI, TLI and RMSEA (`robust_in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,12 @@ from .twolevel import TwoLevelEstimate
 
 Array = NDArray[Any]
 
-__all__ = ["fit_measures", "loglikelihoods"]
+__all__ = ["fit_measures", "form_of", "loglikelihoods"]
 
+_ROBUST = (
+    "cfi_robust", "tli_robust", "nnfi_robust", "rni_robust", "rmsea_robust", "rmsea_ci_lower_robust",
+    "rmsea_ci_upper_robust", "rmsea_pvalue_robust", "rmsea_notclose_pvalue_robust",
+)  # fmt: skip
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -77,11 +82,18 @@ def fit_measures(e: Estimate, base: Estimate, scaled: Scaled | None, base_scaled
     if other is not None:
         c = other.bias / df
         out |= _one_rmsea(other.chisq / c, df, c, e.multiplier, len(e.table.options.groups), "_robust")
+    if scaled is not None:  # without a correction known, lavaan has the names too
+        out |= {name: np.nan for name in _ROBUST if name not in out}
     if e.table.levels == 2:
         return out | _level_residuals(e)
     out |= _residual_measures(e)
     out |= _other(e, x, df)
     return out
+
+
+def form_of(measures: Mapping[str, float], name: str) -> str:
+    """Ending of the form of a measure to read: ``_robust`` where it is known, else ``_scaled``, else none."""
+    return next((s for s in ("_robust", "_scaled") if np.isfinite(measures.get(f"{name}{s}", np.nan))), "")
 
 
 def _upper(x: float, df: float) -> float:

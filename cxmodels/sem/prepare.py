@@ -87,9 +87,11 @@ class Rows:
 
 def take_rows(
     survey: Survey, names: Sequence[str], *, group: str | None, missing: str, weights: Any, cluster: str | None,
-    strata: str | None = None, needed: Sequence[str] = (),
+    strata: str | None = None, needed: Sequence[str] = (), ordered: Sequence[str] = (),
 ) -> Rows:  # fmt: skip
     """Choose the rows of a survey; those without an answer to what is `needed` are left out.
+
+    Ordinal items may be ordered categoricals of text, whose categories then count from 1.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def take_rows(
         For unknown, text, constant, empty or infinite columns, bad weights, or too few rows.
     """
     frame = survey.frame
-    x = _items(survey, names)
+    x = _items(survey, names, ordered=ordered)
     case = survey.case_weights(weights)
     keep = np.ones(len(x), dtype=bool)
     reasons: list[tuple[str, int]] = []
@@ -160,7 +162,7 @@ def other_rows(fitted: Rows, survey: Survey, ordered: Sequence[str]) -> Rows:
     DataError
         For unknown or text columns, groups that were not fitted, or answers that no fitted row gave to an ordinal item.
     """
-    x = _items(survey, fitted.names, constant=False)
+    x = _items(survey, fitted.names, constant=False, ordered=ordered)
     codes = np.zeros(len(x), dtype=np.intp)
     if fitted.group is not None:
         column = _column(survey.frame, fitted.group, "group")
@@ -183,17 +185,26 @@ def other_rows(fitted: Rows, survey: Survey, ordered: Sequence[str]) -> Rows:
     return Rows(fitted.names, x, everyone, codes, fitted.labels, None, None, group=fitted.group)
 
 
-def _items(survey: Survey, names: Sequence[str], constant: bool = True) -> Array:
+def _items(survey: Survey, names: Sequence[str], constant: bool = True, ordered: Sequence[str] = ()) -> Array:
     """Columns of the data; an interaction ``a:b`` is the product of its columns."""
     plain = [n for n in names if ":" not in n]
     products = [n for n in names if ":" in n]
     parts = [part for n in products for part in n.split(":")]
     wanted = list(dict.fromkeys([*plain, *parts]))
+    if scales := [n for n in wanted if n in ordered and _is_scale(survey.frame, n)]:
+        coded = {n: survey.frame[n].cat.codes.where(survey.frame[n].notna()) + 1.0 for n in scales}
+        survey = Survey(survey.frame.assign(**coded))
     x = survey.numeric(wanted, constant=constant)
     if not products:
         return x
     place = {n: i for i, n in enumerate(wanted)}
     return np.column_stack([np.prod([x[:, place[part]] for part in n.split(":")], axis=0) for n in names])
+
+
+def _is_scale(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column is an ordered categorical of text."""
+    dtype = frame.dtypes.get(name)
+    return isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered) and dtype.categories.dtype.kind not in "iuf"
 
 
 def _column(frame: pd.DataFrame, name: str, role: str) -> pd.Series:

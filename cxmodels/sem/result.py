@@ -511,13 +511,8 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         shown = f"no p: ULS has no chi-square test, use {instead}" if unknown else f"p {p:.3f}"
         test = f"{m.get('chisq_scaled', m['chisq']):.3f}, df {m['df']:.0f}, {shown}"
         rows.append(("Chi-square", test + (f" ({plan.test})" if self.scaled is not None else "")))
-        kind = "_robust" if "cfi_robust" in m else "_scaled" if "cfi_scaled" in m else ""
-        rows.append(
-            (
-                "Fit",
-                f"CFI {m['cfi' + kind]:.3f}, TLI {m['tli' + kind]:.3f}, RMSEA {m['rmsea' + kind]:.3f}, SRMR {m['srmr']:.3f}",
-            )
-        )
+        found = {k: m[k + fit.form_of(m, k)] for k in ("cfi", "tli", "rmsea")} | {"srmr": m["srmr"]}
+        rows.append(("Fit", ", ".join(f"{k.upper()} {value:.3f}" for k, value in found.items())))
         return rows
 
     def tables(self) -> dict[str, pd.DataFrame]:

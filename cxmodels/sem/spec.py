@@ -237,7 +237,7 @@ class SEM(Planning):
         survey = as_survey(data)
         rows = take_rows(
             survey, self.columns, group=group, missing=missing, weights=weights, cluster=cluster, strata=strata,
-            needed=self._given(missing),
+            needed=self._given(missing), ordered=self._ordered,
         )  # fmt: skip
         plan = self._plan(
             fiml=missing == "fiml", clustered=rows.units[0] is not None, weighted=rows.weights is not None
@@ -351,6 +351,8 @@ class SEM(Planning):
             raise SpecError(f"equal names '{unknown[0]}'; known are {listed(EQUAL, 9)}.{near(unknown[0], EQUAL)}")
         if (equal or partial) and len(rows.labels) < 2:
             raise SpecError("equal= and partial= compare groups; name the column with group=.")
+        if partial and not equal:
+            raise SpecError("partial= lets single parameters differ that equal= holds equal; name those in equal= too.")
         thresholds = {}
         place = {n: i for i, n in enumerate(rows.names)}
         for name in ordered:

@@ -63,8 +63,7 @@ def start_values(table: Table, base: Array, moments: Sequence[tuple[Array, Array
             elif e.op == "=~":
                 value = factor[e.lhs][1].get(e.rhs, 1.0 if e.rhs not in place else 0.0)
             elif e.op == "~~" and e.lhs == e.rhs and is_hidden(e.lhs):
-                own = place[e.lhs.rsplit("~", 1)[1]]
-                value = 0.5 * cov[own, own]
+                value = 0.5 * own[place[e.lhs.rsplit("~", 1)[1]]]
             elif e.op == "~~" and e.lhs == e.rhs:
                 value = residual[place[e.lhs]] if e.lhs in place else factor[e.lhs][0]
             elif e.op == "~1" and e.lhs in place:
