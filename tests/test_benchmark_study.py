@@ -199,7 +199,7 @@ def test_a_unit_small_in_one_wave_is_among_the_others_in_all(data):
     part = data[
         ~((data.company == "Company 05") & (data.year == 2024) & (data.groupby(["company", "year"]).cumcount() > 23))
     ]
-    result = run(part, minimum_n=25, others="Rest")
+    result = run(part, minimum_n=25, others="Rest", small="pool")
     lines = result.rules[(result.rules.rule == "others") & (result.rules.company == "Company 05")].set_index("wave")
     assert lines.rows.tolist() == [24, 70]
     assert "fewer than 25 in another wave" in lines.detail[2025]
@@ -228,7 +228,7 @@ def test_pooling_works_where_every_unit_is_small(data):
     part = data[data.company.isin(data.company.unique()[:6]) & (data.year == 2025)]
     result = run(part, minimum_n=100, small="pool")
     assert (result.facts.source == "pooled").all()
-    with pytest.raises(DataError, match=r"All 6 company of wave 2025 have fewer than 100 rows; lower minimum_n"):
+    with pytest.raises(DataError, match=r"All 6 companies of wave 2025 have fewer than 100 rows; lower minimum_n"):
         run(part, minimum_n=100)
 
 

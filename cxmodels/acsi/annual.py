@@ -19,7 +19,7 @@ from ..survey import Survey, as_survey
 from .benchmark import BenchmarkResult
 from .hierarchy import WHOLE
 from .result import IndexResult
-from .roster import WAVE, Roster, check_excluded, make_roster
+from .roster import WAVE, Roster, check_excluded, counted, make_roster
 from .satisfaction import REPLICATES, SatisfactionIndex
 from .small import Pooling, check_rules
 
@@ -390,7 +390,7 @@ class _Wave:
         borrow = "pool" in self.plan.rules
         if not keep.any() and not borrow:
             raise DataError(
-                f"All {place.nunique()} {self.plan.by} of wave {self.wave} have fewer than {self.plan.minimum_n} rows; "
+                f"All {counted(place.nunique(), self.plan.by)} of wave {self.wave} have fewer than {self.plan.minimum_n} rows; "
                 "lower minimum_n, or let small = 'pool'."
             )
         if not keep.any():
@@ -458,7 +458,9 @@ class _Wave:
         )
         if not result.measured:
             first = next(iter(failed.values()), "there is no unit")
-            raise DataError(f"Wave {self.wave}: none of the {len(failed)} {self.plan.by} can be measured; {first}")
+            raise DataError(
+                f"Wave {self.wave}: none of the {counted(len(failed), self.plan.by)} can be measured; {first}"
+            )
         return result, failed
 
     def _line(self, unit: Any, rows: Any, rule: str, detail: str) -> tuple[Any, ...]:

@@ -99,6 +99,30 @@ def _raise(problems: Sequence[str]) -> None:
         raise DataError(f"{len(problems)} problems: " + " ".join(f"({i}) {p}" for i, p in enumerate(problems, 1)))
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number and what is counted, by the name of its column.
+
+    Parameters
+    ----------
+    n : int
+    noun : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> counted(1, "company"), counted(3, "company"), counted(2, "bank")
+    ('1 company', '3 companies', '2 banks')
+    """
+    if n == 1 or not re.fullmatch(r"[a-z]+", noun):
+        return f"{n} {noun}"
+    if re.search(r"[^aeiou]y$", noun):
+        return f"{n} {noun[:-1]}ies"
+    return f"{n} {noun}" + ("" if noun.endswith("s") else "s")
+
+
 # --- columns and waves --------------------------------------------------------------------------------------
 
 
@@ -225,10 +249,10 @@ def _joined(plan: Benchmark, survey: Survey, facts: Sequence[pd.DataFrame]) -> t
         strangers = table.loc[~table[key].isin(frame[key]), key].drop_duplicates()
         hint = near(str(without.iloc[0]), map(str, strangers)) if len(without) else ""
         if len(without):
-            problems.append(f"{said} has no line for {len(without)} {key}: {listed(without)}.{hint}")
+            problems.append(f"{said} has no line for {counted(len(without), key)}: {listed(without)}.{hint}")
         if len(strangers):
             problems.append(
-                f"{said} names {len(strangers)} {key} without a respondent: {listed(strangers)}; correct or remove them."
+                f"{said} names {counted(len(strangers), key)} without a respondent: {listed(strangers)}; correct or remove them."
             )
         for column in columns:
             if column in plan.above and column in frame:
@@ -246,7 +270,7 @@ def _disagreeing(frame: pd.DataFrame, found: pd.DataFrame, key: str, column: str
     names = frame.loc[differ, key].drop_duplicates()
     if not len(names):
         return []
-    return [f"{said} and the data place {len(names)} {key} in different '{column}': {listed(names)}."]
+    return [f"{said} and the data place {counted(len(names), key)} in different '{column}': {listed(names)}."]
 
 
 # --- checks of units ----------------------------------------------------------------------------------------
@@ -272,7 +296,7 @@ def _place_problems(plan: Benchmark, frame: pd.DataFrame) -> Iterator[str]:
         blank = placed[placed[level].isna()]
         if len(blank):
             names = blank[plan.by].drop_duplicates()
-            yield f"{len(names)} {plan.by} without '{level}' ({len(blank)} rows): {listed(names)}."
+            yield f"{counted(len(names), plan.by)} without '{level}' ({len(blank)} rows): {listed(names)}."
     for fine, coarse in pairwise(chain):
         table = placed if fine == plan.by else frame
         homes = table[[WAVE, fine, coarse]].dropna().drop_duplicates()
@@ -304,14 +328,14 @@ def _weight_faults(frame: pd.DataFrame, weight: str, owner: str, level: str) -> 
     for what, rows in said.items():
         if rows.any():
             names = frame.loc[rows, owner].drop_duplicates()
-            yield f"The weight '{weight}' is {what} for {len(names)} {owner}: {listed(names)}."
+            yield f"The weight '{weight}' is {what} for {counted(len(names), owner)}: {listed(names)}."
     per = values.groupby([frame[WAVE], frame[owner]], observed=True).nunique()
     if len(varying := per[per > 1]):
-        yield f"The weight '{weight}' varies within {len(varying)} {owner} in a wave: {listed(varying.index.get_level_values(1).unique())}."  # fmt: skip
+        yield f"The weight '{weight}' varies within {counted(len(varying), owner)} in a wave: {listed(varying.index.get_level_values(1).unique())}."  # fmt: skip
     if level in frame and not values.isna().any():
         total = values.groupby([frame[WAVE], frame[level]], observed=True).sum()
         if len(empty := total[total == 0]):
-            yield f"All weights '{weight}' are zero in {len(empty)} {level}: {listed(empty.index.get_level_values(1).unique())}."  # fmt: skip
+            yield f"All weights '{weight}' are zero in {counted(len(empty), level)}: {listed(empty.index.get_level_values(1).unique())}."  # fmt: skip
 
 
 def _respondent_problems(plan: Benchmark, frame: pd.DataFrame) -> Iterator[str]:
@@ -325,7 +349,7 @@ def _respondent_problems(plan: Benchmark, frame: pd.DataFrame) -> Iterator[str]:
         twice = part[part.duplicated(plan.respondent, keep=False)]
         if len(twice):
             names = twice[plan.respondent].drop_duplicates()
-            yield f"{len(names)} respondents occur more than once in wave {wave} ({len(twice)} rows): {listed(names)}; keep one row each."  # fmt: skip
+            yield f"{counted(len(names), 'respondent')} more than once in wave {wave} ({len(twice)} rows): {listed(names)}; keep one row each."  # fmt: skip
 
 
 def _unit_problems(plan: Benchmark, survey: Survey, case: Any) -> Iterator[str]:
@@ -338,7 +362,7 @@ def _unit_problems(plan: Benchmark, survey: Survey, case: Any) -> Iterator[str]:
         spared |= size < plan.minimum_n
     if len(single := frame[(size == 1) & ~spared]):
         yield (
-            f"{len(single)} {plan.by} have one row in a wave: {listed(single[plan.by].unique())}; exclude them, or set "
+            f"{counted(single[plan.by].nunique(), plan.by)} with one row in a wave: {listed(single[plan.by].unique())}; exclude them, or set "
             "minimum_n with others or small = 'skip'."
         )
     left = ~spared.to_numpy() & (size > 1).to_numpy()
@@ -351,11 +375,11 @@ def _unit_problems(plan: Benchmark, survey: Survey, case: Any) -> Iterator[str]:
         any_answer = answered[list(items)].any(axis=1)[left].groupby([u[left] for u in unit], observed=True).any()
         if len(silent := any_answer[~any_answer]):
             names = [f"{name} ({wave})" for wave, name in silent.index]
-            yield f"{len(silent)} {plan.by} without any answer to {construct}: {listed(names)}."
+            yield f"{counted(len(silent), plan.by)} without any answer to {construct}: {listed(names)}."
     if case is not None:
         total = pd.Series(case, frame.index)[left].groupby([u[left] for u in unit], observed=True).sum()
         if len(empty := total[total == 0]):
-            yield f"All case weights are zero for {len(empty)} {plan.by}: {listed(empty.index.get_level_values(1))}."
+            yield f"All case weights are zero for {counted(len(empty), plan.by)}: {listed(empty.index.get_level_values(1))}."
 
 
 def check_excluded(plan: Benchmark, frame: pd.DataFrame) -> None:
