@@ -6,7 +6,6 @@ Liard, Savalei and Li (2012, 2014) for the robust CFI, TLI and RMSEA (`robust_in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -91,7 +90,7 @@ def fit_measures(e: Estimate, base: Estimate, scaled: Scaled | None, base_scaled
     return out
 
 
-def form_of(measures: Mapping[str, float], name: str) -> str:
+def form_of(measures: Any, name: str) -> str:
     """Ending of the form of a measure to read: ``_robust`` where it is known, else ``_scaled``, else none."""
     return next((s for s in ("_robust", "_scaled") if np.isfinite(measures.get(f"{name}{s}", np.nan))), "")
 
