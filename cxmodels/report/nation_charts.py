@@ -87,7 +87,7 @@ def change_rows(
         gap = Row("", gap=(omitted or said["omitted"]).format(n=len(rows) - 2 * (most // 2)))
         rows = [*rows[: most // 2], gap, *rows[-(most // 2) :]]
     notes = [note] if note and any(r.hollow for r in rows) else []
-    chart = Rows(rows, at, digits, axis_label, bars=bars, notes=notes, height=26 if bars else 22)
+    chart = Rows(rows, at, digits, axis_label, bars=bars, notes=notes, height=26 if bars else 22, signed=True)
     return chart.svg(title, width, said, id)
 
 

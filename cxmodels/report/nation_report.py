@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..acsi.benchmark import BenchmarkResult
 
 MOST_SHOWN = 40  # rows of a chart of many units
+MARKS = "†‡§¶♦♠♣"  # of notes; there are fewer rules
 
 
 def nation_html(result: BenchmarkResult | NationView, *, links: Mapping[str, str] | None = None) -> str:
@@ -39,7 +40,8 @@ def nation_html(result: BenchmarkResult | NationView, *, links: Mapping[str, str
     """
     v = result if isinstance(result, NationView) else NationView(result)
     w, result = v.words, v.result
-    pages = _pages(v, links or {})
+    places = {v.name(unit): address for unit, address in (links or {}).items()}
+    pages = _pages(v, places)
     top = [] if v.top is None else [section("nation", v.name(v.groups(v.top)["name"].iloc[0]), _whole(v))]
     levels = [
         section(f"level-{k}", v.head(level, many=True), _level(v, level)) for k, level in enumerate(v.middle, 1)
@@ -47,8 +49,8 @@ def nation_html(result: BenchmarkResult | NationView, *, links: Mapping[str, str
     sections = [
         *top,
         *levels,
-        section("league", v.head(result.by, many=True), _league(v, links or {})),
-        section("changes", w("changes"), _changes(v, links or {})),
+        section("league", v.head(result.by, many=True), _league(v, places)),
+        section("changes", w("changes"), _changes(v, places)),
         section("drivers", w("drivers"), _drivers(v)),
         section("pages", w("in_detail"), pages, [{"id": b["id"], "title": b["title"]} for b in pages]),
         section("rates", w("rates"), _rates(v)),
@@ -185,16 +187,24 @@ def _table(
     middle: float = np.nan,
     extra: tuple[Column, ...] = (),
 ) -> Block:
-    """League table: rank with its interval, tie group, index, change."""
+    """League table: rank with its interval, tie group, index, change; notes become marks explained above it."""
     w = v.words
-    own = [Column("name", v.head(level)), *extra, *_index_columns(v, mark=True)]
-    ranked = "rank" in frame and frame["rank"].notna().any()
+    ranked = frame["rank"].notna().any()
     ranks = [Column("rank", w("rank"), "rank"), Column("group", w("tie_group"), "count")] if ranked else []
-    columns = [own[0], *ranks, *own[1:]]
-    if "note" in frame and (frame["note"] != "").any():
-        columns.append(Column("note", w("note")))
-    caption = f"{v.scale} {w('rank_caption')}" if ranked else v.scale
-    return sortable(frame, columns, w, title=title, caption=caption, links=links, seek=seek, middle=middle)
+    columns = [Column("name", v.head(level)), *ranks, *extra, *_index_columns(v, mark=True)]
+    said = [v.scale, w("rank_caption")] if ranked else [v.scale]
+    frame = _linked(frame, links)
+    if "note" in frame:
+        notes = [n for n in frame["note"].unique() if n]
+        marks = dict(zip(notes, MARKS, strict=False))
+        said += [f"{mark} {note}." for note, mark in marks.items()]
+        frame = frame.assign(name=[f"{n} {marks.get(note, '')}".strip() for n, note in zip(frame["name"], frame["note"], strict=True)])  # fmt: skip
+    return sortable(frame, columns, w, title=title, caption=" ".join(said), seek=seek, middle=middle)
+
+
+def _linked(frame: pd.DataFrame, links: Mapping[str, str] | None) -> pd.DataFrame:
+    """Beside each unit the address of its page."""
+    return frame.assign(href=frame["name"].map(lambda n: links.get(n, ""))) if links else frame
 
 
 def over_all(frame: pd.DataFrame) -> pd.DataFrame:
@@ -289,7 +299,7 @@ def _changes(v: NationView, links: Mapping[str, str]) -> list[Block]:
         Column("name", v.head(r.by)), Column("previous", v.since, "index"), Column("index_", v.wave, "index"), Column("change", w("change"), "flag"),
         Column("change_lower", w("lower"), "points"), Column("change_upper", w("upper"), "points"), Column("pvalue_adjusted", w("p_adjusted"), "p"),
     ]  # fmt: skip
-    blocks.append(sortable(_named(v, units), columns, w, title=w("changes"), caption=w("points"), links=links))
+    blocks.append(sortable(_linked(_named(v, units), links), columns, w, title=w("changes"), caption=w("points")))
     return [*blocks, *_explained(v, units, links)]
 
 
@@ -341,7 +351,9 @@ def _explained(v: NationView, units: pd.DataFrame, links: Mapping[str, str]) -> 
         return []
     w = v.words
     columns = [Column("name", v.head(v.result.by)), *(Column(k, w(f"part_{k}"), "points") for k in ("change", "driver", "impact", "rest"))]  # fmt: skip
-    return [sortable(pd.DataFrame(lines), columns, w, title=w("why_changed"), caption=w("why_caption"), links=links)]
+    return [
+        sortable(_linked(pd.DataFrame(lines), links), columns, w, title=w("why_changed"), caption=w("why_caption"))
+    ]
 
 
 # --- drivers ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,15 @@ from .words import NOTHING, Language
 __all__ = ["ARROWS", "Column", "Sheet", "flag_text", "sortable"]
 
 Kind = Literal["text", "index", "points", "impact", "share", "count", "rank", "p", "number", "flag", "span", "mark"]
-BESIDE = {"index_", "ci_lower", "ci_upper", "flag", "rank_lower", "rank_upper"}  # what some kinds of columns read too
+BESIDE = {
+    "index_",
+    "ci_lower",
+    "ci_upper",
+    "flag",
+    "rank_lower",
+    "rank_upper",
+    "href",
+}  # what some kinds of columns read too
 ARROWS = {"up": "▲", "down": "▼", "same": "≈", "none": ""}
 
 
@@ -97,7 +105,6 @@ def sortable(
     *,
     title: str = "",
     caption: str = "",
-    links: Mapping[str, str] | None = None,
     strong: Callable[[Any], bool] | None = None,
     seek: bool = False,
     middle: float = np.nan,
@@ -107,11 +114,11 @@ def sortable(
     Parameters
     ----------
     frame : DataFrame
-        A column ``flag`` is needed for the kind flag; index_, ci_lower and ci_upper for the kind mark.
+        A column ``flag`` is needed for the kind flag; index_, ci_lower and ci_upper for the kind mark. A column ``href``
+        links the first column.
     columns : sequence of Column
     words : Language
     title, caption : str
-    links : mapping of text in the first column to address, optional
     strong : callable, optional
         Whether a line, given as a dict, stands out.
     seek : bool, default False
@@ -130,8 +137,7 @@ def sortable(
     for values in zip(*(frame[c].tolist() for c in needed), strict=True):
         line = dict(zip(needed, values, strict=True))
         cells = [_cell(line, c, words, ends, middle) for c in columns]
-        if links:
-            cells[0]["href"] = links.get(str(line[columns[0].name]), "")
+        cells[0]["href"] = line.get("href") or ""
         rows.append({"cells": cells, "strong": bool(strong and strong(line))})
     head = [{"text": c.head, "kind": _css(c.kind)} for c in columns]
     filter_text = words("seek") if seek else ""

@@ -108,6 +108,8 @@ class Rows:
         Key at the foot.
     height : float, default 30
         Of a row, in pixels.
+    signed : bool, default False
+        Whether numbers have a plus.
     """
 
     rows: Sequence[Row]
@@ -118,6 +120,7 @@ class Rows:
     guides: Sequence[Guide] = field(default=())
     notes: Sequence[str] = field(default=())
     height: float = 30.0
+    signed: bool = False
 
     def svg(self, title: str, width: float, words: Mapping[str, str], id: str) -> str:
         """Draw the chart.
@@ -138,7 +141,7 @@ class Rows:
         str
             One ``<svg>`` element.
         """
-        values = [number(r.est, self.digits, words) for r in self.rows]
+        values = [number(r.est, self.digits, words, self.signed) for r in self.rows]
         spans = [span(r.lower, r.upper, self.digits, words) for r in self.rows]
         named = max((text_width(r.label, 13, bold=True) for r in self.rows), default=0)
         labels = min(named + 14, 0.36 * width)

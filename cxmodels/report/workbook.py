@@ -74,6 +74,7 @@ def _contents(
 ) -> None:
     """The first sheet: what the others hold, and how the numbers came about."""
     from openpyxl.styles import Alignment, Font
+    from openpyxl.worksheet.hyperlink import Hyperlink
 
     page.title = words("contents")
     page.sheet_view.showGridLines = False
@@ -88,7 +89,8 @@ def _contents(
         page.cell(row, 1).alignment = Alignment(vertical="top")
         page.row_dimensions[row].height = 15.5 * max(-(-len(text) // 105), 1)  # not every program fits wrapped rows
         if at < len(lines):
-            page.cell(row, 1).hyperlink = f"#'{sheets[at].name}'!A1"
+            cell = page.cell(row, 1)
+            cell.hyperlink = Hyperlink(cell.coordinate, location=f"'{sheets[at].name}'!A1")
             page.cell(row, 1).font = Font(color=_rgb(BLUE), underline="single")
     page.cell(len(lines) + 4, 1, words("method")).font = Font(bold=True, size=13)
     page.column_dimensions["A"].width, page.column_dimensions["B"].width = 32, 100

@@ -24,7 +24,6 @@ import pandas as pd
 from ..acsi import BenchmarkResult
 from ..errors import CxWarning, DataError, listed
 from ..files import neutral
-from .blocks import shown
 from .company_report import company_html
 from .html import study_html
 from .nation_deck import write_deck
@@ -103,7 +102,7 @@ def write_benchmark(
     """
     view = NationView(result)
     places = page_names(view.units["name"])
-    links = {shown(unit): f"companies/{quote(place)}" for unit, place in places.items()}
+    links = {unit: f"companies/{quote(place)}" for unit, place in places.items()}
     target = Path(out) / result.name
     with whole_folder(target) as folder:
         (folder / "report.html").write_text(nation_html(view, links=links), encoding="utf-8")

@@ -1,0 +1,577 @@
+"""The reports of a benchmark study: the page of the nation, those of companies, workbook, slides, files, languages."""
+
+import html
+import json
+import re
+import shutil
+import string
+import subprocess
+import tomllib
+import warnings
+from dataclasses import replace
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cxmodels as cx
+from cxmodels.acsi import Benchmark
+from cxmodels.errors import CxWarning, DataError, SpecError
+from cxmodels.report import company_html, nation_html, write_benchmark, writing
+from cxmodels.report.company_report import first_words
+from cxmodels.report.nation_deck import write_deck
+from cxmodels.report.nation_sheets import sheets
+from cxmodels.report.nation_view import NationView
+from cxmodels.report.words import LANGUAGES, language
+from cxmodels.report.workbook import write_workbook
+
+WEIGHTS = {"industry": "revenue", "sector": "revenue", "nation": "gdp_share"}
+HOSTILE = {
+    "Company 01": "<script>alert(1)</script>",
+    "Company 02": "=1+1",
+    "Company 03": "رضا العملاء",
+    "Company 04": "Фірма 👩‍👩‍👧 «Ωμέγα» & Co",
+    "Company 05": "x" * 10_000,
+    "Company 06": "\x00@SUM(A1)\x1b",
+    "Company 07": "../../etc/passwd",
+}
+
+
+def data(respondents=60, seed=4):
+    """Sixteen companies in four industries and two sectors; one is small, one new, one fell."""
+    frame, _ = cx.datasets.simulate_study(companies=16, respondents=respondents, years=2, seed=seed)
+    number = frame["company"].str[-2:].astype(int)
+    frame["industry"] = np.select([number < 6, number < 10, number < 14], ["Shops", "Markets", "Banks"], "Insurers")
+    frame["sector"] = np.where(number < 10, "Retail", "Finance")
+    frame["gdp_share"] = np.where(number < 10, 0.6, 0.4)
+    fell = (number == 14) & (frame["year"] == 2025)
+    ratings = ["quality_custom", "overall_quality", "satisfaction", "confirm", "ideal"]
+    frame.loc[fell, ratings] = (frame.loc[fell, ratings] - 3).clip(lower=1)
+    few = (number == 3) & (frame.index % 2 > 0)  # 30 interviews a year
+    late = (number == 2) & (frame["year"] == 2024)  # new in the second
+    return frame[~few & ~late].reset_index(drop=True)
+
+
+def fit(frame, bootstrap=30, **plan):
+    plan = {"levels": ["industry", "sector", "nation"], "weights": WEIGHTS, "wave": "year"} | plan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CxWarning)
+        result = Benchmark(**plan).fit(cx.Survey(frame, weights="weight"), bootstrap=bootstrap, seed=1)
+    return replace(result, title="Nation <2025>", name="nation", subtitle="Simulated & small")
+
+
+@pytest.fixture(scope="module")
+def result():
+    return fit(data(), minimum_n=40, small="shrink", adjust="none")
+
+
+@pytest.fixture(scope="module")
+def view(result):
+    return NationView(result)
+
+
+@pytest.fixture(scope="module")
+def page(view):
+    return nation_html(view, links={"Company 01": "companies/1.html"})
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    frame = data()
+    frame["company"] = frame["company"].map(lambda c: HOSTILE.get(c, c))
+    frame["industry"] = frame["industry"].map(lambda c: f"=<b>{c}</b>")
+    return fit(frame, bootstrap=0)
+
+
+class Page(HTMLParser):
+    """Tables of a page: caption, heads, and rows of (text, data-v); texts of all else; ids; links."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tables, self.ids, self.hrefs, self.tags, self.words = [], [], [], [], []
+        self._cell = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        self.hrefs += [attrs["href"]] if tag == "a" else []
+        if tag == "table":
+            self.tables.append({"caption": "", "rows": []})
+        elif tag == "tr":
+            self.tables[-1]["rows"].append([])
+        elif tag in ("td", "th", "caption"):
+            self._cell = ["", attrs.get("data-v")]
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.tables[-1]["rows"][-1].append(tuple(self._cell))
+            self._cell = None
+        elif tag == "caption":
+            self.tables[-1]["caption"], self._cell = self._cell[0], None
+
+    def handle_data(self, text):
+        self.words.append(text)
+        if self._cell is not None:
+            self._cell[0] += text
+
+    def table(self, first, size=None):
+        """Rows of the tables whose first head is so, keyed by the first cell; numbers where there are any."""
+        found = [t["rows"] for t in self.tables if t["rows"][0][0][0] == first and size in (None, len(t["rows"]) - 1)]
+        heads = [[h for h, _ in rows[0]] for rows in found]
+        return [
+            {row[0][0].rstrip(" †"): dict(zip(head, row, strict=True)) for row in rows[1:]}
+            for head, rows in zip(heads, found, strict=True)
+        ]
+
+
+# --- the page of the nation ---------------------------------------------------------------------------------
+
+
+def test_the_headline_is_that_of_the_result(result, page):
+    top = result.aggregates.query("wave == 2025 and level == 'nation' and construct == 'Satisfaction'").iloc[0]
+    moved = result.changes.query("level == 'nation' and construct == 'Satisfaction'").iloc[0]
+    said = " ".join(Page(page).words)
+    assert f"{top['index']:.1f} on a scale from 0 to 100" in said
+    assert f"95% interval {top['ci_lower']:.1f} to {top['ci_upper']:.1f}" in said
+    assert f"{moved.change:+.1f} points".replace("-", "−") in said
+    assert f"2024 {moved.previous:.1f}" in page  # marked on the ruler
+    flags = result.changes.query("level == 'company' and construct == 'Satisfaction'")["flag"].value_counts()
+    counted = f"clear rises {flags.get('up', 0)}, clear falls {flags.get('down', 0)}, no clear change {flags.get('same', 0)}, new 1"
+    assert counted in said
+
+
+def test_every_unit_stands_in_the_league_and_in_its_industry(result, page):
+    now = result.scores.query("wave == 2025 and construct == 'Satisfaction'").set_index("company")
+    league, *industries = Page(page).table("Company", len(now)) + Page(page).table("Company")
+    ranks = result.ranks.query("wave == 2025 and level == 'company'")
+    overall = ranks[ranks["within"] == "nation"].set_index("name")
+    assert set(league) == set(now.index)
+    for name, row in league.items():
+        assert float(row["Index"][1]) == pytest.approx(now.loc[name, "index"], rel=1e-5)
+        assert int(row["Rank (interval)"][1]) == overall.loc[name, "rank"]
+        span = f"({overall.loc[name, 'rank_lower']}–{overall.loc[name, 'rank_upper']})"
+        assert row["Rank (interval)"][0].endswith(span)
+        assert int(row["Tie group"][1]) == overall.loc[name, "group"]
+    within = ranks[ranks["within"] == "industry"].set_index("name")
+    seen = {name: int(r["Rank (interval)"][1]) for t in industries if len(t) < len(now) for name, r in t.items() if "Rank (interval)" in r}  # fmt: skip
+    assert seen == within["rank"].to_dict()
+
+
+def test_changes_say_it_in_words_and_signs(result, page):
+    league = Page(page).table("Company", 16)[0]
+    moved = result.changes.query("level == 'company' and construct == 'Satisfaction'").set_index("name")
+    signs = {"up": ("▲ +", " rose"), "down": ("▼ −", " fell"), "same": ("≈ ", " no clear change")}
+    assert {"up", "down"} & set(moved["flag"])
+    for name, row in league.items():
+        text, value = row["Change since 2024"]
+        if name == "Company 02":
+            assert (text, value) == ("new", "")
+            continue
+        start, end = signs[moved.loc[name, "flag"]]
+        assert text.startswith(start)
+        assert text.endswith(end)
+        assert float(value) == pytest.approx(moved.loc[name, "change"], rel=1e-5)
+
+
+def test_small_units_are_marked_and_explained(page, result):
+    assert result.rules["rule"].eq("shrink").all()
+    assert "Company 03 †" in page
+    assert "† drawn towards the mean of the group" in page
+    direct = (
+        result.waves[2025].scores.query("company == 'Company 03' and construct == 'Satisfaction'")["index"].item()
+    )
+    shown = float(Page(page).table("Company", 16)[0]["Company 03"]["Index"][1])
+    assert abs(shown - direct) > 0.1
+
+
+def test_impacts_above_are_weighted_means_of_those_below(result, view):
+    i = result.impacts.query("wave == 2025 and target == 'Satisfaction' and driver == 'Quality'").set_index("company")
+    facts = result.facts.query("wave == 2025").set_index("company")
+    mean = {}
+    for industry, part in facts.groupby("industry"):
+        mean[industry] = np.average(i.loc[part.index, "impact"], weights=part["revenue"])
+    for industry, value in mean.items():
+        assert view.impacts_of("industry", industry).set_index("driver").loc["Quality", "impact"] == pytest.approx(value)  # fmt: skip
+    sums = facts.groupby("industry")["revenue"].sum()
+    sectors = facts.drop_duplicates("industry").set_index("industry")
+    by_sector = pd.DataFrame({"v": mean, "w": sums, "sector": sectors["sector"], "gdp": sectors["gdp_share"]})
+    above = [(np.average(p["v"], weights=p["w"]), p["gdp"].iloc[0]) for _, p in by_sector.groupby("sector")]
+    nation = np.average([a for a, _ in above], weights=[g for _, g in above])
+    row = view.impacts_of("nation", "nation").set_index("driver").loc["Quality"]
+    assert row["impact"] == pytest.approx(nation, rel=1e-9)
+    se = i["se"]
+    share = {}  # of every company in the nation
+    for _, p in by_sector.groupby("sector"):
+        for industry in p.index:
+            for c in facts.index[facts["industry"] == industry]:
+                share[c] = p["gdp"].iloc[0] / sum(g for _, g in above) * facts.loc[c, "revenue"] / p["w"].sum()
+    spread = np.sqrt(sum((share[c] * se[c]) ** 2 for c in share))
+    assert (row["ci_upper"] - row["ci_lower"]) / 2 == pytest.approx(1.959964 * spread, rel=1e-6)
+
+
+def test_the_page_is_self_contained_and_the_same_twice(page, view):
+    assert page == nation_html(view, links={"Company 01": "companies/1.html"})
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    seen = Page(page)
+    assert len(seen.ids) == len(set(seen.ids))
+    local = [h[1:] for h in seen.hrefs if h.startswith("#")]
+    assert len(local) > 8
+    assert set(local) <= set(seen.ids)
+    assert "companies/1.html" in seen.hrefs
+    assert "Nation &lt;2025&gt;" in page
+    assert not re.search(r">\s*(nan|None|NaT)\s*<", page)
+
+
+def test_four_hundred_companies_stay_small(page):
+    fixed = sum(len((files("cxmodels.report") / f).read_text()) for f in ("style.css", "book.css", "book.js"))
+    assert (len(page.encode()) - fixed) / 16 * 400 < 5_000_000
+
+
+# --- the page of a company ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Company 01", "Company 03", "Company 16"])
+def test_what_to_fix_first_is_the_largest_impact_times_gap(result, view, name):
+    facts = result.facts.query("wave == 2025").set_index("company")
+    peers = facts.index[facts["industry"] == facts.loc[name, "industry"]]
+    now = result.scores[result.scores["wave"] == 2025].pivot(index="company", columns="construct", values="index")
+    impacts = result.impacts.query("wave == 2025 and target == 'Satisfaction' and company == @name")
+    gains = {d: x * (now.loc[peers, d].max() - now.loc[name, d]) for d, x in zip(impacts["driver"], impacts["impact"], strict=True)}  # fmt: skip
+    said = first_words(view, name, view.against(name))[0]
+    best = max(gains, key=gains.get)
+    if gains[best] <= 0:
+        assert said.startswith("No driver")
+    else:
+        assert said.startswith(f"Fix first: {view.label(best)}. It stands at {now.loc[name, best]:.1f}")
+        assert f"({now.loc[peers, best].idxmax()}, {now.loc[peers, best].max():.1f})" in said
+        assert f"about {gains[best]:.1f} points" in said
+
+
+def test_of_complaints_less_is_better(view):
+    against = view.against("Company 01").set_index("construct")
+    peers = view.peers("Company 01")[2]["name"]
+    s = view.standings
+    complaints = s[(s["construct"] == "Complaints") & s["name"].isin(peers) & (s["level"] == "company")]
+    assert against.loc["Complaints", "best"] == complaints["index_"].min()
+    assert (against["gap"] >= 0).all()
+
+
+def test_a_company_is_shown_with_its_peers_and_why_it_changed(result, view):
+    page = company_html(view, "Company 08", up="../report.html")
+    seen = Page(page)
+    assert seen.hrefs[0] == "../report.html"
+    peers = view.peers("Company 08")[2]
+    table = next(t for t in seen.table("Company") if "Rank (interval)" in next(iter(t.values())))
+    assert list(table) == list(peers["name"])
+    parts = result.explained.query("company == 'Company 08'").set_index(["part", "driver"])["est"]
+    assert f"{parts['driver', 'Quality']:+.1f}".replace("-", "−") in page
+    assert parts.drop(("change", "")).sum() == pytest.approx(parts["change", ""])
+    assert page.count("<svg") == 6
+    assert 'lang="en"' in page
+
+
+def test_an_unknown_company_is_named(view):
+    with pytest.raises(SpecError, match=r"no company 'Company 1' with numbers in wave 2025.*Did you mean 'Company 1"):
+        company_html(view, "Company 1")
+
+
+# --- other studies ----------------------------------------------------------------------------------------------
+
+
+def test_one_wave_without_bootstrap_and_levels():
+    frame = data()
+    found = fit(frame[frame["year"] == 2025], bootstrap=0, levels=[], weights=None)
+    page = nation_html(found)
+    assert "This is the first wave" in page
+    assert len(Page(page).table("Company")[0]) == 16
+    own = company_html(found, "Company 01")
+    assert "Change since" not in own
+    assert "Fix first" in own or "No driver" in own
+
+
+def test_levels_of_other_names_and_no_whole():
+    frame = data().rename(columns={"company": "Bank name", "industry": "Kind of bank"})
+    found = fit(frame, bootstrap=0, by="Bank name", levels=["Kind of bank"], weights="revenue")
+    page = nation_html(found)
+    assert "Bank name" in page
+    groups = [t for t in Page(page).table("Kind of bank") if "Rank (interval)" in next(iter(t.values()))]
+    assert set(groups[0]) == set(frame["Kind of bank"])
+    assert "Rank in Banks" in company_html(found, "Company 12")
+
+
+# --- hostile names ------------------------------------------------------------------------------------------------
+
+
+def test_hostile_names_stay_text(hostile, tmp_path):
+    folder = write_benchmark(hostile, tmp_path)
+    texts = [
+        (folder / "report.html").read_text("utf-8"),
+        *(p.read_text("utf-8") for p in (folder / "companies").iterdir()),
+    ]
+    for text in texts:
+        assert "<script>alert" not in text
+        assert "<b>" not in text
+        assert "\x00" not in text
+        assert text.count("</script>") == 1
+        assert "x" * 200 not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in texts[0]
+    names = sorted(p.name for p in (folder / "companies").iterdir())
+    assert len(names) == len(texts) - 1 == 16
+    assert all(re.fullmatch(r"\d+(-[\w-]+)?\.html", n) and len(n.encode()) < 100 for n in names)
+    linked = {h for h in Page(texts[0]).hrefs if h.startswith("companies/")}
+    assert len(linked) == 16
+    json.loads((folder / "result.json").read_text("utf-8"))
+    check_no_formula(folder)
+
+
+def check_no_formula(folder):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.load_workbook(folder / "report.xlsx")
+    cells = [c for sheet in book for row in sheet.iter_rows() for c in row]
+    assert not [c for c in cells if c.data_type == "f"]
+    texts = {c.value for c in cells if isinstance(c.value, str)}
+    assert {"'=1+1", "'@SUM(A1)"} <= texts
+    assert not [t for t in texts if t[0] in "=+-@"]
+    lines = (folder / "tables" / "scores.csv").read_text("utf-8").splitlines()
+    assert any("'=1+1" in line for line in lines)
+
+
+# --- workbook and slides ------------------------------------------------------------------------------------------
+
+
+def test_the_workbook_holds_every_table_with_formats(view, result, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    made = sheets(view)
+    path = write_workbook(made, tmp_path / "book.xlsx", title=result.title, facts=view.method_facts, words=view.words)
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["Contents", *(s.name for s in made)]
+    for sheet in made:
+        page = book[sheet.name]
+        assert page.freeze_panes in ("A2", "B2")
+        assert page.auto_filter.ref
+        assert page.max_row == len(sheet.frame) + 1
+        assert [c.value for c in page[1]] == [c.head for c in sheet.columns]
+    units = book["Units"]
+    head = [c.value for c in units[1]]
+    rows = {r[0].value: dict(zip(head, r, strict=True)) for r in units.iter_rows(min_row=2)}
+    now = result.scores.query("wave == 2025 and construct == 'Satisfaction'").set_index("company")
+    for name, row in rows.items():
+        assert row["Index"].value == pytest.approx(now.loc[name, "index"])
+        assert row["Index"].number_format == "0.0"
+    assert rows["Company 02"]["Change"].value is None
+    first = book["Contents"]
+    assert first["A3"].hyperlink.location == "'Units'!A1"
+    facts = {r[0].value: r[1].value for r in first.iter_rows(min_row=3)}
+    assert facts["Data, SHA-256"] == result.provenance["data_sha256"]
+
+
+def test_slides_have_native_charts_tables_and_notes(view, result, tmp_path):
+    pptx = pytest.importorskip("pptx")
+    deck = pptx.Presentation(write_deck(view, tmp_path / "deck.pptx"))
+    slides = list(deck.slides)
+    assert all(s.notes_slide.notes_text_frame.text for s in slides)
+    charts = {s.shapes.title.text: sh.chart for s in slides for sh in s.shapes if sh.has_chart}
+    assert {"Sectors: Customer satisfaction", "What drives satisfaction", "Changes: Nation, Sectors"} <= set(charts)
+    drivers = charts["What drives satisfaction"]
+    impacts = view.impacts_of("nation", "nation")
+    assert list(drivers.plots[0].series[0].values) == pytest.approx(impacts["impact"].tolist()[::-1], abs=1e-5)
+    bars = drivers._chartSpace.find(".//{*}errBars")
+    lengths = [float(v.text) for v in bars.findall("{*}plus//{*}v")]
+    assert lengths == pytest.approx((impacts["ci_upper"] - impacts["impact"]).tolist()[::-1], abs=1e-4)
+    order = [e.tag.split("}")[1] for e in bars.getparent()]
+    assert order.index("errBars") < order.index("cat") < order.index("val")
+    top, _ = view.overall
+    sectors = charts["Sectors: Customer satisfaction"].plots[0]
+    assert list(sectors.series[0].values) == pytest.approx((view.groups("sector")["index_"] - top).tolist()[::-1], abs=1e-5)  # fmt: skip
+    tables = [sh.table for s in slides for sh in s.shapes if sh.has_table]
+    assert tables[0].cell(1, 0).text == view.groups("sector")["name"][0]
+    for s in slides:
+        for shape in s.shapes:
+            assert shape.left >= 0
+            assert shape.left + shape.width <= deck.slide_width
+            assert shape.top + shape.height <= deck.slide_height
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_is_whole_and_replaced_whole(result, tmp_path, monkeypatch):
+    told = []
+    folder = write_benchmark(result, tmp_path, progress=lambda *a: told.append(a))
+    assert told[-1] == ("pages", 16, 16)
+    assert {p.name for p in folder.iterdir()} == {"report.html", "report.xlsx", "report.pptx", "companies", "tables", "result.json"}  # fmt: skip
+    assert len(list((folder / "companies").iterdir())) == 16
+    content = json.loads((folder / "result.json").read_text("utf-8"))
+    top = result.aggregates.query("wave == 2025 and level == 'nation' and construct == 'Satisfaction'").iloc[0]
+    assert content["index"]["index"] == pytest.approx(top["index"])
+    assert set(content["tables"]) == set(result.frames) == {p.stem for p in (folder / "tables").glob("*.csv")}
+    before = (folder / "report.html").read_bytes()
+    monkeypatch.setattr(writing, "company_html", lambda *args, **more: "another")
+
+    def broken(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing, "_write_tables", broken)
+    with pytest.raises(DataError, match=r"could not be written.*No space left"):
+        write_benchmark(result, tmp_path)
+    assert (folder / "report.html").read_bytes() == before
+    assert "another" not in {p.read_text("utf-8") for p in (folder / "companies").iterdir()}
+    assert [p.name for p in tmp_path.iterdir()] == ["nation"]
+
+
+def test_without_the_libraries_the_rest_is_written_and_said(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(writing, "company_html", lambda *args, **more: "short")
+    with pytest.warns(CxWarning, match=r"Without openpyxl and pptx.*cxmodels\[report\]"):
+        folder = write_benchmark(result, tmp_path)
+    assert not list(folder.glob("report.[px]*x"))
+    assert (folder / "report.html").is_file()
+
+
+# --- languages ----------------------------------------------------------------------------------------------------
+
+
+def places(text):
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+@pytest.mark.parametrize("code", LANGUAGES[1:])
+def test_catalogues_say_the_same(code):
+    english, other = language("en"), language(code)
+    for one, two in ((english.texts, other.texts), (english.pictures, other.pictures)):
+        assert list(one) == list(two)
+        assert {k: places(t) for k, t in one.items()} == {k: places(t) for k, t in two.items()}
+    same = {k for k, t in english.texts.items() if t == other.texts[k]}
+    assert not same, "not translated"
+    names = [t for k, t in other.texts.items() if k.startswith("sheet_")]
+    assert len(names) == len(set(names))
+    assert all(len(n) <= 31 for n in names)
+
+
+def test_every_text_of_the_catalogue_is_used():
+    code = "".join(
+        p.read_text("utf-8") for p in files("cxmodels.report").iterdir() if p.name.endswith((".py", ".html"))
+    )
+    made = r"level_|levels_|construct_|measure_|rule_|source_|adjust_|changed_|part_|impacts_|sheet_|note_|fact_"
+    texts = tomllib.loads((files("cxmodels.report") / "languages" / "en.toml").read_text("utf-8"))["text"]
+    assert [k for k in texts if f'"{k}"' not in code and not re.match(made, k)] == []
+
+
+@pytest.mark.parametrize("code", LANGUAGES[1:])
+def test_the_reports_speak_the_language_of_the_study(result, code, tmp_path):
+    view = NationView(result, language(code))
+    page, own = nation_html(view), company_html(view, "Company 08")
+    for text in (page, own):
+        assert f'<html lang="{code}">' in text
+        assert language(code)("drivers") in text
+        words = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
+        assert not re.search(
+            r"\b(Change since|Interval|Interviews|Customer satisfaction|points|Improve first)\b", words
+        )
+        assert not re.search(r"[ >]\d+\.\d[ <]", words), "a decimal point"
+    assert NationView(replace(result, language=f"{code}-XX")).words is language(f"{code}-XX")
+    assert f"{view.overall[0]:.1f}".replace(".", ",") in page
+    pptx = pytest.importorskip("pptx")
+    deck = pptx.Presentation(write_deck(view, tmp_path / "deck.pptx"))
+    assert language(code)("drivers") in [s.shapes.title.text for s in deck.slides]
+
+
+def test_labels_of_the_study_come_before_those_of_the_catalogue(result):
+    labels = {"Satisfaction": {"uk": "Задоволення"}, "Quality": "Якість послуг"}
+    view = NationView(replace(result, language="uk", labels=labels))
+    assert [view.label(c) for c in ("Satisfaction", "Quality", "Value", "Other")] == [
+        "Задоволення", "Якість послуг", "Сприйнята цінність", "Other",
+    ]  # fmt: skip
+
+
+def test_numbers_are_written_as_the_language_writes_them():
+    uk, en = language("uk"), language("en")
+    assert (uk.number(-1234.56, 1), en.number(-1234.56, 1)) == ("−1\u202f234,6", "−1,234.6")
+    assert (uk.share(0.956), en.share(0.956, 1), uk.share(float("nan"))) == ("96\u00a0%", "95.6%", "–")
+    assert (en.number(-0.04), en.number(0.05, 2, signed=True), en.number(float("inf"))) == ("0.0", "+0.05", "–")
+    assert uk("interviews_used", n=12345) == "використано інтерв’ю: 12\u202f345"
+    with pytest.raises(SpecError, match=r"no text 'drivrs'.*'drivers'"):
+        en("drivrs")
+
+
+# --- in a browser -------------------------------------------------------------------------------------------------
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
+
+
+def browse(tmp_path, page, *options):
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", *quiet, *options]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "page.html").as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True).stdout
+
+
+PROBE = """
+<pre id="found"></pre>
+<script>
+window.addEventListener("load", function () {
+  const table = document.querySelector("#league table"), heads = table.tHead.rows[0].cells;
+  const names = () => [...table.tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.cells[0].textContent);
+  const column = (word) => [...heads].findIndex((h) => h.textContent === word);
+  const click = (word) => { heads[column(word)].querySelector("button").click(); return names(); };
+  const found = {first: names(), sorts: document.querySelectorAll("th button").length};
+  found.down = click("Index"); found.up = click("Index"); found.said = heads[column("Index")].getAttribute("aria-sort");
+  found.text = click("Company"); found.change = click("Change since 2024"); found.change_up = click("Change since 2024");
+  const seek = document.querySelector("#league .seek");
+  seek.value = "company 1"; seek.dispatchEvent(new Event("input")); found.sought = names();
+  seek.value = ""; seek.dispatchEvent(new Event("input")); found.all = names().length;
+  const folded = () => [...document.querySelectorAll("#pages .folded")].filter((e) => e.offsetHeight > 0).length;
+  found.before = folded(); location.hash = "#page-1-1";
+  found.wide = document.documentElement.scrollWidth - window.innerWidth;
+  window.setTimeout(function () {
+    found.opened = folded();
+    document.getElementById("found").textContent = JSON.stringify(found);
+  }, 100);
+});
+</script></body>"""
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [420, 1300])
+def test_a_click_sorts_offline(page, result, tmp_path, width):
+    dom = browse(tmp_path, page.replace("</body>", PROBE), "--dump-dom", "--virtual-time-budget=3000", f"--window-size={width},900")  # fmt: skip
+    found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', dom, re.DOTALL)[1]))
+    now = result.scores.query("wave == 2025 and construct == 'Satisfaction'").set_index("company")["index"]
+    down = list(now.sort_values(ascending=False).index)
+    plain = {k: [n.rstrip(" †") for n in v] for k, v in found.items() if isinstance(v, list)}
+    assert plain["first"] == plain["down"] == down
+    assert plain["up"] == down[::-1]
+    assert found["said"] == "ascending"
+    assert plain["text"] == sorted(down)
+    moved = result.changes.query("level == 'company' and construct == 'Satisfaction'").set_index("name")["change"]
+    assert plain["change"] == [*moved.sort_values(ascending=False).index, "Company 02"]
+    assert plain["change_up"] == [*moved.sort_values().index, "Company 02"], "what is missing stays last"
+    assert sorted(plain["sought"]) == [f"Company 1{k}" for k in range(7)]
+    assert found["all"] == 16
+    assert (found["before"], found["opened"]) == (0, 1)
+    assert found["sorts"] > 20
+    assert found["wide"] <= 0, "the page scrolls sideways"
+
+
+@needs_browser
+def test_it_prints_to_pdf_with_all_that_is_folded(page, view, tmp_path):
+    def pages(text):
+        browse(tmp_path, text, f"--print-to-pdf={tmp_path / 'out.pdf'}", "--no-pdf-header-footer")
+        return len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "out.pdf").read_bytes()))
+
+    assert pages(page) == pages(page.replace("<details>", "<details open>")) >= 5
+    assert pages(company_html(view, "Company 08")) in (3, 4, 5)
+
+
+@needs_browser
+def test_without_script_the_page_is_a_plain_one(page, tmp_path):
+    bare = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    dom = browse(tmp_path, bare, "--dump-dom")
+    assert "<button" not in dom
+    assert Page(dom).table("Company", 16)[0].keys() == Page(page).table("Company", 16)[0].keys()
