@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..churn.balance_check import Covariates
 from ..churn.intake import check_ids
-from ..errors import DataError, DataWarning, SpecError, listed, near
+from ..errors import DataError, SpecError, listed, near
 from ..survey.frames import to_pandas
 from .sources import Source
 
@@ -47,6 +46,8 @@ class Customers:
         [what, rows].
     excluded : DataFrame
         [reason, rows] of the base.
+    notes : tuple of str
+        What was unusual.
     """
 
     columns: tuple[str, ...]
@@ -59,6 +60,7 @@ class Customers:
     unit: NDArray[np.intp]
     matched: pd.DataFrame
     excluded: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -129,7 +131,7 @@ def customers_of(
         raise DataError(f"No customer of the base has all of {listed(own)}; {listed(r for r, _ in reasons)}.")
     outcome = _outcome(frame, left)
     since = None if tenure is None else _numbers(frame, tenure, lowest=0.0)
-    x, columns = _design(frame, controls, tenure, since)
+    x, columns, same = _design(frame, controls, tenure, since)
     unit, told = _match(source, frame[customer], customer)
     answered = np.zeros(len(frame), dtype=bool)
     answered[unit[unit < len(frame)]] = True
@@ -140,8 +142,8 @@ def customers_of(
         unit=unit, matched=pd.DataFrame(told, columns=["what", "rows"]),
         excluded=pd.DataFrame(reasons, columns=["reason", "rows"]).astype({"rows": int}),
     )  # fmt: skip
-    _check_linked(out, left, spend)
-    return out
+    notes = [f"{listed(same)} of the controls is the same for all customers and was left out."] if same else []
+    return replace(out, notes=(*notes, *_lost(told), *_check_linked(out, left, spend)))
 
 
 def tenure_groups(since: Array | None, n: int) -> tuple[NDArray[np.intp], Array]:
@@ -194,8 +196,12 @@ def _outcome(frame: pd.DataFrame, left: str) -> Array:
         raise DataError(
             f"'{left}' of the base is neither 0 nor 1 in {odd} rows; it says who left (1) in the period after the survey."
         )
-    if not len(known) or known.min() == known.max():
-        who = "nobody" if not len(known) or known.max() == 0 else "everybody"
+    if not len(known):
+        raise DataError(
+            f"'{left}' is blank for all {len(values)} customers of the base; say who left and who stayed."
+        )
+    if known.min() == known.max():
+        who = "nobody" if known.max() == 0 else "everybody"
         raise DataError(
             f"By '{left}' {who} of the {len(known)} customers left, so nothing can be learnt of leaving; take another period."
         )
@@ -204,9 +210,11 @@ def _outcome(frame: pd.DataFrame, left: str) -> Array:
 
 def _design(
     frame: pd.DataFrame, controls: Sequence[str], tenure: str | None, since: Array | None
-) -> tuple[Array, tuple[str, ...]]:
-    """Ones; controls as numbers, centred and scaled; log(1 + tenure) last."""
+) -> tuple[Array, tuple[str, ...], list[str]]:
+    """Ones; controls as numbers, centred and scaled; log(1 + tenure) last. Names, and controls that say nothing."""
     x, names = np.ones((len(frame), 1)), ["1"]
+    same = [c for c in controls if frame[c].nunique(dropna=False) < 2]
+    controls = [c for c in controls if c not in same]
     if controls:
         learned = Covariates.learn(frame[list(controls)])
         matrix = learned.matrix(frame[list(controls)])
@@ -222,7 +230,7 @@ def _design(
         raise DataError(
             f"The controls {listed(names[1:])} determine one another ({x.shape[1] - 1} columns of rank {rank - 1}); leave one out."
         )
-    return x, tuple(names)
+    return x, tuple(names), same
 
 
 def _match(source: Source, ids: pd.Series, customer: str) -> tuple[NDArray[np.intp], list[tuple[str, int]]]:
@@ -243,14 +251,8 @@ def _match(source: Source, ids: pd.Series, customer: str) -> tuple[NDArray[np.in
     n, lost = len(ids), int((place < 0).sum())
     if lost == len(place):
         raise DataError(
-            f"None of the {len(place)} respondents is a customer of the base by '{customer}' (survey: {asked.iloc[0]!r}, base: "
-            f"{ids.iloc[0]!r}); bring the identifiers to one form."
-        )
-    if lost > 0.2 * len(place):
-        warnings.warn(
-            f"{lost} of {len(place)} respondents are no customers of the base; they count for what moves satisfaction only.",
-            DataWarning,
-            stacklevel=4,
+            f"None of the {len(place)} respondents is a customer of the base by '{customer}' (survey: {asked.tolist()[0]!r}, base: "
+            f"{ids.tolist()[0]!r}); bring the identifiers to one form."
         )
     place[place < 0] = n + np.arange(lost)
     told = [
@@ -263,8 +265,18 @@ def _match(source: Source, ids: pd.Series, customer: str) -> tuple[NDArray[np.in
     return place.astype(np.intp), told
 
 
-def _check_linked(found: Customers, left: str, spend: str | None) -> None:
-    """Refuse a linkage that rests on nobody."""
+def _lost(told: list[tuple[str, int]]) -> list[str]:
+    """Say that many respondents are in no base."""
+    asked, lost = told[1][1], told[3][1]
+    if lost <= 0.2 * asked:
+        return []
+    return [
+        f"{lost} of {asked} respondents are no customers of the base; they count for what moves satisfaction only."
+    ]
+
+
+def _check_linked(found: Customers, left: str, spend: str | None) -> list[str]:
+    """Refuse a linkage that rests on nobody, and say where it rests on few."""
     place = found.unit[found.link]
     gone = int(found.left[place].sum())
     if gone in (0, len(place)):
@@ -272,14 +284,11 @@ def _check_linked(found: Customers, left: str, spend: str | None) -> None:
         raise DataError(
             f"Of the {len(place)} respondents in the base {who} left by '{left}'; take a longer period or more respondents."
         )
-    if min(gone, len(place) - gone) < _FEW:
-        warnings.warn(
-            f"Only {min(gone, len(place) - gone)} of {len(place)} respondents {'left' if 2 * gone < len(place) else 'stayed'}: the "
-            "effect on retention is hardly known; take a longer period or more respondents.",
-            DataWarning,
-            stacklevel=4,
-        )
-    if spend is not None and found.spend is not None:
-        paid = found.spend[place]
-        if int((paid > 0).sum()) < 2:
-            raise DataError(f"'{spend}' is above 0 for {int((paid > 0).sum())} respondents; leave out spend.")
+    if spend is not None and found.spend is not None and (paid := int((found.spend[place] > 0).sum())) < 2:
+        raise DataError(f"'{spend}' is above 0 for {paid} respondents; leave out spend.")
+    if min(gone, len(place) - gone) >= _FEW:
+        return []
+    return [
+        f"Only {min(gone, len(place) - gone)} of {len(place)} respondents {'left' if 2 * gone < len(place) else 'stayed'}: the "
+        "effect on retention is hardly known; take a longer period or more respondents."
+    ]

@@ -19,8 +19,8 @@ Array = NDArray[np.float64]
 _NODES, _SHARES = np.polynomial.hermite_e.hermegauss(9)
 _SHARES = _SHARES / _SHARES.sum()
 _KNOTS = 64  # of the value of a customer as a function of the log-odds to leave
-_DENSE = 2000
-_POINTS = 7  # knots of the value of the base as a function of a rise of satisfaction
+_DENSE = 600
+_POINTS = 5  # knots of the value of the base as a function of a rise of satisfaction
 
 
 def logistic(x: Array) -> Array:
@@ -44,8 +44,7 @@ def residual_variance(y: Array, x: Array, w: Array) -> float:
     -------
     float
     """
-    root = np.sqrt(w)
-    coef = np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0]
+    coef = np.linalg.lstsq(x.T @ (x * w[:, None]), x.T @ (w * y), rcond=None)[0]
     return float(w @ (y - x @ coef) ** 2 / w.sum())
 
 

@@ -357,6 +357,9 @@ class SatisfactionWorth(Result):
         if (then := float(f["satisfaction"] + f["points"][0])) > 100:
             text = f"The plan carries mean satisfaction from {f['satisfaction']:.1f} to {then:.1f}, beyond the end of 0-100; ask for less."
             out.append((SpecWarning, text))
+        if self.horizon == 1:
+            text = "A horizon of 1 counts the first margin only, which is paid before anybody leaves; retention is worth nothing in it."
+            out.append((SpecWarning, text))
         if self.budget is not None and not len(self._moved):
             text = f"No plan within the budget of {self.budget:,.0f} brings more than it costs; nothing is bought."
             out.append((SpecWarning, text))

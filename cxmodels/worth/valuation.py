@@ -164,15 +164,9 @@ def value_of_satisfaction(
     price = plans.prices(source, costs, rises)
     notes: list[tuple[type[CxWarning], str]] = [(SpecWarning, text) for text in (*source.notes, *told)]
     people = customers_of(
-        source,
-        base,
-        customer=customer,
-        left=left,
-        margin=margin,
-        spend=spend,
-        controls=tuple(controls),
-        tenure=tenure,
+        source, base, customer=customer, left=left, margin=margin, spend=spend, controls=controls, tenure=tenure
     )
+    notes += [(DataWarning, text) for text in people.notes]
     chain = Chain(source, people, terms, reliability)
     ones = np.ones((1, chain.units))
     found = source.measure(ones[:, people.unit])
@@ -242,7 +236,12 @@ def _wanted(source: Source, changes: Any, budget: Any, costs: Any) -> tuple[Arra
     if changes is not None and budget is not None:
         raise SpecError("changes says what is raised and budget asks for the best plan; give one of them.")
     if changes is not None:
-        return plans.asked(source, changes)
+        rises, told = plans.asked(source, changes)
+        if not rises.any():
+            raise SpecError(
+                f"changes raises nothing: {listed(changes)} by 0; leave it out for one point of satisfaction."
+            )
+        return rises, told
     if costs is not None and budget is None:
         raise SpecError("costs needs changes, or a budget for which the best plan is sought.")
     if budget is not None:
@@ -262,7 +261,7 @@ def _started(chain: Chain, found: Measured) -> tuple[Chain, Effects]:
         return chain.warm(found), now
     except Failed as event:
         raise EstimationError(
-            f"There is no estimate of {event}; drop controls, or take a longer period or more respondents."
+            f"There is no estimate of {event}; drop controls, of which one may tell the outcome, or take a longer period or more respondents."
         ) from None
 
 

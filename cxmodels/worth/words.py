@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from .result import SatisfactionWorth
 
 CAUTION = (
-    "All this is what goes together in these data: who is more satisfied stays and spends more. It is what an improvement would bring "
-    "only as far as the one is a cause of the other."
+    "All this is association, what goes with satisfaction in these data; an improvement brings it only as far as satisfaction is "
+    "the cause."
 )
 
 
@@ -184,7 +184,7 @@ def _sure(res: SatisfactionWorth) -> list[str]:
             if share < 1
             else "Even if all of it is cause, the value does not reach the cost."
         )
-    if len(res.tornado):
+    if len(res.tornado) and res.tornado["range"].iloc[0] > 0:
         out.append(
             f"The answer hangs most on: {res.tornado['input'].iloc[0][0].lower() + res.tornado['input'].iloc[0][1:]}."
         )

@@ -1,11 +1,11 @@
-"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|coverage|sem-coverage|all]``; speed is the default.
+"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|coverage|nation|sem-coverage|all]``; speed is the default.
 
-``all`` leaves out sem-coverage, which takes an hour.
+``all`` leaves out sem-coverage and worth, which take an hour.
 """
 
 import sys
 
-WHAT = ("speed", "sem", "drivers", "metrics", "churn", "coverage", "sem-coverage", "all")
+WHAT = ("speed", "sem", "drivers", "metrics", "churn", "coverage", "nation", "sem-coverage", "worth", "all")
 
 
 def main(what: str = "speed") -> None:
@@ -35,10 +35,18 @@ def main(what: str = "speed") -> None:
         from . import coverage
 
         coverage.run()
+    if what in ("nation", "all"):
+        from . import nation
+
+        nation.run()
     if what == "sem-coverage":
         from . import sem_coverage
 
         sem_coverage.run()
+    if what == "worth":
+        from . import worth
+
+        worth.run()
 
 
 if __name__ == "__main__":
