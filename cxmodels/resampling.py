@@ -27,6 +27,15 @@ Interval = Literal["percentile", "basic", "normal", "bca", "studentized"]
 Statistic = Callable[[Array], tuple[Array, Mapping[str, NDArray[np.bool_]]]]
 
 INTERVALS = ("percentile", "basic", "normal", "bca", "studentized")
+__all__ = [
+    "Replicates",
+    "Sampling",
+    "bootstrap",
+    "intervals",
+    "jackknife",
+    "jackknife_se",
+    "standard_error",
+]
 _CHUNK_CELLS = 4_000_000  # counts held at a time: replicates × rows
 _NESTED = 50  # inner resamples behind each studentised replicate (Efron and Tibshirani 1993, sec. 12.5)
 
@@ -48,6 +57,11 @@ class Sampling:
     ------
     DataError
         If labels are missing or of the wrong length, a cluster crosses strata, or a stratum holds one unit.
+
+    Examples
+    --------
+    >>> Sampling(6, strata=[1, 1, 1, 2, 2, 2], clusters=["a", "a", "b", "c", "d", "d"]).units
+    4
     """
 
     n: int
@@ -117,6 +131,18 @@ class Replicates:
         Events the statistic reported, by name: in how many replicates they happened.
     seed : int or None
         Entropy of the seed sequence, to reproduce the run; None when resamples were given.
+    jack : ndarray of shape (units, k), optional
+        The statistics with each unit left out, where BCa intervals were asked for.
+    se_values : ndarray of shape (n, k), optional
+        Standard error of every replicate, where studentised intervals were asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([3.0, 5.0, 6.0, 8.0, 9.0])
+    >>> mean = lambda w: ((w @ x / w.sum(axis=1))[:, None], {})
+    >>> bootstrap(mean, Sampling(5), 2000, seed=1).table(slice(0, 1))[["est", "se"]].round(1).to_numpy().tolist()
+    [[6.2, 1.0]]
     """
 
     estimate: Array
@@ -305,6 +331,14 @@ def jackknife_se(values: Array) -> Array:
     Returns
     -------
     ndarray of shape (k,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([3.0, 5.0, 6.0, 8.0, 9.0])
+    >>> left_out = (x.sum() - x[:, None]) / 4
+    >>> jackknife_se(left_out).round(4), (x.std(ddof=1) / 5**0.5).round(4)
+    (array([1.0677]), np.float64(1.0677))
     """
     values = values[~np.isnan(values).all(axis=1)]
     n = len(values)
@@ -312,7 +346,23 @@ def jackknife_se(values: Array) -> Array:
 
 
 def standard_error(reps: Array) -> Array:
-    """Standard deviation of replicates with divisor n - 1; NaN where any usable replicate lacks a number."""
+    """Standard deviation of replicates with divisor n - 1; NaN where any usable replicate lacks a number.
+
+    Parameters
+    ----------
+    reps : ndarray of shape (n, k)
+        Usable replicates.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> standard_error(np.array([[1.0, 2.0], [3.0, 2.0]])).round(3)
+    array([1.414, 0.   ])
+    """
     return reps.std(axis=0, ddof=1) if len(reps) > 1 else np.full(reps.shape[1], np.nan)
 
 
@@ -348,6 +398,15 @@ def intervals(
     ------
     SpecError
         For an unknown kind, a level outside (0, 1), or when what the kind needs was not computed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> reps = np.arange(101.0)[:, None]
+    >>> [float(v[0]) for v in intervals(np.array([48.0]), reps, "percentile", 0.9)]
+    [5.0, 95.0]
+    >>> [float(v[0]) for v in intervals(np.array([48.0]), reps, "basic", 0.9)]
+    [1.0, 91.0]
     """
     from scipy.special import ndtri
 
