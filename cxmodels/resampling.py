@@ -403,10 +403,10 @@ def intervals(
     --------
     >>> import numpy as np
     >>> reps = np.arange(101.0)[:, None]
-    >>> [float(v[0]) for v in intervals(np.array([48.0]), reps, "percentile", 0.9)]
-    [5.0, 95.0]
-    >>> [float(v[0]) for v in intervals(np.array([48.0]), reps, "basic", 0.9)]
-    [1.0, 91.0]
+    >>> [round(float(v[0])) for v in intervals(np.array([48.0]), reps, "percentile", 0.9)]
+    [5, 95]
+    >>> [round(float(v[0])) for v in intervals(np.array([48.0]), reps, "basic", 0.9)]
+    [1, 91]
     """
     from scipy.special import ndtri
 
