@@ -175,6 +175,15 @@ def read_delivery(
     ------
     DataError
         If there is nothing to read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> calls = targets(["a", "b"], [0.4, 0.1], value=500, as_of_date="2026-03-31", horizon_days=30)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = deliver(calls, f"{folder}/calls.parquet")
+    ...     read_delivery(f"{folder}/calls.parquet")[["customer_id", "p_churn"]].values.tolist()
+    [['a', 0.4], ['b', 0.1]]
     """
     name = os.fspath(target)
     if "://" in name or name.lower().endswith(".duckdb"):
