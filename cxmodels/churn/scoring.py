@@ -92,6 +92,18 @@ def score_file(
     ------
     DataError
         For a file that is empty or cannot be read, a missing column, identifiers that are missing or stand twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import cxmodels as cx
+    >>> telco = cx.datasets.load("telco").head(2000)
+    >>> model = cx.Churn(candidates=["linear"]).fit(telco.drop(columns="churn"), telco["churn"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     telco.rename_axis("customer_id").reset_index().to_parquet(f"{folder}/in.parquet")
+    ...     report = cx.churn.score_file(model, f"{folder}/in.parquet", f"{folder}/out.parquet")
+    >>> report.rows
+    2000
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
