@@ -136,6 +136,11 @@ class Features:
     ``survey_age_days``. A window of d days is (t - d, t]. Customers without a row have counts and sums of 0 and blank
     means, extremes and ages.
 
+    Parameters
+    ----------
+    steps : tuple, default ()
+        What to compute, in this order; the verbs below add to it, so that it is rarely given.
+
     Examples
     --------
     >>> import pandas as pd
