@@ -179,6 +179,7 @@ def read_delivery(
     Examples
     --------
     >>> import tempfile
+    >>> from cxmodels.churn import targets
     >>> calls = targets(["a", "b"], [0.4, 0.1], value=500, as_of_date="2026-03-31", horizon_days=30)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = deliver(calls, f"{folder}/calls.parquet")
