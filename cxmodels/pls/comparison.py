@@ -228,7 +228,7 @@ def compare(*models: PLSResult, names: Sequence[str] | None = None) -> PLSCompar
     >>> base = cx.PLS("I =~ IMAG1 + IMAG2; V =~ PERV1 + PERV2; S =~ CUSA1 + CUSA2 + CUSA3; V ~ I; S ~ V")
     >>> both = compare(base.fit(mobi), base.add("S ~ I").fit(mobi))
     >>> both.criteria.query("construct == 'S'")[["model", "r2"]].round(2).to_numpy().tolist()
-    [['model 1', 0.36], ['model 2', 0.5]]
+    [['model 1', 0.37], ['model 2', 0.51]]
     """
     if len(models) < 2:
         raise SpecError(f"compare() takes two or more fitted models, not {len(models)}.")
