@@ -32,6 +32,11 @@ class Component:
         Column of the quality ratings.
     importance : str or float, default 1
         Column of the importance ratings, or a weight that is known.
+
+    Examples
+    --------
+    >>> Component("Wi-fi", "wifi_quality", importance=2).importance
+    2
     """
 
     name: str
@@ -52,6 +57,16 @@ class Branch:
     importance : str or float, optional
         Column of the importance ratings of the branch as a whole, or a weight that is known. By default the sum of
         its parts', so that every leaf weighs as if the tree were flat.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> room = Branch("Room", [Component("Bed", "bed", 3), Component("Wi-fi", "wifi", 1)])
+    >>> answers = {"bed": [5, 4], "wifi": [2, 3], "desk": [5, 3]}
+    >>> hotel = Branch("Hotel", [room, Component("Desk", "desk", 4)])
+    >>> cx.metrics.csi_tree(hotel, pd.DataFrame(answers)).value
+    80.0
     """
 
     name: str
