@@ -111,6 +111,15 @@ def write_drivers(report: DriverReport, path: str | Path, *, title: str | None =
     ------
     DataError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import cxmodels as cx
+    >>> res = cx.Drivers("CUSA1", ["PERQ1", "IMAG1", "PERV2"]).fit(cx.datasets.survey("mobi"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_drivers(res.deliverable(50, seed=1), f"{folder}/drivers.html").name
+    'drivers.html'
     """
     text, target = drivers_html(report, title=title), Path(path)
     try:
