@@ -35,7 +35,7 @@ def panel(seed, companies=80, waves=8, noise=1.2, missing=0.0):
 
 
 def test_without_error_it_is_least_squares_with_dummies_and_robust_to_clusters():
-    data = panel(1, companies=30, waves=6, missing=0.1)
+    data = panel(1, companies=40, waves=6, missing=0.1)
     got = growth(data.assign(se=0.0), "sales", controls=["price"])
     rows = got.rows
     dummies = [pd.get_dummies(rows[k], drop_first=True, dtype=float) for k in ("unit", "wave")]
@@ -70,9 +70,9 @@ def test_the_lag_takes_the_wave_before_and_says_who_is_left_out():
 
 
 def test_the_error_of_the_index_is_corrected_and_intervals_hold():
-    """In 60 panels: the naive effect loses a third, the corrected one nothing, and intervals hold the truth."""
+    """In 40 panels: the naive effect loses a third, the corrected one nothing, and intervals hold the truth."""
     out = []
-    for seed in range(60):
+    for seed in range(40):
         got = growth(panel(seed, missing=0.05), "sales")
         e = got.effects.loc["corrected"]
         out.append(
@@ -87,8 +87,8 @@ def test_the_error_of_the_index_is_corrected_and_intervals_hold():
     naive, est, se, inside, reliability = np.array(out).T
     assert naive.mean() < 0.8 * EFFECT
     assert naive.mean() == pytest.approx(EFFECT * reliability.mean(), rel=0.05)
-    assert abs(est.mean() - EFFECT) < 3 * est.std() / np.sqrt(60)
-    assert inside.mean() > 0.88
+    assert abs(est.mean() - EFFECT) < 3 * est.std() / np.sqrt(40)
+    assert inside.mean() > 0.86
     assert se.mean() == pytest.approx(est.std(), rel=0.3)
 
 

@@ -190,14 +190,14 @@ def _own(table: Table, y: Array, w: Array, chance: bool, seed: int) -> Stacked:
         path = _ridge_path(table.terms[out], y[out], w[out], chance)
         ridge[held] = np.column_stack([_ridge_predict(table.terms[held], b, chance) for b in path])
         if with_trees:
-            trees[held] = _tree_predict(_grow(table.values[out], y[out], w[out], seed), table.values[held])
+            trees[held] = _tree_predict(_grow(table.values[out], y[out], w[out], chance, seed), table.values[held])
     mean = float(np.average(y, weights=w))
     best = int(np.argmin(w @ (ridge - y[:, None]) ** 2))
     parts = np.column_stack([ridge[:, best], trees if with_trees else np.full(n, mean)]) - mean
     root = np.sqrt(w / w.sum())
     shares, _ = nnls(parts * root[:, None], (y - mean) * root)
     coef = _ridge_path(table.terms, y, w, chance)[best] if shares[0] > 0 else np.empty(0)
-    forest = _grow(table.values, y, w, seed) if shares[1] > 0 else None
+    forest = _grow(table.values, y, w, chance, seed) if shares[1] > 0 else None
     return Stacked(mean, coef, forest, shares, chance)
 
 
@@ -245,13 +245,14 @@ def _ridge_predict(x: Array, b: Array, chance: bool) -> Array:
     return 1 / (1 + np.exp(-np.clip(eta, -500, 500))) if chance else eta
 
 
-def _grow(x: Array, y: Array, w: Array, seed: int) -> Any:
-    """Small trees by least squares: on 0 and 1 these are chances, too."""
+def _grow(x: Array, y: Array, w: Array, chance: bool, seed: int) -> Any:
+    """Small trees by least squares: on 0 and 1 these are chances, too. Effects hide in more noise, so theirs are slower."""
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
+    rate, part = (0.08, 100) if chance else (0.04, 40)
     model = HistGradientBoostingRegressor(
-        max_iter=80, learning_rate=0.08, max_leaf_nodes=5, min_samples_leaf=max(20, len(y) // 100), l2_regularization=10.0,
+        max_iter=80, learning_rate=rate, max_leaf_nodes=5, min_samples_leaf=max(20, len(y) // part), l2_regularization=10.0,
         early_stopping=False, random_state=seed,
     )  # fmt: skip
     with threadpool_limits(1 if len(y) < 100_000 else None, user_api="openmp"):  # with few rows threads only wait

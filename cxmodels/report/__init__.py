@@ -14,6 +14,8 @@ from .publication import table
 from .publication_sem import fit_line
 from .sem_diagram import sem_diagram
 from .tables import Tables
+from .uplift_charts import balance_chart, linkage_chart, qini_chart, segments_chart, uplift_profit_chart
+from .uplift_report import linkage_html, uplift_html, write_linkage, write_uplift
 from .worth_charts import worth_chain, worth_curve, worth_linkage, worth_tornado, worth_waterfall
 from .worth_report import worth_html, write_worth
 from .writing import check_place, result_json, write_benchmark, write_study
@@ -21,6 +23,7 @@ from .writing import check_place, result_json, write_benchmark, write_study
 __all__ = [
     "ChurnCard",
     "Tables",
+    "balance_chart",
     "calibration_chart",
     "check_place",
     "churn_card",
@@ -33,18 +36,24 @@ __all__ = [
     "gains_chart",
     "indicator_chart",
     "journey_chart",
+    "linkage_chart",
+    "linkage_html",
     "nation_html",
     "notebook_html",
     "path_diagram",
     "profile_chart",
     "profit_chart",
+    "qini_chart",
     "result_json",
     "segment_dots",
+    "segments_chart",
     "sem_diagram",
     "study_html",
     "table",
     "to_dot",
     "to_mermaid",
+    "uplift_html",
+    "uplift_profit_chart",
     "what_if_waterfall",
     "worth_chain",
     "worth_curve",
@@ -54,6 +63,8 @@ __all__ = [
     "worth_waterfall",
     "write_benchmark",
     "write_drivers",
+    "write_linkage",
     "write_study",
+    "write_uplift",
     "write_worth",
 ]
