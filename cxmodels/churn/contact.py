@@ -114,10 +114,10 @@ def targets(
     if not len(ids):
         raise DataError("There are no customers; a list needs at least one.")
     n = len(ids)
-    risk = _per_customer("p", p, n)
+    risk = per_customer("p", p, n)
     if bad := int(((risk < 0) | (risk > 1)).sum()):
         raise DataError(f"{bad} probabilities lie outside 0 to 1; give calibrated probabilities of leaving.")
-    worth, rate = _per_customer("value", value, n), _per_customer("accept_rate", accept_rate, n)
+    worth, rate = per_customer("value", value, n), per_customer("accept_rate", accept_rate, n)
     if bad := int((worth < 0).sum()):
         raise DataError(f"{bad} customers have a negative value; give what a customer who is kept is worth.")
     if bad := int(((rate < 0) | (rate > 1)).sum()):
@@ -131,7 +131,7 @@ def targets(
     profit = (
         money.profit(risk, worth, rate)
         if expected_profit is None
-        else _per_customer("expected_profit", expected_profit, n)
+        else per_customer("expected_profit", expected_profit, n)
     )
     order = np.lexsort((_uniform(ids, "order", 0), -risk, -profit))
     chosen = np.zeros(n, dtype=bool)
@@ -149,8 +149,8 @@ def targets(
             "as_of_date": day,
             "horizon_days": pd.array([pd.NA if horizon_days is None else int(horizon_days)] * n, dtype="Int64"),
             "p_churn": risk,
-            "p_low": np.nan if p_low is None else _per_customer("p_low", p_low, n),
-            "p_high": np.nan if p_high is None else _per_customer("p_high", p_high, n),
+            "p_low": np.nan if p_low is None else per_customer("p_low", p_low, n),
+            "p_high": np.nan if p_high is None else per_customer("p_high", p_high, n),
             "percentile": 100.0 * (n - place) / n,
             "decile": place * 10 // n + 1,
             "expected_loss": risk * worth,
@@ -199,8 +199,26 @@ def targets_summary(list_: pd.DataFrame) -> pd.DataFrame:
     return filled.astype({"customers": int})
 
 
-def _per_customer(name: str, given: ArrayLike, n: int) -> Array:
-    """One finite number per customer, or one for all."""
+def per_customer(name: str, given: ArrayLike, n: int) -> Array:
+    """Return one finite number per customer, from one each or one for all.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    given : float or array-like of shape (n,)
+    n : int
+        Customers.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    Raises
+    ------
+    DataError
+        For text, blanks, infinities, or another length.
+    """
     try:
         values = np.asarray(given, dtype=float)
     except (TypeError, ValueError):

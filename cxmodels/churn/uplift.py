@@ -149,6 +149,8 @@ class Uplift(BaseEstimator):
             For an option that makes no sense.
         """
         self._check()
+        if y is None:
+            raise DataError("Uplift requires y to be passed, but the target y is None.")
         frame, _ = as_frame(self, X, y, reset=True)
         outcome, t, w = self._campaign(frame, treatment, y, sample_weight)
         given = chances(propensity, t)
@@ -282,7 +284,7 @@ class Uplift(BaseEstimator):
         SpecError
             If the outcome was not 0 and 1.
         """
-        from .contact import targets
+        from .contact import per_customer, targets
 
         foreseen = self.outcomes(X)
         if not self._chance:
@@ -292,15 +294,11 @@ class Uplift(BaseEstimator):
         if "accept_rate" in options:
             raise SpecError("accept_rate is of no use here: the uplift says how many the offer keeps; leave it out.")
         n = len(foreseen)
-        worth = one_each(
-            "value",
-            np.broadcast_to(np.asarray(column_of(X, value) if isinstance(value, str) else value, dtype=float), (n,)),
-            n,
-        )
+        worth = per_customer("value", column_of(X, value) if isinstance(value, str) else value, n)
         names = column_of(X, ids) if isinstance(ids, str) else foreseen.index if ids is None else ids
-        contact, offer = options.get("contact_cost", 1), options.get("offer_cost", 10)
+        contact, offer = (per_customer(k, options.get(k, d), n) for k, d in (("contact_cost", 1), ("offer_cost", 10)))
         stay, gain = foreseen["treated"].to_numpy(), foreseen["uplift"].to_numpy()
-        profit = worth * gain - float(contact) - float(offer) * stay
+        profit = worth * gain - contact - offer * stay
         listed = targets(
             np.asarray(names), 1 - foreseen["control"].to_numpy(), value=worth, expected_profit=profit,
             **({"model_id": f"uplift-{self.learner}"} | options),

@@ -15,6 +15,7 @@ from ..errors import DataError, SpecError
 from ..resampling import Replicates, check_level, intervals, standard_error
 from ..results import Result
 from .balance_check import Array
+from .contact import per_customer
 from .qini_curve import POINTS, Arms, arranged, curves, one_each, ratio, resampled
 from .ranking import check_share
 
@@ -180,11 +181,7 @@ def uplift_profit(
         if isinstance(cost, bool) or not isinstance(cost, Real) or not 0 <= float(cost) < np.inf:
             raise SpecError(f"{name} must be an amount of zero or more, not {cost!r}.")
     made = _kept(arranged(y, treatment, uplift, goal, propensity, treated))
-    worth = one_each(
-        "value",
-        np.broadcast_to(np.asarray(value, dtype=float), made.y.shape) if np.ndim(value) == 0 else value,
-        len(made.y),
-    )
+    worth = per_customer("value", value, len(made.y))
     if bad := int((worth < 0).sum()):
         raise DataError(
             f"{bad} of {len(worth)} customers have a negative value; give what a customer who is kept is worth."
