@@ -1,4 +1,8 @@
-"""Dominance analysis: who adds more, on average, at every size of model, and in every model."""
+"""Dominance analysis: who adds more, on average, at every size of model, and in every model.
+
+General, conditional and complete dominance of Budescu (1993), Psychological Bulletin 114(3), and Azen and Budescu (2003),
+Psychological Methods 8(2).
+"""
 
 from __future__ import annotations
 
