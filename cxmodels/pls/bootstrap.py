@@ -1,6 +1,7 @@
 """Inference for a PLS path model: the estimator as a statistic, and what its replicates say.
 
-Every replicate re-estimates the model on its rows (Efron and Tibshirani 1993, ch. 6); signs are kept as estimated.
+Every replicate re-estimates the model on its rows (Efron and Tibshirani 1993, ch. 6); a construct that comes
+out with the opposite sign is turned to match the point estimate, and counted.
 """
 
 from __future__ import annotations
