@@ -171,6 +171,42 @@ class ContractResult(LifetimeResult):
         lines = {"period": t.astype(int), "survival": table.est, "ci_lower": table.ci_lower.clip(0, 1)}
         return pd.DataFrame(lines | {"ci_upper": table.ci_upper.clip(0, 1), "retention": kept})
 
+    def judge(self, alive: ArrayLike) -> pd.DataFrame:
+        """Compare the curve with the numbers alive, in periods that the model has seen and in those it has not.
+
+        Parameters
+        ----------
+        alive : array-like of shape (periods + 1,)
+            Customers of one cohort still there at the end of period 0, 1, 2, ...
+
+        Returns
+        -------
+        DataFrame
+            [period, observed, expected, ci_lower, ci_upper, gap]: shares still there, with the interval of the expectation.
+
+        Raises
+        ------
+        DataError
+            For numbers that rise, are negative or too few.
+
+        Examples
+        --------
+        >>> alive = [1000, 869, 743, 653, 593, 551, 517, 491, 468, 445, 427, 409, 394]
+        >>> found = ShiftedBetaGeometric().fit(alive[:8]).judge(alive)
+        >>> round(float(found.gap.iloc[-1]), 3)
+        0.016
+        """
+        _from_alive(alive)
+        counted = np.asarray(alive, dtype=float)
+        if counted.ndim != 1:
+            raise DataError("Judge one cohort at a time: give one row of numbers alive.")
+        line = self.curve(len(counted) - 1)
+        table = pd.DataFrame(
+            {"period": line["period"], "observed": counted / counted[0], "expected": line["survival"]}
+        )
+        table = table.assign(ci_lower=line["ci_lower"], ci_upper=line["ci_upper"])
+        return table.assign(gap=table["observed"] - table["expected"])
+
     def expected_lifetime(self, discount: float = 0.1) -> pd.Series:
         """Discounted expected lifetime of a new customer, in periods, with its interval.
 

@@ -453,6 +453,22 @@ class KaplanMeierResult(Result):
         value = float(gap @ np.linalg.pinv(cov) @ gap) if df else 0.0
         return pd.Series({"chisq": value, "df": float(df), "pvalue": float(chdtrc(df, value)) if df else np.nan})
 
+    def picture(self, **options: Any) -> Any:
+        """Draw the curves with the numbers at risk.
+
+        Parameters
+        ----------
+        **options
+            As for :func:`cxmodels.report.survival_charts.survival_chart`.
+
+        Returns
+        -------
+        Drawing
+        """
+        from ..results import picture
+
+        return picture("survival", self, **options)
+
     def _parts(self) -> list[tuple[int, pd.DataFrame]]:
         """Number of each group and its curve."""
         if not self.groups:

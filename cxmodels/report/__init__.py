@@ -13,6 +13,7 @@ from .notebook import notebook_html
 from .publication import table
 from .publication_sem import fit_line
 from .sem_diagram import sem_diagram
+from .survival_charts import survival_chart, tracking_chart, triangle_chart
 from .tables import Tables
 from .uplift_charts import balance_chart, linkage_chart, qini_chart, segments_chart, uplift_profit_chart
 from .uplift_report import linkage_html, uplift_html, write_linkage, write_uplift
@@ -49,9 +50,12 @@ __all__ = [
     "segments_chart",
     "sem_diagram",
     "study_html",
+    "survival_chart",
     "table",
     "to_dot",
     "to_mermaid",
+    "tracking_chart",
+    "triangle_chart",
     "uplift_html",
     "uplift_profit_chart",
     "what_if_waterfall",

@@ -24,9 +24,12 @@ class _Frame:
         names: tuple[str, str],
         percent: tuple[bool, bool],
         words: Mapping[str, str],
+        foot: float = 0.0,
+        side: float = 0.0,
     ) -> None:
         self.pic, self.x_ends, self.y_ends = pic, (x[0], x[-1]), (y[0], y[-1])
-        right, bottom = pic.width - RIGHT, pic.height - BOTTOM
+        self.right, self.bottom = pic.width - RIGHT - side, pic.height - BOTTOM - foot
+        right, bottom = self.right, self.bottom
         for value in y:
             at = self.y(value)
             pic.line(LEFT, at, right, at, RULE)
@@ -35,18 +38,18 @@ class _Frame:
             pic.line(self.x(value), bottom, self.x(value), bottom + 4, GREY)
             pic.text(self.x(value), bottom + 18, _tick(value, percent[0], x, words), SMALL, "middle", GREY)
         pic.line(LEFT, bottom, right, bottom, GREY)
-        pic.text((LEFT + right) / 2, pic.height - 6, names[0], SMALL, "middle", GREY)
+        pic.text((LEFT + right) / 2, bottom + 38, names[0], SMALL, "middle", GREY)
         pic.text(LEFT, TOP - 10, names[1], SMALL, "start", GREY)
 
     def x(self, value: float) -> float:
         """Place along the axis of x."""
         low, high = self.x_ends
-        return LEFT + (value - low) / (high - low) * (self.pic.width - LEFT - RIGHT)
+        return LEFT + (value - low) / (high - low) * (self.right - LEFT)
 
     def y(self, value: float) -> float:
         """Place along the axis of y."""
         low, high = self.y_ends
-        return self.pic.height - BOTTOM - (value - low) / (high - low) * (self.pic.height - TOP - BOTTOM)
+        return self.bottom - (value - low) / (high - low) * (self.bottom - TOP)
 
     def path(
         self, x: Sequence[float], y: Sequence[float], colour: str, *, dash: str | None = None, width: float = 2.2

@@ -37,6 +37,8 @@ def notebook_html(result: Result) -> str:
     1
     """
     from ..acsi import IndexResult
+    from ..churn.forecasts import Forecast
+    from ..churn.survival import KaplanMeierResult
     from ..drivers import DriverBootstrap, DriverReport, DriverResult, Segments, WhatIf
     from ..pls import PLSBootstrap, PLSResult
     from ..results import plain_html
@@ -68,6 +70,10 @@ def notebook_html(result: Result) -> str:
         pictures = [segment_dots(result.importance, id=f"{prefix}segments")]
     elif isinstance(result, WhatIf):
         pictures = [what_if_waterfall(result, id=f"{prefix}waterfall")]
+    elif isinstance(result, KaplanMeierResult) and len(result.groups) <= 6:
+        pictures = [result.picture(id=f"{prefix}survival")]
+    elif isinstance(result, Forecast):
+        pictures = [result.picture(id=f"{prefix}tracking")]
     elif isinstance(result, SatisfactionWorth):
         pictures = [worth_chain(result, id=f"{prefix}chain"), worth_waterfall(result, id=f"{prefix}waterfall")]
     else:

@@ -11,6 +11,7 @@ from ..errors import SpecError, listed
 from .diagram import path_diagram, to_dot, to_mermaid
 from .sem_diagram import sem_diagram
 from .sem_graph import panels
+from .survival_charts import survival_chart, tracking_chart
 from .svg import Drawing
 from .worth_charts import draw_worth
 
@@ -22,7 +23,7 @@ def draw(kind: str, result: Any, **options: Any) -> Drawing:
 
     Parameters
     ----------
-    kind : {"diagram", "mermaid", "dot", "worth"}
+    kind : {"diagram", "mermaid", "dot", "worth", "survival", "tracking"}
     result : Result
     **options
         Of the picture.
@@ -41,6 +42,8 @@ def draw(kind: str, result: Any, **options: Any) -> Drawing:
         "mermaid": lambda r: _text(r, to_mermaid),
         "dot": lambda r: _text(r, to_dot),
         "worth": draw_worth,
+        "survival": _survival,
+        "tracking": _tracking,
     }
     if kind not in makers:
         raise SpecError(f"There is no picture '{kind}'; there are {listed(makers)}.")
@@ -50,6 +53,15 @@ def draw(kind: str, result: Any, **options: Any) -> Drawing:
         if "unexpected keyword argument" not in str(error):
             raise
         raise SpecError(f"The picture has no option {str(error).rsplit(' ', 1)[-1]}.") from None
+
+
+def _survival(result: Any, **options: Any) -> str:
+    return survival_chart(result.curve, **options)
+
+
+def _tracking(result: Any, **options: Any) -> str:
+    time = f"Periods of {result.unit_days:g} days"
+    return tracking_chart(result.tracking, **{"split": result.at, "time": time, **options})
 
 
 def _diagram(result: Any, **options: Any) -> str:
