@@ -1,4 +1,8 @@
-"""Inference for importance: the split as a statistic, its replicates, and the random-attribute test."""
+"""Inference for importance: the split as a statistic, its replicates, and the random-attribute test.
+
+Bootstrap of shares, ranks and differences as Groemping (2006), Journal of Statistical Software 17(1); a random attribute as
+the yardstick of Tonidandel, LeBreton and Johnson (2009), Psychological Methods 14(4).
+"""
 
 from __future__ import annotations
 
