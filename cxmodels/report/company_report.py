@@ -91,15 +91,7 @@ def _facts(v: NationView, own: pd.Series) -> str:
 def _lead(v: NationView, own: pd.Series, level: str | None, home: Any, peers: pd.DataFrame) -> list[str]:
     """Where it stands and whether it changed, in plain words."""
     w = v.words
-    out = [
-        w(
-            "stands", name=inline(v.name(own.name)), target=inline(v.target), index=w.number(own["index_"]),
-            span=w.span(own["ci_lower"], own["ci_upper"]), level=w.share(v.result.level),
-        )
-    ]  # fmt: skip
-    if own["flag"] != "none":
-        span = w.span(own["change_lower"], own["change_upper"], signed=True)
-        out.append(w(f"changed_{own['flag']}", change=w.number(own["change"], signed=True), span=span, since=v.since))
+    out = [v.standing(v.name(own.name), own)]
     if len(peers) > 1 and not np.isnan(own["rank"]):
         group = inline(v.name(home)) if level else w("whole")
         ties = int((peers["group"] == own["group"]).sum()) - 1

@@ -68,16 +68,7 @@ def _headline(deck: Deck, v: NationView) -> None:
     row: Any = v.groups(v.top).iloc[0]
     deck.text(slide, [f"{v.target}, {v.name(row['name'])} {v.wave}"], 1.75, 0.5, size=20)
     deck.big(slide, w.number(row["index_"]), 2.2)
-    said = w(
-        "stands", name=v.name(row["name"]), target=v.target, index=w.number(row["index_"]),
-        span=w.span(row["ci_lower"], row["ci_upper"]), level=w.share(v.result.level),
-    )  # fmt: skip
-    if row["flag"] != "none":
-        span = w.span(row["change_lower"], row["change_upper"], signed=True)
-        said += " " + w(
-            f"changed_{row['flag']}", change=w.number(row["change"], signed=True), span=span, since=v.since
-        )
-    deck.text(slide, [said, *lines], 4.4, 2.6, size=18)
+    deck.text(slide, [v.standing(v.name(row["name"]), row), *lines], 4.4, 2.6, size=18)
 
 
 def _level(deck: Deck, v: NationView, level: str) -> None:

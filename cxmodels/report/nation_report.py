@@ -92,7 +92,7 @@ def _lead(v: NationView) -> list[str]:
     out = []
     if v.top is not None:
         row = v.groups(v.top).iloc[0]
-        out.append(_standing(v, v.name(row["name"]), row))
+        out.append(v.standing(v.name(row["name"]), row))
     for level in v.middle[:1]:
         g = v.groups(level)
         if len(g) > 1:
@@ -108,22 +108,6 @@ def _lead(v: NationView) -> list[str]:
         parts = {k: int(flags.get(k, 0)) for k in ("up", "down", "same", "none")}
         out.append(v.words("flags_counted", since=v.since, units=v.head(v.result.by, many=True), **parts))
     return out
-
-
-def _standing(v: NationView, name: str, row: pd.Series) -> str:
-    """One index, its interval and its change, as a sentence."""
-    w = v.words
-    said = w(
-        "stands", name=inline(name), target=inline(v.target), index=w.number(row["index_"]),
-        span=w.span(row["ci_lower"], row["ci_upper"]), level=w.share(v.result.level),
-    )  # fmt: skip
-    if row["flag"] == "none":
-        return said
-    change, span = (
-        w.number(row["change"], signed=True),
-        w.span(row["change_lower"], row["change_upper"], signed=True),
-    )
-    return f"{said} {w('changed_' + row['flag'], change=change, span=span, since=v.since)}"
 
 
 # --- the whole ----------------------------------------------------------------------------------------------
@@ -257,7 +241,7 @@ def _page(v: NationView, level: str, name: Any, id: str, links: Mapping[str, str
     """One group: its standing, its league table, its drivers, and the groups below it."""
     row = v.groups(level).set_index("name").loc[name]
     children, below = v.children(level, name), v.below(level)
-    blocks = [line(_standing(v, v.name(name), row))]
+    blocks = [line(v.standing(v.name(name), row))]
     table = _table(
         v, _named(v, children), below, links=links if below == v.result.by else None, middle=float(row["index_"])
     )

@@ -13,14 +13,14 @@ import pandas as pd
 from ..acsi.hierarchy import WHOLE, aggregate_scores
 from ..errors import SpecError, listed, near
 from ..inference import quantile
-from .blocks import shown
+from .blocks import inline, shown
 from .words import Language, language
 
 if TYPE_CHECKING:
     from ..acsi.benchmark import BenchmarkResult
 
 RANKS = ["rank", "rank_lower", "rank_upper", "group"]
-CHANGES = ["previous", "change", "change_se", "change_lower", "change_upper", "pvalue_adjusted", "flag"]
+CHANGES = ["previous", "change", "change_se", "change_lower", "change_upper", "pvalue_adjusted", "detectable", "flag"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -391,6 +391,31 @@ class NationView:
     def excluded(self) -> pd.DataFrame:
         """Rows of the wave left out, [reason, rows]."""
         return self.of_wave(self.result.excluded)
+
+    def standing(self, name: str, row: Any) -> str:
+        """Say one headline index, its interval and its change, as a sentence or two.
+
+        Parameters
+        ----------
+        name : str
+            What it is of.
+        row : Series
+            A line of :attr:`units` or :meth:`groups`.
+
+        Returns
+        -------
+        str
+        """
+        w = self.words
+        said = w(
+            "stands", name=inline(name), target=inline(self.target), index=w.number(row["index_"]),
+            span=w.span(row["ci_lower"], row["ci_upper"]), level=w.share(self.result.level),
+        )  # fmt: skip
+        if row["flag"] == "none":
+            return said
+        parts = {"change": w.number(row["change"], signed=True), "detectable": w.number(row["detectable"])}
+        span = w.span(row["change_lower"], row["change_upper"], signed=True)
+        return f"{said} {w('changed_' + row['flag'], span=span, since=self.since, **parts)}"
 
     def of_wave(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the lines of the wave shown.

@@ -71,7 +71,11 @@ def write_study(result: StudyResult | BenchmarkResult, out: str | Path = "report
 
 
 def write_benchmark(
-    result: BenchmarkResult, out: str | Path = "reports", *, progress: Callable[[str, int, int], None] | None = None
+    result: BenchmarkResult,
+    out: str | Path = "reports",
+    *,
+    pages: Iterable[Any] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Path:
     """Write a benchmark study's reports, workbook, slides, tables and result.json into ``out/NAME``.
 
@@ -81,6 +85,8 @@ def write_benchmark(
         Its name becomes that of the folder, its language that of everything in it.
     out : str or Path, default "reports"
         Folder that takes the study's folder, as for :func:`write_study`.
+    pages : iterable, optional
+        Units that get a page of their own; by default all of the last wave.
     progress : callable, optional
         ``progress(stage, done, total)``.
 
@@ -94,6 +100,8 @@ def write_benchmark(
     ------
     DataError
         If the folder cannot be written.
+    SpecError
+        If `pages` names a unit without numbers.
 
     Warns
     -----
@@ -101,7 +109,10 @@ def write_benchmark(
         If the workbook or the slides are left out because their library is not installed.
     """
     view = NationView(result)
-    places = page_names(view.units["name"])
+    wanted = list(view.units["name"] if pages is None else pages)
+    for unit in wanted:
+        view.check_unit(unit)
+    places = page_names(wanted)
     links = {unit: f"companies/{quote(place)}" for unit, place in places.items()}
     target = Path(out) / result.name
     with whole_folder(target) as folder:
