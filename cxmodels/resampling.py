@@ -106,12 +106,31 @@ class Sampling:
         return len(self.size)
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.intp]:
-        """Return the units of one resample, as many as there are, stratum by stratum."""
+        """Return the units of one resample, as many as there are, stratum by stratum.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray of shape (units,)
+        """
         u = rng.random(self.units)
         return (self.start + np.minimum(np.floor(u * self.size), self.size - 1)).astype(np.intp)
 
     def counts(self, drawn: NDArray[np.intp]) -> Array:
-        """Return how often each row occurs among the drawn units."""
+        """Return how often each row occurs among the drawn units.
+
+        Parameters
+        ----------
+        drawn : ndarray of shape (units,)
+            From :meth:`draw`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
         return np.bincount(drawn, minlength=self.units)[self.unit].astype(float)
 
 
