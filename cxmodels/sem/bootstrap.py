@@ -286,10 +286,21 @@ class SEMBootstrap(Result):
         return tuple(out)
 
     def headline(self) -> list[tuple[str, str]]:
-        """Return those of the result, and the replicates."""
+        """Return those of the result, and the replicates.
+
+        Returns
+        -------
+        list of (str, str)
+            Name and text of each line.
+        """
         text = f"{self.replicates.n} {self.kind} replicates, {self.failed} failed, {self.interval} intervals"
         return [*self.result.headline(), ("Bootstrap", text)]
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the estimates."""
+        """Return the estimates.
+
+        Returns
+        -------
+        dict of str to DataFrame
+        """
         return {"Estimates": self.estimates}

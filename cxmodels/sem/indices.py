@@ -411,7 +411,25 @@ class OnScale:
         return lo, hi
 
     def item_means(self, m: Measures, group: int = 0) -> Array:
-        """Means of the items of a group: weighted ones, or under FIML those that maximum likelihood finds."""
+        """Means of the items of a group: weighted ones, or under FIML those that maximum likelihood finds.
+
+        Parameters
+        ----------
+        m : Measures
+            Which constructs have an index, and from which items.
+        group : int, default 0
+            Position of the group.
+
+        Returns
+        -------
+        ndarray of shape (items,)
+            In the units of the items.
+
+        Raises
+        ------
+        DataError
+            If the model was fitted to moments without means.
+        """
         e = self.estimate
         block, s = e.blocks[group], e.states[group]
         means = s.mean[: block.p] if e.plan.fiml else e.data.samples[group].mean
@@ -420,7 +438,19 @@ class OnScale:
         return means[[block.names.index(i) for i in m.items]]
 
     def item_answers(self, m: Measures, group: int = 0) -> Array:
-        """Answers of a group's rows, blanks at what the model expects given the others."""
+        """Answers of a group's rows, blanks at what the model expects given the others.
+
+        Parameters
+        ----------
+        m : Measures
+            Which constructs have an index, and from which items.
+        group : int, default 0
+            Position of the group.
+
+        Returns
+        -------
+        ndarray of shape (rows, items)
+        """
         block, s = self.estimate.blocks[group], self.estimate.states[group]
         x, mean, cov = self._table(group), s.mean[: block.p], s.cov[: block.p, : block.p]
         filled = x.copy()
@@ -431,7 +461,29 @@ class OnScale:
         return filled[:, [block.names.index(i) for i in m.items]]
 
     def index_errors(self, m: Measures, v: Array, lo: Array, hi: Array, group: int = 0) -> Array:
-        """Standard errors of the indices of a group at fixed weights."""
+        """Standard errors of the indices of a group at fixed weights.
+
+        Parameters
+        ----------
+        m : Measures
+            Which constructs have an index, and from which items.
+        v : ndarray of shape (items, constructs)
+            Normalised weights.
+        lo, hi : ndarray of shape (items,)
+            Ends of the scales.
+        group : int, default 0
+            Position of the group.
+
+        Returns
+        -------
+        ndarray of shape (constructs,)
+            On 0-100.
+
+        Raises
+        ------
+        DataError
+            If the model was fitted to moments.
+        """
         if not len(self.rows.x):
             raise DataError("Standard errors of an index need the rows of the data; the model was fitted to moments.")
         mine = self.rows.codes == group
@@ -442,7 +494,23 @@ class OnScale:
         return ix.mean_se(100 * (moved @ v) / ((hi - lo) @ v), case, clusters)
 
     def effects_and_errors(self, m: Measures, width: Array, group: int = 0) -> tuple[Effects, Array]:
-        """Effects between the indices of a group, and standard errors of the total ones by the delta method."""
+        """Effects between the indices of a group, and standard errors of the total ones by the delta method.
+
+        Parameters
+        ----------
+        m : Measures
+            Which constructs have an index, and from which items.
+        width : ndarray of shape (items,)
+            Distance of the scale's ends.
+        group : int, default 0
+            Position of the group.
+
+        Returns
+        -------
+        effects : Effects
+            In points of the outcome per point of the predictor.
+        se : ndarray of shape (constructs, constructs)
+        """
         e = self.estimate
         block = e.blocks[group]
 

@@ -104,7 +104,17 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         return self.shown(pd.DataFrame({**self._names, **numbers, **standard}))
 
     def shown(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return a frame with a row for every parameter without those that only serve composites."""
+        """Return a frame with a row for every parameter without those that only serve composites.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Rows in the order of the parameter table.
+
+        Returns
+        -------
+        DataFrame
+        """
         weights = [weight_of(d) for d, _ in self.estimate.table.defined]
         if not any(weights):
             return frame
@@ -502,7 +512,13 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         return rows
 
     def headline(self) -> list[tuple[str, str]]:
-        """Return model, rows, convergence and test."""
+        """Return model, rows, convergence and test.
+
+        Returns
+        -------
+        list of (str, str)
+            Name and text of each line.
+        """
         m, plan = self.fit_measures, self.estimate.plan
         rows = self._beginning(plan.name)
         p = m.get("pvalue_scaled", m["pvalue"])
@@ -516,7 +532,12 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         return rows
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return parameters by kind, and R²."""
+        """Return parameters by kind, and R².
+
+        Returns
+        -------
+        dict of str to DataFrame
+        """
         f = self.estimates
         titles = {
             "=~": "Loadings", "<~": "Composite weights", "~": "Paths", "|": "Thresholds", "~~": "(Co)variances",

@@ -345,7 +345,28 @@ class SEM(Planning):
         ordered: Sequence[str],
         means: bool,
     ) -> Options:
-        """Resolve what decides the default parameters, for given rows."""
+        """Resolve what decides the default parameters, for given rows.
+
+        Parameters
+        ----------
+        rows : Rows
+            Those that are modelled, with their groups.
+        equal, partial : str or sequence of str
+            As for :meth:`fit`.
+        ordered : sequence of str
+            Items that are ordinal.
+        means : bool
+            Whether there are means to model.
+
+        Returns
+        -------
+        Options
+
+        Raises
+        ------
+        SpecError
+            For an unknown kind of parameter, or groups that are compared where there are none.
+        """
         equal, partial = _names(equal, "equal"), _names(partial, "partial")
         if unknown := [w for w in equal if w not in EQUAL]:
             raise SpecError(f"equal names '{unknown[0]}'; known are {listed(EQUAL, 9)}.{near(unknown[0], EQUAL)}")
