@@ -234,7 +234,7 @@ SOURCES: list[Source] = [
 def others() -> pd.DataFrame:
     """Largest differences of all other methods, [reference, numbers, largest difference]."""
     rows = []
-    for method, reference, module, name, which in SOURCES:
+    for method, source, module, name, which in SOURCES:
         test, record = getattr(module, name), Record()
         chosen = [c for c in cases(test) if not which or any(w in repr(c) for w in which.split("|"))]
         with record.watching():
@@ -243,7 +243,7 @@ def others() -> pd.DataFrame:
                     test(**mobi_fits(test, case))
                 except pytest.skip.Exception:
                     continue
-        rows.append((method, reference, record.numbers, record.largest))
+        rows.append((method, source, record.numbers, record.largest))
     return pd.DataFrame(rows, columns=["method", "reference", "numbers", "largest difference"]).set_index("method")
 
 

@@ -66,7 +66,9 @@ def test_names_written_on_pages_exist():
                         except AttributeError:
                             value = importlib.import_module(f"{value.__name__}.{part}")
                 seen += 1
-            for called in re.findall(r"\b(?:res|boot|fit|model|study|now|sem)\.(?!py\b|toml\b|json\b)([a-z_]\w*)", code):
+            for called in re.findall(
+                r"\b(?:res|boot|fit|model|study|now|sem)\.(?!py\b|toml\b|json\b)([a-z_]\w*)", code
+            ):
                 assert called in members | fields, f"{page.name} names {code}"
                 seen += 1
     assert seen > 80

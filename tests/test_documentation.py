@@ -1,0 +1,143 @@
+"""Every public name is documented: what it does, each argument, what it returns or raises, and an example that runs."""
+
+import inspect
+import re
+from pathlib import Path
+
+from tests import public_names
+
+NAMES = dict(public_names.everything())
+CLASSES = {n: v for n, v in NAMES.items() if inspect.isclass(v)}
+FUNCTIONS = {n: v for n, v in NAMES.items() if inspect.isroutine(v)}
+# Results are made by `fit` and the like, so that their fields are attributes and their example is that of the maker.
+MADE = re.compile(r"; made by|Result of|made by :", re.IGNORECASE)
+# What these write is made by a long run; the example stands with the run.
+WRITERS = re.compile(r"cxmodels\.report\.(write_\w+|\w+_html|worth_\w+|check_place|result_json)$")
+# Only a simulation makes it.
+TRUTHS = {"cxmodels.worth.WorthTruth"}
+SECTIONS = (
+    "Parameters",
+    "Attributes",
+    "Other Parameters",
+    "Returns",
+    "Yields",
+    "Raises",
+    "Examples",
+    "Notes",
+    "References",
+)
+
+
+def sections(doc: str) -> dict[str, str]:
+    """A numpydoc text by section; the text before the first is ''."""
+    parts = re.split(rf"^({'|'.join(SECTIONS)})\n-+\n", doc, flags=re.MULTILINE)
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+
+
+def documented(doc: str) -> set[str]:
+    """Names of arguments and attributes that a text explains."""
+    found = sections(doc)
+    heads = [
+        line.split(":")[0]
+        for section in ("Parameters", "Attributes", "Other Parameters")
+        for line in found.get(section, "").splitlines()
+        if line and not line.startswith(" ")
+    ]
+    return {name.strip().lstrip("*") for head in heads for name in head.split(",")}
+
+
+def arguments(value: object) -> list[str]:
+    """Names of the arguments of a function, or of a class that is called."""
+    try:
+        return [p for p in inspect.signature(value).parameters if p not in ("self", "cls")]  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return []
+
+
+def returns(value: object) -> bool:
+    """Whether a function says that it gives something back."""
+    return inspect.signature(value).return_annotation not in (None, "None", inspect.Signature.empty)  # type: ignore[arg-type]
+
+
+def methods() -> dict[str, object]:
+    """Public methods and properties of public classes, by dotted name."""
+    return {f"{n}.{m}": v for n, c in CLASSES.items() for m, v in public_names.members(c)}
+
+
+def faults(name: str, value: object, *, example: bool) -> list[str]:
+    """What the text of a function lacks."""
+    doc = inspect.getdoc(value)
+    if not doc:
+        return [f"{name} has no docstring"]
+    parts = sections(doc)
+    missing = [a for a in arguments(value) if a not in documented(doc)]
+    return [
+        *([f"{name} does not explain {', '.join(missing)}"] if missing else []),
+        *(
+            [f"{name} does not say what it returns"]
+            if returns(value) and not {"Returns", "Yields"} & set(parts)
+            else []
+        ),
+        *([f"{name} has no example"] if example and ">>>" not in doc else []),
+    ]
+
+
+def test_functions_explain_arguments_and_answers_by_example():
+    wrong = [f for n, v in FUNCTIONS.items() for f in faults(n, v, example=not WRITERS.match(n))]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_classes_explain_what_they_are_made_of():
+    wrong = []
+    for name, cls in CLASSES.items():
+        doc = inspect.getdoc(cls) or ""
+        result = hasattr(cls, "headline") or MADE.search(doc)
+        if not doc:
+            wrong.append(f"{name} has no docstring")
+        elif issubclass(cls, BaseException) or result:
+            continue
+        elif missing := [a for a in arguments(cls) if a not in documented(doc)]:
+            wrong.append(f"{name} does not explain {', '.join(missing)}")
+        elif ">>>" not in doc and name not in TRUTHS:
+            wrong.append(f"{name} has no example")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_methods_and_properties_are_explained():
+    wrong = []
+    for name, value in methods().items():
+        called = getattr(value, "__func__", value)
+        if inspect.isfunction(called):
+            wrong += faults(name, called, example=False)
+        elif not inspect.getdoc(value):
+            wrong.append(f"{name} has no docstring")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_results_name_their_maker_or_their_attributes():
+    for name, cls in CLASSES.items():
+        if hasattr(cls, "headline"):
+            doc = inspect.getdoc(cls) or ""
+            assert "Attributes" in sections(doc) or re.search(r":(meth|func|class):", doc), name
+
+
+STATISTICAL = {"pls", "sem", "acsi", "drivers", "metrics", "churn", "fieldwork"}
+# Definitions, counts and the handling of files and tables: no method that somebody published.
+PLAIN = {
+    *("acsi.rolling", "acsi.satisfaction", "churn.saved", "churn.scoring", "churn.parts"),
+    *("drivers.deliverable", "drivers.scenario", "drivers.structure"),
+    *("metrics.checklist", "metrics.customers", "metrics.journey", "metrics.monitor_groups", "metrics.tree"),
+}
+YEAR = re.compile(r"\b(1[89]|20)\d\d\b")
+
+
+def test_files_of_methods_name_a_source():
+    without = set()
+    for value in NAMES.values():
+        home = public_names.home_of(value)
+        part = home.__name__.removeprefix("cxmodels.") if home else ""
+        if part.split(".")[0] in STATISTICAL and home is not None and home.__file__:
+            texts = re.findall(r'"""(.*?)"""', Path(home.__file__).read_text(encoding="utf-8"), re.DOTALL)
+            if not YEAR.search("\n".join(texts)):
+                without.add(part)
+    assert without <= PLAIN, sorted(without - PLAIN)
