@@ -1,11 +1,11 @@
-"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|coverage|nation|sem-coverage|all]``; speed is the default.
+"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|value|coverage|nation|sem-coverage|all]``; speed is the default.
 
 ``all`` leaves out sem-coverage and worth, which take an hour.
 """
 
 import sys
 
-WHAT = ("speed", "sem", "drivers", "metrics", "churn", "coverage", "nation", "sem-coverage", "worth", "all")
+WHAT = ("speed", "sem", "drivers", "metrics", "churn", "value", "coverage", "nation", "sem-coverage", "worth", "all")
 
 
 def main(what: str = "speed") -> None:
@@ -31,11 +31,15 @@ def main(what: str = "speed") -> None:
         from . import churn
 
         churn.run()
+    if what in ("value", "all"):
+        from . import value
+
+        value.run()
     if what in ("coverage", "all"):
         from . import coverage
 
         coverage.run()
-    if what in ("nation", "all"):
+    if what == "nation":
         from . import nation
 
         nation.run()

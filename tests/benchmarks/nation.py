@@ -5,17 +5,27 @@ One simulated nation, whose population values are known exactly, is surveyed aga
 
 from __future__ import annotations
 
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import cxmodels as cx
+from cxmodels.acsi.models import with_price_tolerance
 from cxmodels.acsi.population import Population
 from cxmodels.errors import CxWarning
 
 from .saved import keep
+from .speed import PEER, peer_python
 
 LEVELS = ["industry", "sector", "nation"]
 WEIGHTS = {"industry": "revenue", "sector": "revenue", "nation": "gdp_share"}
@@ -91,7 +101,9 @@ def coverage(respondents: int = 500, surveys: int = 400, companies: int = 400, w
 def summed(made: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """All surveys together, by level and construct and over all constructs."""
     table = pd.concat([m.assign(survey=i) for i, m in enumerate(made)])
-    whole = table.groupby(["survey", "level"], sort=False).mean(numeric_only=True).reset_index().assign(construct="all")
+    whole = (
+        table.groupby(["survey", "level"], sort=False).mean(numeric_only=True).reset_index().assign(construct="all")
+    )
     out = []
     for (level, construct), g in pd.concat([table, whole]).groupby(["level", "construct"], sort=False):
         out.append(
@@ -107,3 +119,108 @@ def summed(made: Iterable[pd.DataFrame]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(out)
+
+
+# --- cost ---------------------------------------------------------------------------------------------------
+
+
+def seconds(action: Callable[[], Any]) -> tuple[float, Any]:
+    """Processor seconds of a call, workers included, and what it returns."""
+
+    def spent() -> float:
+        both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return sum(u.ru_utime + u.ru_stime for u in both)
+
+    start = spent()
+    found = action()
+    return spent() - start, found
+
+
+def study(companies: int, respondents: int, replicates: int, workers: int = 1) -> tuple[float, pd.DataFrame]:
+    """Seconds of a year's study with all indices and impacts read out, and its paths."""
+    data = Population.draw(companies=companies, years=1, seed=1).sample(respondents, seed=2, missing=0.0)
+    index = cx.SatisfactionIndex()
+
+    def run() -> pd.DataFrame:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CxWarning)
+            found = index.fit(data, by="company", weights="weight", bootstrap=replicates, seed=1, n_jobs=workers)
+            _ = found.scores, found.impacts, found.aggregate(LEVELS, WEIGHTS)
+        return found.paths
+
+    return seconds(run)
+
+
+def own_speed() -> list[dict[str, Any]]:
+    """A national study with replicates, two million interviews without, and the cost of a unit."""
+    study(40, 100, 0)  # warms up
+    rows = []
+    spent, _ = study(400, 500, 500)
+    rows.append({"job": "400 companies x 500 interviews x 500 replicates, indices and impacts", "seconds": spent})
+    spent, _ = study(4000, 500, 0)
+    rows.append({"job": "2,000,000 interviews in 4,000 units, fixed-weight standard errors", "seconds": spent})
+    for units in (40, 400, 4000):
+        spent, _ = study(units, 100, 0)
+        rows.append({"job": f"one unit of 100 interviews among {units:,}", "seconds": spent / units})
+    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    for row in rows:
+        print(f"{row['job']}: {row['seconds']:.4g} s of processor time")
+    print(f"largest memory: {gigabytes:.2f} GiB")
+    return rows
+
+
+def against_peer(companies: int = 10, respondents: int = 500, replicates: int = 500) -> dict[str, Any]:
+    """Loop seminr over ten companies, compare every path, and extrapolate its time to four hundred."""
+    model = cx.acsi.ACSI
+    data = Population.draw(companies=400, years=1, seed=1).sample(respondents, seed=2, missing=0.0)
+    table = with_price_tolerance(cx.Survey(data), model.items).frame
+    index = cx.SatisfactionIndex()
+    ours, found = seconds(lambda: _read_out(index.fit(data, by="company", bootstrap=replicates, seed=1)))
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = {}
+        for name in list(found.keys())[:companies]:
+            path = Path(folder) / f"{name}.csv"
+            table.loc[table.company == name, list(model.items)].to_csv(path, index=False)
+            jobs[name] = {
+                "data": str(path),
+                "measures": model.measures,
+                "paths": list(model.paths),
+                **{"higher": {}, "products": [], "reflective": False},
+                **{"replicates": replicates, "points": 1, "boots": 1},
+            }
+        script = Path(__file__).parent / "peer_seminr.py"
+        settings = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [peer_python(), script], input=json.dumps(jobs), env=settings, capture_output=True, text=True, check=True
+        )
+    answers = json.loads(done.stdout)
+    worst = max(np.abs(found[name] - np.array(answers[name]["paths"])).max() for name in jobs)
+    print(f"answers: largest difference of {9 * companies} paths {worst:.1e}")
+    if worst > 1e-6:
+        sys.exit("The two programs disagree, so their times say nothing.")
+    theirs = sum(answers[name]["point"][0] + answers[name]["bootstrap"][0] for name in jobs) * 400 / companies
+    print(f"400 companies, {replicates} replicates: {ours:.1f} s, {PEER} {theirs:.0f} s, {theirs / ours:.0f} times")
+    return {"job": "400 companies x 500 x 500 replicates", "peer": PEER, "seconds": ours, "peer_seconds": theirs}
+
+
+def _read_out(found: Any) -> dict[str, np.ndarray]:
+    """Read indices and impacts, and return the paths of each company in the order of the model."""
+    _ = found.scores, found.impacts
+    paths = found.paths.set_index(["company", "predictor", "outcome"])["est"]
+    return {u[0]: np.array([paths[(u[0], *arrow)] for arrow in cx.acsi.ACSI.paths]) for u in found.measured}
+
+
+def run(surveys: int = 240) -> None:
+    """Print and keep the tables: cost first, then coverage."""
+    rows = own_speed()
+    keep("nation", "speed", [*rows, against_peer()])
+    kept = []
+    for respondents in (500, 250):
+        table = coverage(respondents, surveys)
+        print(f"\n95 % intervals, {surveys} surveys of 400 companies x {respondents} in two years")
+        print(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"), flush=True)
+        for row in table[table.construct.isin(["all", "Satisfaction"])].itertuples():
+            design = f"{row.level}, {row.construct}"
+            kept.append({"method": "index at fixed weights", "design": design, "n": respondents, "runs": surveys,
+                         "coverage": row.coverage, "se": row.se})  # fmt: skip
+    keep("nation-coverage", "coverage", kept)
