@@ -1,0 +1,236 @@
+"""Damaged input against every reader: ``python -m tests.fuzz [inputs]`` counts what is taken and what is refused.
+
+Whatever a text says, a reader takes it or raises a `CxError` in words; anything else ends the run and shows the input.
+"""
+
+import contextlib
+import copy
+import json
+import sys
+import tempfile
+import time
+import tomllib
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import cxmodels as cx
+from cxmodels.churn.saved import checksum
+from cxmodels.errors import CxError
+from cxmodels.model import parse_model
+from cxmodels.study import Study
+from cxmodels.survey.codebook import Codebook
+
+ROOT = Path(__file__).parents[1]
+Reader = Callable[[Any], Any]
+
+MODELS = (
+    "Image =~ I1 + I2\nLoyalty =~ L1 + L2 + L3\nLoyalty ~ b*Image + Image:Quality\nQuality <~ q1 + q2\ntwice := 2*b",
+    "f =~ c(a, NA)*x1 + start(.5)*x2 + equal(\"f=~x2\")*x3\nx1 ~~ 0*x2; f ~ 1\na == 1 # note\nb > 0.1",
+    "group: A\nf =~ x1 + x2 + x3\ngroup: B\nf =~ x1 + x2 + x3\nx1 | t1 + t2\nx1 ~*~ 1*x1",
+    "level: 1\nw =~ y1 + y2 + y3\nlevel: 2\nb =~ y1 + y2 + y3\nb ~ `strange name`",
+)  # fmt: skip
+PIECES = (
+    "=~", "<~", "~~", "~", ":=", "==", "<", ">", "|", "~*~", "+", "*", ":", ";", "\n", "(", ")", "c(", "NA", "start(", "equal(",
+    "#", "!", "1e308", "-0", "0x1F", "1_000", "nan", "inf", "''", '"', "`", "\\", "\0", "\ufeff", "\u202e", "é", "Ж", "😀", "=", "[",
+    "]", "{", "}", "[[", "]]", "true", "1979-05-27T07:32:00Z", '"""', ",", ".", "..", "/", "%", "%s", "{0}", "${x}", "<script>",
+)  # fmt: skip
+ODD: tuple[Any, ...] = (
+    None, True, False, -1, 0, 1, 2**63, 10**400, -1e308, 1e-320, 0.5, "", "x", "\0", "é" * 50, [], {}, [[]], [None], {"a": {}},
+    list(range(300)), ["x", "x"], "__class__", "../../x", -0.0,
+)  # fmt: skip
+
+
+def damaged_text(rng: np.random.Generator, seeds: tuple[str, ...]) -> str:
+    """A text with a few edits: cut, doubled, moved, replaced, strange pieces put in."""
+    text = seeds[rng.integers(len(seeds))]
+    for _ in range(rng.integers(1, 5)):
+        a, b = sorted(int(k) for k in rng.integers(0, len(text) + 1, 2))
+        b = min(b, a + int(rng.integers(1, 40)))
+        kind = rng.integers(6)
+        if kind == 0:
+            text = text[:a] + text[b:]
+        elif kind == 1:
+            text = text[:b] + text[a:b] * int(rng.integers(1, 4)) + text[b:]
+        elif kind == 2:
+            other = seeds[rng.integers(len(seeds))]
+            at = int(rng.integers(len(other)))
+            text = text[:a] + other[at : at + 30] + text[a:]
+        elif kind == 3:
+            text = text[:a] + chr(int(rng.integers(1, 0x250))) + text[a + 1 :]
+        else:
+            text = text[:a] + PIECES[rng.integers(len(PIECES))] + text[a:]
+    return text
+
+
+def damaged_tree(rng: np.random.Generator, tree: Any) -> Any:
+    """A nested description with a few values replaced, dropped, doubled or moved."""
+    tree = copy.deepcopy(tree)
+    for _ in range(rng.integers(1, 4)):
+        holder, key = tree, None
+        while isinstance(holder, dict | list) and len(holder):
+            key = (
+                list(holder)[rng.integers(len(holder))]
+                if isinstance(holder, dict)
+                else int(rng.integers(len(holder)))
+            )
+            if not isinstance(holder[key], dict | list) or not len(holder[key]) or rng.random() < 0.25:
+                break
+            holder = holder[key]
+        if key is None or not len(holder):
+            continue
+        kind = rng.integers(4)
+        if kind == 0:
+            del holder[key]
+        elif kind == 1 and isinstance(holder, list):
+            holder.insert(int(key), copy.deepcopy(holder[key]))
+        elif kind == 2 and isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
+            holder[key] = -holder[key] if rng.random() < 0.5 else holder[key] * 10**6
+        else:
+            holder[key] = copy.deepcopy(ODD[rng.integers(len(ODD))])
+    return tree
+
+
+def toml_of(tree: dict[str, Any]) -> str:
+    """A nested description as TOML, as far as TOML can say it."""
+    lines: list[str] = []
+
+    def write(path: tuple[str, ...], table: dict[str, Any]) -> None:
+        if path:
+            lines.append(f"[{'.'.join(json.dumps(k) for k in path)}]")
+        deeper = {k: v for k, v in table.items() if isinstance(v, dict) and v}
+        for key, value in table.items():
+            if key not in deeper and value is not None:
+                lines.append(f"{json.dumps(key)} = {'{}' if value == {} else json.dumps(value)}")
+        for key, value in deeper.items():
+            write((*path, key), value)
+
+    write((), tree)
+    return "\n".join(lines)
+
+
+def readers(folder: Path) -> Iterator[tuple[str, Callable[[np.random.Generator], Any], Reader]]:
+    """Name, how to damage, and reader."""
+    yield "model language", lambda rng: damaged_text(rng, MODELS), read_model
+    studies = tuple(
+        (ROOT / "datasets" / name / "study.toml").read_text("utf-8") for name in ("mobi", "simulated_nation")
+    )
+    yield (
+        "study file",
+        lambda rng: damaged_toml(rng, studies),
+        lambda text: read_toml(folder / "study.toml", text, Study.from_toml),
+    )
+    books = ((ROOT / "datasets" / "mobi" / "codebook.toml").read_text("utf-8"),)
+    yield (
+        "codebook",
+        lambda rng: damaged_toml(rng, books),
+        lambda text: read_toml(folder / "book.toml", text, Codebook.from_toml),
+    )
+    frame = cx.datasets.load("telco").head(600)
+    x = frame.drop(columns="churn")
+    for kind in ("linear", "boosted"):
+        path = folder / f"{kind}.json"
+        cx.Churn(candidates=[kind], folds=2).fit(x, frame["churn"]).save(path)
+        whole = json.loads(path.read_text("utf-8"))
+        yield (
+            f"saved model ({kind})",
+            lambda rng, whole=whole: damaged_model(rng, whole),
+            SavedModel(path, x.head(20)),
+        )
+
+
+def damaged_toml(rng: np.random.Generator, seeds: tuple[str, ...]) -> str:
+    """Half of them broken as text, half whole TOML that says strange things."""
+    if rng.random() < 0.5:
+        return damaged_text(rng, seeds)
+    return toml_of(damaged_tree(rng, tomllib.loads(seeds[rng.integers(len(seeds))])))
+
+
+def damaged_model(rng: np.random.Generator, whole: dict[str, Any]) -> str:
+    """A file cut or edited, or a changed description whose checksum fits, as who means harm would write it."""
+    if rng.random() < 0.2:
+        return damaged_text(rng, (json.dumps(whole),))
+    body = damaged_tree(rng, whole["model"])
+    return json.dumps(whole | {"model": body, "checksum": checksum(body)})
+
+
+def read_model(text: str) -> None:
+    """Parse, write out, read back, and make both kinds of specification of it."""
+    model = parse_model(text)
+    if parse_model(str(model)) != model:
+        raise AssertionError("the model's text reads back to another model")
+    for spec in (cx.SEM, cx.PLS):
+        with contextlib.suppress(CxError):
+            spec(text)
+
+
+def read_toml(path: Path, text: str, read: Reader) -> None:
+    """Read a text as a file."""
+    path.write_text(text, "utf-8", errors="surrogatepass")
+    read(path)
+
+
+class SavedModel:
+    """Load what is written, and if it loads, score rows with it."""
+
+    def __init__(self, path: Path, rows: Any) -> None:
+        self.path, self.rows = path, rows
+
+    def __call__(self, text: str) -> None:
+        self.path.write_text(text, "utf-8", errors="surrogatepass")
+        p = cx.churn.load(self.path).predict_proba(self.rows)
+        if not (np.isfinite(p).all() and (p >= 0).all() and (p <= 1).all()):
+            raise AssertionError("scores are no probabilities")
+
+
+def run(count: int, seed: int = 1, only: str | None = None) -> dict[str, Counter[str]]:
+    """Counts by reader: taken, refused.
+
+    Raises
+    ------
+    AssertionError
+        With the input, where a reader raised anything but a `CxError`.
+    """
+    out = {}
+    with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", RuntimeWarning)
+        for name, damage, read in readers(Path(place)):
+            if only is not None and only not in name:
+                continue
+            rng, counts = np.random.default_rng([seed, len(name)]), Counter[str]()
+            for _ in range(count):
+                given = damage(rng)
+                try:
+                    read(given)
+                    counts["taken"] += 1
+                except CxError as error:
+                    counts["refused"] += 1
+                    if not str(error).strip():
+                        raise AssertionError(f"{name}: refused without a word:\n{given!r}") from error
+                except Exception as error:
+                    trace = "".join(traceback.format_exception(error)[-6:])
+                    raise AssertionError(f"{name}: {type(error).__name__} for\n{given!r}\n{trace}") from error
+            out[name] = counts
+    return out
+
+
+def main() -> None:
+    """Print the counts."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    only = sys.argv[2] if len(sys.argv) > 2 else None
+    start = time.perf_counter()
+    for name, counts in run(count, only=only).items():
+        print(
+            f"{name:22} {counts.total():8,} inputs: {counts['taken']:7,} taken, {counts['refused']:7,} refused, nothing else"
+        )
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
