@@ -214,8 +214,12 @@ def run(count: int, seed: int = 1, only: str | None = None) -> dict[str, Counter
                     if not str(error).strip():
                         raise AssertionError(f"{name}: refused without a word:\n{given!r}") from error
                 except Exception as error:
+                    culprit = Path(tempfile.gettempdir(), "cxmodels_fuzz_culprit.txt")
+                    culprit.write_text(given, "utf-8", errors="surrogatepass")
                     trace = "".join(traceback.format_exception(error)[-6:])
-                    raise AssertionError(f"{name}: {type(error).__name__} for\n{given!r}\n{trace}") from error
+                    raise AssertionError(
+                        f"{name}: {type(error).__name__} for {culprit}\n{given[:400]!r}\n{trace}"
+                    ) from error
             out[name] = counts
     return out
 

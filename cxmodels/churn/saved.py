@@ -262,6 +262,8 @@ def _scorer(body: Any) -> Scorer:
         raise _Damaged("it uses no column")
     six = _numbers(body["sigmoid"], 6, MOST_LOG_ODDS)
     sigmoid = Sigmoid(six[0], six[1], np.array(six[2:]).reshape(2, 2))
+    if np.diag(sigmoid.covariance).min() < 0:
+        raise _Damaged("its calibration has a negative variance")
     profiles = [
         Profile(np.array(_numbers(p[0], c.size)), np.array(_numbers(p[1], c.size)), _numbers([p[2]], 1)[0])
         for p, c in zip(body["profiles"], features, strict=True)
