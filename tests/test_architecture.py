@@ -22,7 +22,7 @@ ORDER = [
     ("store",),
     ("history",),
     ("survey", "model"),
-    ("moments", "resampling", "index", "inference"),
+    ("moments", "intervals", "resampling", "index", "inference"),
     ("results",),
     ("pls", "sem"),
     ("comparison",),
