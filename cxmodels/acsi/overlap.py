@@ -64,12 +64,13 @@ def contributions(result: IndexResult, people: str | None = None) -> pd.DataFram
     names = result.scores["construct"].unique().tolist()
     sizes = [len(m.rows) for m in result.measured.values()]
     moved, person = np.zeros((sum(sizes), len(names))), np.empty(sum(sizes), dtype=object)
-    end = 0
+    end, line, errors = 0, 0, result.scores["se"].to_numpy()
     for unit, m in result.measured.items():
         start, end = end, end + len(m.rows)
+        se, line = errors[line : line + len(m.constructs)], line + len(m.constructs)
         survey = result.fits[unit].survey if unit in result.fits else result.survey
         assert survey is not None
-        moved[start:end, [names.index(c) for c in m.constructs]] = _moved(m)
+        moved[start:end, [names.index(c) for c in m.constructs]] = _moved(m, se)
         person[start:end] = _people(survey.frame, people)[m.rows]
     keys = pd.DataFrame(list(result.measured), columns=list(result.keys), index=range(len(sizes)))
     keys = keys.loc[np.repeat(np.arange(len(sizes)), sizes)].reset_index(drop=True)
@@ -83,12 +84,12 @@ def _people(frame: pd.DataFrame, people: str | None) -> np.ndarray:
     return (frame.index if people is None else frame[people]).to_numpy()
 
 
-def _moved(m: Measured) -> np.ndarray:
-    """Contribution of each row to each index of a unit."""
+def _moved(m: Measured, se: np.ndarray) -> np.ndarray:
+    """Contribution of each row to each index of a unit, the squares adding up to those of its standard errors."""
     scores = ix.index(m.answers, m.weights, m.lo, m.hi)
     moved = m.case[:, None] * (scores - np.average(scores, axis=0, weights=m.case))
     size = np.sqrt((moved**2).sum(axis=0))
-    return moved * np.divide(m.se, size, out=np.zeros_like(size), where=size > 0)
+    return moved * np.divide(se, size, out=np.zeros_like(size), where=size > 0)
 
 
 def both_waves(

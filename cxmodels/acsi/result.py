@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from .. import index as ix
 from ..errors import SpecError, listed
+from ..inference import choose
 from ..resampling import Interval, Replicates, intervals, standard_error
 from ..results import Result
 from ..sem import SEMResult
 from . import comparison, display
 from .engines import Array, Fit, Measured, is_proper, measured
+from .together import Together
 
 if TYPE_CHECKING:
     from ..survey import Survey
@@ -34,7 +36,7 @@ class Adopted(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class IndexResult(Result):
+class IndexResult(Together, Result):
     """Satisfaction indices of one or many units; made by :meth:`SatisfactionIndex.fit`.
 
     Frames begin with the columns that name the unit (none if all rows were one unit).
@@ -55,6 +57,8 @@ class IndexResult(Result):
         Confidence level of all intervals.
     adopted : dict of tuple to Adopted
         Small units measured with the index weights and impacts of their group; see :mod:`cxmodels.acsi.small`.
+    errors : str
+        Whether standard errors of indices hold the index weights fixed ("fixed") or are those of the bootstrap.
     """
 
     spec: SatisfactionIndex
@@ -69,6 +73,7 @@ class IndexResult(Result):
     seed: Any
     messages: tuple[str, ...]
     adopted: Mapping[Unit, Adopted] = field(default_factory=dict)
+    errors: str = "fixed"
 
     # --- the frames -----------------------------------------------------------------------------------------
 
@@ -76,14 +81,16 @@ class IndexResult(Result):
     def scores(self) -> pd.DataFrame:
         """Indices, [unit..., construct, index, se, ci_lower, ci_upper, se_bootstrap, n].
 
-        ``se`` holds the weights of the index fixed, as national studies report it; the interval is normal,
-        cut at 0 and 100. ``se_bootstrap`` lets the weights vary with the sample (NaN without a bootstrap).
+        ``se`` holds the weights of the index fixed, as national studies report it (or see :meth:`with_errors`); the
+        interval is normal, cut at 0 and 100. ``se_bootstrap`` lets the weights vary with the sample (NaN without a
+        bootstrap).
         """
         parts = {}
         for unit, m in self.measured.items():
             boot = self._spread(unit, slice(0, len(m.index)))
             sizes = {"se_bootstrap": boot, "n": len(m.rows)}
-            parts[unit] = {"construct": m.constructs, "index": m.index, "se": m.se} | sizes
+            se = boot if self.errors == "bootstrap" else m.se
+            parts[unit] = {"construct": m.constructs, "index": m.index, "se": se} | sizes
         out = self._stacked(parts)
         half = self._z * out["se"]
         out["ci_lower"], out["ci_upper"] = (out["index"] - half).clip(lower=0), (out["index"] + half).clip(upper=100)
@@ -220,241 +227,31 @@ class IndexResult(Result):
         asked = ", ".join(map(str, unit)) or "(no unit named)"
         raise SpecError(f"No unit '{asked}' was estimated; there are {known}.")
 
-    def aggregate(
-        self,
-        levels: str | Sequence[str],
-        weights: str | Mapping[str, str] | None = None,
-        *,
-        respondent: str | None = None,
-    ) -> pd.DataFrame:
-        """Combine the indices of units into those of industries, sectors, or any other level.
+    def with_errors(self, errors: Literal["fixed", "bootstrap"]) -> IndexResult:
+        """Return the result with other standard errors of its indices, for intervals, changes, ranks and aggregates.
 
         Parameters
         ----------
-        levels : str or sequence of str
-            Columns of the data that name the level of every unit, each constant within a unit, from the lowest up;
-            ``"nation"`` is everything together.
-        weights : str or mapping of level to str, optional
-            Column with the weight of a unit, such as its revenue, constant within a unit; "interviews" is the sum of
-            its case weights, so that an aggregate is the mean of all its responses. Without it units
-            count alike. A mapping names a weight for each level, and each level then averages the one below:
-            ``{"industry": "revenue", "sector": "revenue", "nation": "gdp_share"}`` adds the revenue of companies up to
-            that of industries, and takes the share of GDP, which is constant in a sector, as the sector's weight.
-        respondent : str, optional
-            Column that names a person, where some rate several units; samples of different units are then dependent.
+        errors : {"fixed", "bootstrap"}
+            Those with index weights held fixed, as national studies report them; or of the bootstrap, which estimates
+            the weights anew. They differ where items with unlike means make up an index, such as a loyalty of
+            likelihood and price tolerance: fixed ones are then too small (by some 5 %), others are alike.
 
         Returns
         -------
-        DataFrame
-            [level, name, (further keys such as year), construct, index, se, ci_lower, ci_upper, units, n].
-            The index is the weighted mean of the units', se = sqrt(sum p² se²) with p the shares of weight:
-            samples of different units are independent, or else as in :mod:`cxmodels.acsi.overlap`.
+        IndexResult
 
         Raises
         ------
         SpecError
-            If there is one unit only, or a column does not exist.
-        DataError
-            If a level or weight is missing, varies within a unit, or is negative.
+            If there are no replicates.
         """
-        levels = [levels] if isinstance(levels, str) else list(levels or ())
-        return comparison.aggregate(self, levels, weights, people=respondent)
-
-    def change(self, previous: IndexResult, *, adjust: str = "holm", respondent: str | None = None) -> pd.DataFrame:
-        """Compare the indices with those of an earlier wave, unit by unit.
-
-        Parameters
-        ----------
-        previous : IndexResult
-            The earlier wave, with the same keys.
-        adjust : {"holm", "bh", "none"}, default "holm"
-            Adjustment of the p-values for many units, within each construct: Holm keeps the chance of any
-            false alarm, Benjamini and Hochberg ("bh") the share of false alarms.
-        respondent : str, optional
-            Column of both waves that names a person, where some were asked in both; what they say twice hangs together,
-            and the standard error of the change is smaller for it. By default the samples are independent.
-
-        Returns
-        -------
-        DataFrame
-            [unit..., construct, previous, index, change, se, z, pvalue, pvalue_adjusted, detectable], for units in both;
-            z = (I_t - I_{t-1}) / se, where se² = se_t² + se_{t-1}², less twice the covariance that common
-            respondents bring (:mod:`cxmodels.acsi.overlap`; then ``overlap`` counts them). ``detectable`` is the
-            smallest true change that one such test would have found with a power of 80 %.
-
-        Raises
-        ------
-        SpecError
-            If keys differ, no unit is in both, or `adjust` is unknown.
-        DataError
-            If there is no such column, or somebody rates a unit twice in a wave.
-        """
-        return comparison.change(self, previous, adjust, respondent)
-
-    def aggregate_change(
-        self,
-        previous: IndexResult,
-        levels: str | Sequence[str],
-        weights: str | Mapping[str, str] | None = None,
-        *,
-        adjust: str = "holm",
-        respondent: str | None = None,
-    ) -> pd.DataFrame:
-        """Compare industries, sectors or the nation with an earlier wave.
-
-        Parameters
-        ----------
-        previous : IndexResult
-            The earlier wave, with the same keys.
-        levels, weights
-            As for :meth:`aggregate`; each wave has the weights of its own data.
-        adjust : {"holm", "bh", "none"}, default "holm"
-            As for :meth:`change`, within level and construct.
-        respondent : str, optional
-            As for :meth:`change`. People who rate several units of a group are accounted for as well.
-
-        Returns
-        -------
-        DataFrame
-            [level, name, (further keys), construct, previous, index, change, se, z, pvalue, pvalue_adjusted, detectable],
-            and with `respondent` overlap, the people of the group in both waves.
-
-        Raises
-        ------
-        SpecError
-            As :meth:`change` and :meth:`aggregate`.
-        DataError
-            As :meth:`change` and :meth:`aggregate`.
-        """
-        levels = [levels] if isinstance(levels, str) else list(levels or ())
-        return comparison.aggregate_change(self, previous, levels, weights, adjust, respondent)
-
-    def ranks(self, construct: str | None = None, *, within: str | None = None, joint: bool = False) -> pd.DataFrame:
-        """Rank the units by an index, with an interval for each rank and groups of ties.
-
-        Parameters
-        ----------
-        construct : str, optional
-            By default the headline construct.
-        within : str, optional
-            Column of the data that names a group, such as the industry, inside which units are ranked.
-        joint : bool, default False
-            Whether the intervals hold for all units together; by default each by itself.
-
-        Returns
-        -------
-        DataFrame
-            [unit..., (within), index, se, n, rank, rank_lower, rank_upper, group], best first; see
-            :func:`cxmodels.acsi.ranks.rank_table`.
-
-        Raises
-        ------
-        SpecError
-            If there is one unit only, or no such construct or column.
-        """
-        return comparison.ranks(self, construct or self.target, within, joint)
-
-    def shrunk(self, within: str | None = None) -> pd.DataFrame:
-        """Draw the indices of units towards the mean of their group, the more the fewer interviews a unit has.
-
-        Parameters
-        ----------
-        within : str, optional
-            Column of the data that names the group, such as the industry; by default all units are one.
-
-        Returns
-        -------
-        DataFrame
-            [unit..., (within), construct, index, se, ci_lower, ci_upper, direct, share, n]: empirical-Bayes index and
-            the root of its mean squared error, the index from the unit's own interviews, and how much of the way to
-            the group's mean it was drawn (Fay and Herriot 1979); see :func:`cxmodels.acsi.shrinkage.shrink`.
-
-        Raises
-        ------
-        SpecError
-            If there is one unit only, or no such column.
-        DataError
-            If no group has two units.
-        """
-        return comparison.shrunk(self, within)
-
-    def explain_change(
-        self, previous: IndexResult, target: str | None = None, *, reference: float | str = "mean"
-    ) -> pd.DataFrame:
-        """Split the change of an index since an earlier wave into what drivers moved and what their impacts moved.
-
-        Parameters
-        ----------
-        previous : IndexResult
-            The earlier wave, with the same keys and model.
-        target : str, optional
-            By default the headline construct.
-        reference : float or "mean", default "mean"
-            Level of the drivers at which everything else is read: the mean of each driver over all units and both
-            waves, or a number such as 0 for the lower end of the scale. The drivers' part does not depend on it.
-
-        Returns
-        -------
-        DataFrame
-            [unit..., target, driver, part, est, se, ci_lower, ci_upper]: part is "driver" (its index moved), "impact"
-            (its effect moved), "rest", or "change" (the sum); see :mod:`cxmodels.acsi.decomposition`. Intervals from
-            the bootstraps of both waves, NaN without. Association, not proof of cause.
-
-        Raises
-        ------
-        SpecError
-            If waves cannot be compared, or nothing leads to the target.
-        """
-        return comparison.explain_change(self, previous, target or self.target, reference)
-
-    def outcomes(self, **columns: Any) -> pd.DataFrame:
-        """Complaint rate, retention, price tolerance and reservation price of the units.
-
-        Parameters
-        ----------
-        **columns
-            complaint, repurchase, up, down, price, calibration, strata and clusters, as for
-            :func:`cxmodels.acsi.rates.outcomes`; an ACSI-style survey needs none.
-
-        Returns
-        -------
-        DataFrame
-            [unit..., measure, scale, value, se, ci_lower, ci_upper, n].
-
-        Raises
-        ------
-        SpecError
-            If the data have none of the columns, or lack one that was named.
-        """
-        from .rates import outcomes
-
-        return outcomes(self, **columns)
-
-    def aggregate_outcomes(
-        self, levels: str | Sequence[str], weights: str | Mapping[str, str] | None = None, **columns: Any
-    ) -> pd.DataFrame:
-        """Combine complaint rates, retention, price tolerance and reservation prices over a hierarchy.
-
-        Parameters
-        ----------
-        levels, weights
-            As for :meth:`aggregate`.
-        **columns
-            As for :meth:`outcomes`.
-
-        Returns
-        -------
-        DataFrame
-            [level, name, (further keys), measure, scale, value, se, ci_lower, ci_upper, units, n].
-
-        Raises
-        ------
-        SpecError
-            As :meth:`aggregate` and :meth:`outcomes`.
-        """
-        from .rates import aggregate_outcomes
-
-        return aggregate_outcomes(self, levels, weights, **columns)
+        choose("errors", errors, ("fixed", "bootstrap"))
+        if errors == "bootstrap" and (lacking := [u for u in self.measured if u not in self.replicates]):
+            raise SpecError(
+                f"{len(lacking)} of {len(self.measured)} units have no replicates; fit with bootstrap=500."
+            )
+        return replace(self, errors=errors)
 
     # --- what it is -----------------------------------------------------------------------------------------
 
