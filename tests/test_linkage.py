@@ -16,6 +16,7 @@ from cxmodels.errors import CxError, DataError, DataWarning, NotIdentifiedError,
 from cxmodels.linkage import Linkage, join
 from cxmodels.linkage.families import FAMILIES, blurred, calibrate, propensity, scoring
 from cxmodels.linkage.measurement import composite_reliability
+from cxmodels.report import linkage_html, write_linkage
 
 ITEMS = ["q1", "q2", "q3"]
 SCALE = (0, 100)
@@ -399,3 +400,33 @@ def test_too_few_answers_and_items_that_contradict(table):
 
 
 CxWarningOf = (DataWarning, ReplicateWarning)
+
+
+def test_the_page_stands_alone(found, tmp_path):
+    page = linkage_html(found, title="<b>Leaving</b>")
+    assert page.count("<svg") == 2
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "<b>Leaving" not in page
+    assert "Corrected for error of measurement" in page
+    assert write_linkage(found, tmp_path / "deep" / "page.html").read_text(encoding="utf-8").startswith("<!")
+    refused(
+        DataError, "could not be written", lambda: write_linkage(found, tmp_path / "deep" / "page.html" / "x.html")
+    )
+    refused(SpecError, "takes what Linkage.fit returns", lambda: linkage_html(pd.DataFrame()))
+
+
+def test_weights_of_the_fieldwork_are_those_of_the_linkage(table, found):
+    frame = table.frame
+    got = cx.fieldwork.response_weights(frame, frame["answered"], ["age", "plan"])
+    assert got.weights.to_numpy() == pytest.approx(found.weights[found.measurement.answered].to_numpy())
+    assert got.margins["after"].to_numpy() == pytest.approx(got.margins["target"].to_numpy(), rel=0.03)
+    assert got.n_eff < len(got.weights)
+    assert "propensity" in got.summary()
+    for call, text in [
+        (lambda: cx.fieldwork.response_weights(frame, frame["answered"], ["aeg"]), "Did you mean 'age'"),
+        (lambda: cx.fieldwork.response_weights(frame, frame["answered"] | True, ["age"]), "Everybody"),
+        (lambda: cx.fieldwork.response_weights(frame, frame["age"], ["age"]), "True or False"),
+        (lambda: cx.fieldwork.response_weights(frame, frame["answered"][:5], ["age"]), "5 entries"),
+        (lambda: cx.fieldwork.response_weights(frame, frame["answered"], []), "at least one column"),
+    ]:
+        refused(CxError, text, call)

@@ -29,6 +29,7 @@ from ..inference import choose
 from ..resampling import Replicates, Sampling, bootstrap, check_level
 from ..results import Result
 from .balance_check import Array, arms, chances
+from .contact import per_customer
 
 TIES = ("together", "given")
 GOALS = ("raise", "lower")
@@ -375,17 +376,9 @@ def one_each(name: str, values: Any, n: int | None) -> Array:
     DataError
         For text, blanks, infinities, or another length.
     """
-    try:
-        out = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise DataError(f"{name} holds something that is not a number; give one number per customer.") from None
-    if out.ndim != 1 or not len(out):
-        raise DataError(f"{name} must be one number per customer, not of shape {out.shape}.")
-    if n is not None and len(out) != n:
-        raise DataError(f"{name} has {len(out)} entries for {n} customers; give one each.")
-    if bad := int((~np.isfinite(out)).sum()):
-        raise DataError(f"{name} is missing or infinite for {bad} of {len(out)} customers; leave those out first.")
-    return out
+    if np.ndim(values) != 1 or not np.size(values):
+        raise DataError(f"{name} must be one number per customer, not of shape {np.shape(values)}.")
+    return per_customer(name, values, np.size(values) if n is None else n)
 
 
 def _perfect(made: Arms) -> tuple[Arms, Arms]:

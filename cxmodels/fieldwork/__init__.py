@@ -1,5 +1,6 @@
 """Fieldwork of a survey: who answered, when, and the weights that make up for who did not."""
 
+from .propensity import response_weights
 from .response import fieldwork_timing, item_nonresponse, nonresponse, response_rates
 from .weighting import Weighting, calibrate, trim
 
@@ -10,5 +11,6 @@ __all__ = [
     "item_nonresponse",
     "nonresponse",
     "response_rates",
+    "response_weights",
     "trim",
 ]

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import EstimationError
+
 Array = NDArray[np.float64]
 
 NODES, MASS = np.polynomial.hermite_e.hermegauss(15)
@@ -346,16 +348,12 @@ def expected_outcome(
 
 
 def propensity(design: Array, answered: Array, w: Array, start: Array | None = None) -> tuple[Array, Array]:
-    """Chance to answer, by a logistic regression with a slight ridge that keeps empty cells finite.
+    """Chance to answer, see :func:`cxmodels.fieldwork.propensity.chance_to_answer`.
 
     Parameters
     ----------
-    design : ndarray of shape (n, k)
-        Intercept and standardised covariates.
-    answered : ndarray of shape (n,)
-        1 for those who did.
-    w : ndarray of shape (n,)
-    start : ndarray of shape (k,), optional
+    design, answered, w, start
+        As there.
 
     Returns
     -------
@@ -367,22 +365,12 @@ def propensity(design: Array, answered: Array, w: Array, start: Array | None = N
     Failed
         If there is no finite estimate.
     """
-    rate = float(w @ answered / w.sum())
-    if not 0 < rate < 1:
-        raise Failed("everybody or nobody answered")
-    b = np.append(np.log(rate / (1 - rate)), np.zeros(design.shape[1] - 1)) if start is None else start.copy()
-    ridge = np.full(design.shape[1], 0.5)  # half a row's worth, against levels in which nobody answered
-    ridge[0] = 0.0
-    for _ in range(_STEPS):
-        p = _logistic(design @ b)
-        step = _solve(
-            (design * (w * p * (1 - p))[:, None]).T @ design + np.diag(ridge),
-            design.T @ (w * (answered - p)) - ridge * b,
-        )
-        b = b + step * min(1.0, 5 / max(float(np.abs(design @ step).max()), 1e-12))
-        if np.abs(step).max() < 1e-8:
-            return _logistic(design @ b), b
-    raise Failed("the regression of answering did not converge")
+    from ..fieldwork.propensity import chance_to_answer
+
+    try:
+        return chance_to_answer(design, answered, w, start)
+    except EstimationError as error:
+        raise Failed(str(error)) from None
 
 
 def _first(design: Array, y: Array, w: Array, family: Family) -> Array:

@@ -1,11 +1,24 @@
-"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|value|coverage|nation|sem-coverage|all]``; speed is the default.
+"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|value|coverage|nation|sem-coverage|worth|linkage|all]``; speed is the default.
 
-``all`` leaves out sem-coverage and worth, which take an hour.
+``all`` leaves out sem-coverage, worth and linkage, which take an hour.
 """
 
 import sys
 
-WHAT = ("speed", "sem", "drivers", "metrics", "churn", "value", "coverage", "nation", "sem-coverage", "worth", "all")
+WHAT = (
+    "speed",
+    "sem",
+    "drivers",
+    "metrics",
+    "churn",
+    "value",
+    "coverage",
+    "nation",
+    "sem-coverage",
+    "worth",
+    "linkage",
+    "all",
+)
 
 
 def main(what: str = "speed") -> None:
@@ -51,6 +64,10 @@ def main(what: str = "speed") -> None:
         from . import worth
 
         worth.run()
+    if what == "linkage":
+        from . import linkage
+
+        linkage.run()
 
 
 if __name__ == "__main__":
