@@ -10,7 +10,7 @@ Sources: Efron and Tibshirani (1993), *An Introduction to the Bootstrap*, ch. 11
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from numbers import Integral
@@ -38,6 +38,7 @@ __all__ = [
     "standard_error",
 ]
 _CHUNK_CELLS = 4_000_000  # counts held at a time: replicates × rows
+_ATTEMPTS = 3
 _NESTED = 50  # inner resamples behind each studentised replicate (Efron and Tibshirani 1993, sec. 12.5)
 
 
@@ -393,13 +394,12 @@ def run_tasks(
     progress: Callable[[int, int], None] | None,
     total: int,
 ) -> list[Any]:
-    """Call the function on each task, here or through joblib, telling how far it is."""
-    if n_jobs == 1:
-        stream = (function(*task) for task in tasks)
-    else:
-        from joblib import Parallel, delayed
+    """Call the function on each task, here or through joblib, telling how far it is.
 
-        stream = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(function)(*task) for task in tasks)
+    A worker that is killed, as for want of memory, costs its own work only: what is not done is given out again. (A
+    Dask cluster does so by itself.)
+    """
+    stream = (function(*task) for task in tasks) if n_jobs == 1 else _given_out(function, tasks, n_jobs)
     out, done = [], 0
     with _one_blas_thread():  # here too: threads that each set and restore the cap would undo one another's
         for task, result in zip(tasks, stream, strict=True):
@@ -408,6 +408,28 @@ def run_tasks(
             if progress is not None:
                 progress(done, total)
     return out
+
+
+def _given_out(function: Callable[..., Any], tasks: list[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
+    """Results in the order of the tasks, from joblib's workers."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joblib import Parallel, delayed
+
+    done = 0
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            left = (delayed(function)(*task) for task in tasks[done:])
+            for result in Parallel(n_jobs=n_jobs, return_as="generator")(left):
+                done += 1
+                yield result
+            return
+        except BrokenProcessPool:
+            if attempt == _ATTEMPTS:
+                raise EstimationError(
+                    f"Workers were killed {_ATTEMPTS} times, perhaps for want of memory, with {done} of {len(tasks)} parts "
+                    "done; take fewer workers."
+                ) from None
 
 
 def _chunk(rows: int) -> int:

@@ -220,7 +220,7 @@ def on_cluster(address: str | None) -> Iterator[None]:
 
     distributed = needed("distributed", "dask")
     try:
-        client = distributed.Client(address, timeout=15, set_as_default=True)
+        client = distributed.Client(address, timeout=10, set_as_default=True)
     except (OSError, ValueError, TypeError) as error:
         raise DataError(
             f"No Dask scheduler answers at '{masked(address)}': {str(error).splitlines()[0][:160]}"

@@ -24,7 +24,12 @@ Fitted = tuple[Fit | CxError, str]
 
 
 def fit_each(
-    spec: SatisfactionIndex, survey: Survey, rows: Sequence[np.ndarray], case: Array | None, missing: str | None
+    spec: SatisfactionIndex,
+    survey: Survey,
+    rows: Sequence[np.ndarray],
+    case: Array | None,
+    missing: str | None,
+    n_jobs: int = 1,
 ) -> Iterator[Fitted]:
     """Fit the model to each set of rows.
 
@@ -38,6 +43,8 @@ def fit_each(
     rows : sequence of ndarray of int
     case : ndarray of shape (n,) or None
     missing : str or None
+    n_jobs : int, default 1
+        Workers for models that are fitted one by one.
 
     Yields
     ------
@@ -53,9 +60,15 @@ def fit_each(
         together = dict(zip(whole, found, strict=True))
     if isinstance(spec.equations, Means):
         together = dict(enumerate(fit_means(spec.equations, survey, rows, case, missing or "mean")))
-    for u, own in enumerate(rows):
+    alone = [u for u in range(len(rows)) if u not in together]
+    tasks = [(spec, survey.subset(rows[u]), (missing,), None if case is None else case[rows[u]]) for u in alone]
+    others = iter(run_tasks(_alone, tasks, n_jobs, None, len(tasks)) if n_jobs != 1 else (_alone(*t) for t in tasks))
+    for u in range(len(rows)):
         if u not in together:
-            yield _alone(spec, survey, own, case, missing)
+            fitted, said = next(others)
+            for category, message in said:
+                warnings.warn(message, category, stacklevel=4)
+            yield fitted
             continue
         fit = together.pop(u)
         for category, message in fit.events if isinstance(fit, PLSResult) else ():
@@ -64,15 +77,17 @@ def fit_each(
 
 
 def _alone(
-    spec: SatisfactionIndex, survey: Survey, own: np.ndarray, case: Array | None, missing: str | None
-) -> Fitted:
-    """Fit one unit by itself."""
-    try:
-        part = survey.subset(own)
-        model, dropped = _without_constant(spec, part)
-        return fit_unit(model, part, None if case is None else case[own], missing), dropped
-    except (DataError, EstimationError) as error:
-        return error, ""
+    spec: SatisfactionIndex, part: Survey, missing: tuple[str | None], case: Array | None
+) -> tuple[Fitted, list[tuple[type[Warning], str]]]:
+    """Fit one unit by itself, perhaps in another process, and bring its warnings along."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model, dropped = _without_constant(spec, part)
+            fitted: Fitted = (fit_unit(model, part, case, missing[0]), dropped)
+        except (DataError, EstimationError) as error:
+            fitted = (error, "")
+    return fitted, [(w.category, str(w.message)) for w in caught]
 
 
 def _flat(x: Array, spec: SatisfactionIndex) -> np.ndarray:

@@ -201,7 +201,7 @@ class SatisfactionIndex:
         places = np.argsort(place, kind="stable")[unnamed:]
         rows = np.split(places, np.flatnonzero(np.diff(place[places])) + 1) if units else []
         fit: Fit | CxError
-        fitted = fit_each(self, survey, rows, case, missing) if keys else self._whole(survey, case, missing)
+        fitted = fit_each(self, survey, rows, case, missing, n_jobs) if keys else self._whole(survey, case, missing)
         for unit, (fit, dropped) in zip(units, fitted, strict=True):
             try:
                 if isinstance(fit, CxError):
