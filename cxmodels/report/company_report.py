@@ -85,7 +85,7 @@ def _headline(v: NationView, own: Any, level: str | None, home: Any, against: pd
 
 def _facts(v: NationView, own: pd.Series) -> str:
     said = [v.words("interviews_used", n=int(own["n"])), v.scale]
-    return " ".join(s if s.endswith(".") else f"{s}." for s in said)
+    return " ".join(s[:1].upper() + s[1:].rstrip(".") + "." for s in said)
 
 
 def _lead(v: NationView, own: pd.Series, level: str | None, home: Any, peers: pd.DataFrame) -> list[str]:
