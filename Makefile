@@ -8,7 +8,7 @@ STUDY  ?= datasets/mobi/study.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test check bench notebooks lock data clean
+.PHONY: help setup study test check docs trust bench notebooks lock data clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,6 +33,13 @@ check: setup  ## lint, docstring rules, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: setup  ## the documentation site: reports/docs/index.html
+	$(BIN)/python -m sphinx -W --keep-going -q -c notebooks/docs -d reports/docs/.doctrees notebooks reports/docs
+	$(BIN)/python -m tests.site reports/docs
+
+trust: setup  ## the pages on parity, coverage, speed and bad input, from tests and kept benchmark runs
+	$(BIN)/python -m tests.trust
+
 bench: setup  ## speed against peers, answers compared first
 	$(BIN)/python -m tests.benchmarks
 
@@ -40,7 +47,7 @@ notebooks: setup  ## run every notebook in place
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
 lock:  ## renew requirements.lock (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --group dev --group docs pyproject.toml --output-file requirements.lock
 
 data: setup  ## rebuild the files in datasets/ from their sources
 	$(BIN)/python datasets/rebuild.py

@@ -10,10 +10,10 @@ import pytest
 
 import cxmodels as cx
 from tests import public_names
-from tests.pages import PAGES, ROOT, run
+from tests.pages import BLOCK, PAGES, ROOT, run
 
 WRITTEN = sorted([*PAGES.rglob("*.md"), ROOT / "notebooks" / "index.md"])
-WITH_CODE = [p for p in WRITTEN if "```python" in p.read_text(encoding="utf-8")]
+WITH_CODE = [p for p in (*WRITTEN, ROOT / "CONTRIBUTING.md") if "```python" in p.read_text(encoding="utf-8")]
 LINKED = [*WRITTEN, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
 
@@ -46,6 +46,11 @@ def test_pages_stand_in_a_table_of_contents(page):
     trees = "\n".join(re.findall(r"```\{toctree\}(.*?)```", listing, flags=re.DOTALL))
     inside = page.stem if page.stem != "index" else f"{page.parent.name}/index"
     assert re.search(rf"^(docs/)?{re.escape(inside)}$", trees, re.MULTILINE), f"{name(page)} stands in no toctree"
+
+
+def test_examples_of_contributing_stay_short():
+    for found in BLOCK.finditer((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        assert found["code"].count("\n") < 60
 
 
 def test_names_written_on_pages_exist():
