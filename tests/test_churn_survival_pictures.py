@@ -129,7 +129,7 @@ def test_forecast_of_cdnow_beside_what_came(spec):
     )
     assert abs(found.measures.error) < 0.15
     assert found.measures.mae < found.measures.mae_rate
-    told = {"BGNBD": 0.626, "ParetoNBD": 0.630}[type(spec).__name__]  # Fader, Hardie and Lee (2005), table 3
+    told = {"BGNBD": 0.626, "ParetoNBD": 0.630}[type(spec).__name__]  # as Fader, Hardie and Lee (2005) report
     assert found.measures.correlation == pytest.approx(told, abs=1e-3)
     by = found.by_frequency
     assert by.customers.sum() == 2357

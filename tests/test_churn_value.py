@@ -102,6 +102,15 @@ def test_a_covariate_without_effect_changes_nothing(spec):
     )  # fmt: skip
 
 
+def test_any_table_is_taken():
+    polars = pytest.importorskip("polars")
+    d = polars.from_pandas(cdnow())
+    found = BGNBD().fit(d)
+    pd.testing.assert_series_equal(found.params, bought().params)
+    np.testing.assert_allclose(found.p_alive(d), bought().p_alive(cdnow()))
+    assert GammaGamma().fit(d).params["p"] == pytest.approx(spent().params["p"])
+
+
 @pytest.mark.parametrize("leaving", [(), ("z",)])
 def test_gradients_with_covariates_are_those_of_the_values(leaving):
     from cxmodels.churn.histories import read_histories

@@ -106,6 +106,11 @@ class WeibullAFT:
         terms, x, messages = terms.independent(x, spells.weights)
         names = ("intercept", *terms.names, "log_shape")
         theta, loglik, hessian, converged = _maximise(spells, x, names)
+        if not (np.linalg.eigvalsh(hessian) > 0).all():
+            raise EstimationError(
+                f"The likelihood of the Weibull model has no maximum: {int((spells.event > 0).sum())} customers who left are too "
+                f"few for {len(names)} parameters, or all left at one time; take fewer columns."
+            )
         covariance = np.linalg.inv(hessian)
         if self.robust or code is not None:
             parts = _loglik(theta, spells, np.column_stack([np.ones(spells.n), x]))[3] @ covariance

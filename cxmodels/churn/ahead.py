@@ -278,6 +278,7 @@ class SurvivalResult(Result):
         table = frame[seen.used]
         if times is None:
             times = np.unique(np.quantile(seen.time, np.linspace(0.05, 0.95, 20)))
+            times = times[times < seen.time.max()]
         grid = times_of(times)
         train = (self.spells.time, self.spells.event > 0)
         foreseen = self.survival(table, grid).to_numpy()

@@ -71,7 +71,7 @@ class AalenJohansen:
         data : frame, or array-like of shape (n,)
             One row per customer; or the durations themselves.
         event : str or array-like of shape (n,), default "event"
-            Cause of leaving; blank, 0 or False for customers still there.
+            Cause of leaving; blank, 0, False, "no" or "none" for customers still there.
         duration, entry, group, weights : str or array-like of shape (n,)
             As for :meth:`KaplanMeier.fit`.
         left : object, optional

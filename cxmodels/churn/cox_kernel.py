@@ -147,12 +147,24 @@ def at_risk_sums(at: Layout, values: Array) -> Array:
     """
     k = len(at.time)
     # A row is at risk at event times start ... stop - 1: it comes in at the last of them when going backwards.
-    total = _by_place(at.stop, values, k + 1) - _by_place(at.start, values, k + 1)
+    total = _by_place(at.stop, values, k + 1)
+    if at.start.any():
+        total -= _by_place(at.start, values, k + 1)
     return np.cumsum(total[::-1], axis=0)[::-1][1:]
 
 
 def _by_place(place: Places, values: Array, k: int) -> Array:
-    """Sums of rows by place."""
+    """Sums of rows by place; rows mostly lie in its order, so that each place is one stretch of them."""
+    out = np.zeros((k, *values.shape[1:]))
+    if not len(place) or (place[0] == place[-1] and (place == place[0]).all()):
+        if len(place):
+            out[place[0]] = values.sum(axis=0)
+        return out
+    step = np.diff(place)
+    if (step >= 0).all():
+        begin = np.append(0, np.flatnonzero(step) + 1)
+        out[place[begin]] = np.add.reduceat(values, begin, axis=0)
+        return out
     if values.ndim == 1:
         return np.bincount(place, values, k).astype(float)
     return np.column_stack([np.bincount(place, v, k) for v in values.T]).astype(float)
@@ -178,8 +190,9 @@ def sums(at: Layout, x: Array, eta: Array, efron: bool) -> Sums:
     risk = at.weights * np.exp(eta)
     k = len(at.time)
     gone = at.stop[at.event] - 1
-    s0, s1 = at_risk_sums(at, risk), at_risk_sums(at, x * risk[:, None])
-    d0, d1 = _by_place(gone, risk[at.event], k), _by_place(gone, (x * risk[:, None])[at.event], k)
+    moved = x * risk[:, None]
+    s0, s1 = at_risk_sums(at, risk), at_risk_sums(at, moved)
+    d0, d1 = _by_place(gone, risk[at.event], k), _by_place(gone, moved[at.event], k)
     of = np.repeat(np.arange(k), at.deaths.astype(int))
     tie = np.arange(len(of)) - np.repeat(np.append(0, np.cumsum(at.deaths)[:-1]), at.deaths.astype(int))
     share = tie / at.deaths[of] if efron else np.zeros(len(of))

@@ -130,7 +130,8 @@ def column(frame: pd.DataFrame | None, given: Any, what: str, rows: int | None =
         if isinstance(given, str):
             if (count := int((frame.columns == given).sum())) != 1:
                 said = "is not in the data" if not count else f"is in the data {count} times"
-                raise DataError(f"Column '{given}' ({what}) {said}.{near(given, map(str, frame.columns))}")
+                hint = near(given, map(str, frame.columns)) or f" There are {listed(frame.columns)}."
+                raise DataError(f"Column '{given}' ({what}) {said}.{hint}")
             return frame[given].reset_index(drop=True)
     elif isinstance(given, str):
         raise SpecError(f"{what} names the column '{given}', but the data are no table; give an array.")
@@ -296,7 +297,7 @@ def _causes(values: pd.Series, left: Any) -> tuple[Array, str, tuple[str, ...]]:
     from .encoding import text_of
 
     text = values.map(text_of, na_action="ignore").astype("string")
-    stayed = text.isna() | text.str.casefold().isin(BLANKS | {"0", "false"})
+    stayed = text.isna() | text.str.casefold().isin(BLANKS | {"0", "false", "no", "none"})
     if left is not None:
         if not (text == text_of(left)).any():
             raise DataError(

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError
-from .lifetimes import Array, columns_of, grouped
+from .lifetimes import Array, columns_of, framed, grouped
 from .terms import Terms, chosen
 
 _LEAST = {"frequency": 0.0, "recency": 0.0, "T": 0.0}
@@ -180,6 +180,7 @@ def read_histories(
     DataError
         See :meth:`BGNBD.fit`.
     """
+    data = framed(data)
     named = isinstance(data, pd.DataFrame)
     given = {"frequency": frequency if named else None, "recency": recency, "T": T}
     columns, w = columns_of(data, given, weights, least=_LEAST)

@@ -265,6 +265,24 @@ def _hessian(turned: LogLik, theta: Array) -> Array:
     return (out + out.T) / 2
 
 
+def framed(data: Any) -> Any:
+    """Return any table as pandas, and anything else as it is.
+
+    Parameters
+    ----------
+    data : frame or array-like
+
+    Returns
+    -------
+    DataFrame or object
+    """
+    if isinstance(data, pd.DataFrame) or not (hasattr(data, "columns") or isinstance(data, dict)):
+        return data
+    from ..survey.frames import to_pandas
+
+    return to_pandas(data)
+
+
 def columns_of(
     data: Any, given: Mapping[str, Any], weights: Any, *, least: Mapping[str, float]
 ) -> tuple[dict[str, Array], Array]:

@@ -13,6 +13,7 @@ from ..errors import DataError, EstimationError, NotIdentifiedError, listed
 from ..inference import choose, quantile
 from ..results import Result
 from ..survey.frames import to_pandas
+from .terms import Terms
 
 Array = NDArray[np.float64]
 
@@ -122,7 +123,9 @@ def logit(
     labels = pd.Series(np.asarray(y)).reset_index(drop=True)
     if len(labels) != len(frame):
         raise DataError(f"y has {len(labels)} labels for {len(frame)} rows; give one each.")
-    design, references, blank = _design(frame)
+    terms = Terms.learn(frame, np.ones(len(frame)))
+    design, references = terms.matrix(frame), terms.references
+    blank = np.isnan(design).any(axis=1)
     w = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
     if len(w) != len(labels) or (w < 0).any() or not np.isfinite(w).all():
         raise DataError(f"weights must be {len(labels)} numbers that are not negative; give one per row.")
@@ -139,32 +142,10 @@ def logit(
         raise DataError(
             f"y must hold two labels in the {int(here.sum())} rows without blanks, but holds {len(kinds)}."
         )
-    names = ["intercept", *design.columns]
+    names = ["intercept", *terms.names]
     event = (labels[here].astype(kinds.dtype) == kinds[1]).to_numpy(dtype=float)
-    matrix = np.column_stack([np.ones(int(here.sum())), design[here].to_numpy(dtype=float)])
+    matrix = np.column_stack([np.ones(int(here.sum())), design[here]])
     return _result(matrix, event, w[here], names, covariance, level, excluded, references, str(kinds[1]))
-
-
-def _design(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str], NDArray[np.bool_]]:
-    """Terms, reference levels, and rows with a blank."""
-    from .encoding import learn, read
-
-    columns = learn(frame, np.ones(len(frame)))
-    table = read(frame, columns)
-    terms, references = {}, {}
-    blank = np.zeros(len(frame), dtype=bool)
-    for column, values in zip(columns, table.values, strict=True):
-        if column.kind == "number":
-            terms[column.name] = values
-            blank |= np.isnan(values)
-            continue
-        if not column.levels:
-            raise DataError(f"Column '{column.name}' has no level with five rows or more; group its levels first.")
-        blank |= values == 0
-        references[column.name] = column.levels[0]
-        for code in range(2, column.size):
-            terms[f"{column.name}: {column.label(code)}"] = (values == code).astype(float)
-    return pd.DataFrame(terms), references, blank
 
 
 def _result(

@@ -34,6 +34,8 @@ class PersonPeriods(Result):
         Instant up to which ends are known.
     scores : tuple of str
         Columns that come from dated scores.
+    strangers : int
+        Rows of scores from customers without a subscription, which are not used.
     """
 
     frame: pd.DataFrame
@@ -41,6 +43,7 @@ class PersonPeriods(Result):
     observed_until: pd.Timestamp
     every: str
     scores: tuple[str, ...] = ()
+    strangers: int = 0
 
     @property
     def n_obs(self) -> int:
@@ -65,6 +68,8 @@ class PersonPeriods(Result):
             rows.append(
                 ("With a score", f"{int(scored.sum()):,} ({scored.mean():.0%}), never from after the period began")
             )
+        if self.strangers:
+            rows.append(("Scores not used", f"{self.strangers:,} of customers without a subscription"))
         text = excluded_text(self.excluded).removeprefix(", ")
         return [*rows, ("Periods left out", text.replace(" left out", ""))] if text else rows
 
@@ -176,15 +181,22 @@ def person_periods(
     if customers is not None:
         _add(parts, _attributes(customers, customer, ids), "customers")
     names: tuple[str, ...] = ()
+    strangers = 0
     if scores is not None:
-        found, age = _as_of(table(scores, "scores", (customer, date)), "scores", customer, date, ids, opens, newest)
+        answers = table(scores, "scores", (customer, date))
+        strangers = int((~answers[customer].isin(frame[customer])).sum())
+        if strangers == len(answers):
+            raise DataError(
+                f"None of the {strangers} rows of table 'scores' is of a customer with a subscription; are '{customer}' the same ids?"
+            )
+        found, age = _as_of(answers, "scores", customer, date, ids, opens, newest)
         if not found:
             raise DataError("Table 'scores' has no column beside the customer and the date.")
         names = tuple(found)
         _add(parts, found | {"score_age_days": age}, "scores")
     parts["event"] = left.astype(int)
     said = every.replace("_", " ") if isinstance(every, str) else f"{length:g} days"
-    return PersonPeriods(pd.DataFrame(parts), excluded, pd.Timestamp(until), said, names)
+    return PersonPeriods(pd.DataFrame(parts), excluded, pd.Timestamp(until), said, names, strangers)
 
 
 def _rows(begin: Instants, stop: Instants, length: float | None) -> tuple[NDArray[np.intp], NDArray[np.int64]]:

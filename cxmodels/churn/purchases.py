@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import SpecError
 from . import purchase_kernel as kernel
 from .histories import Histories, read_histories
-from .lifetimes import Array, LifetimeResult, _start, maximise
+from .lifetimes import Array, LifetimeResult, _start, framed, maximise
 from .terms import Terms
 
 _COARSE = 20_000  # distinct rows from which the starting point of a longer table is found
@@ -227,6 +227,7 @@ class PurchaseResult(LifetimeResult):
         -------
         Histories
         """
+        frequency = framed(frequency)
         if isinstance(frequency, pd.DataFrame):
             c = self.columns
             return read_histories(

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import DataError
-from .lifetimes import Array, LifetimeResult, _start, columns_of, grouped, maximise
+from .lifetimes import Array, LifetimeResult, _start, columns_of, framed, grouped, maximise
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class GammaGamma:
         DataError
             For values that are missing or negative, a spend of zero or less with purchases, or too few customers.
         """
+        data = framed(data)
         named = isinstance(data, pd.DataFrame)
         given = {"frequency": frequency if named else None, "monetary_value": monetary_value}
         columns, w = columns_of(data, given, weights, least={"frequency": 0.0})

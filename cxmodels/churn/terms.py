@@ -219,8 +219,9 @@ def follow_from_others(matrix: Array, weights: Array) -> NDArray[np.bool_]:
     [False, False, True, True]
     """
     centred = (matrix - np.average(matrix, axis=0, weights=weights)) * np.sqrt(weights)[:, None]
-    size = np.sqrt((centred**2).sum(axis=0))
-    rest = (centred / np.maximum(size, 1e-300)).T @ (centred / np.maximum(size, 1e-300))
+    cross = centred.T @ centred
+    size = np.sqrt(np.maximum(np.diag(cross), 1e-300))
+    rest = cross / np.outer(size, size)
     out = np.zeros(matrix.shape[1], dtype=bool)
     for j in range(len(out)):  # a sweep: what is left of each term after those before it
         out[j] = rest[j, j] < 1e-9
