@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -127,6 +126,8 @@ def summed(made: Iterable[pd.DataFrame]) -> pd.DataFrame:
 def seconds(action: Callable[[], Any]) -> tuple[float, Any]:
     """Processor seconds of a call, workers included, and what it returns."""
 
+    import resource
+
     def spent() -> float:
         both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         return sum(u.ru_utime + u.ru_stime for u in both)
@@ -162,6 +163,8 @@ def own_speed() -> list[dict[str, Any]]:
     for units in (40, 400, 4000):
         spent, _ = study(units, 100, 0)
         rows.append({"job": f"one unit of 100 interviews among {units:,}", "seconds": spent / units})
+    import resource
+
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     for row in rows:
         print(f"{row['job']}: {row['seconds']:.4g} s of processor time")
