@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from . import datasets
-from .acsi import ACSI, ECSI, BenchmarkResult, IndexModel, IndexResult, SatisfactionIndex
+from .acsi import ACSI, ECSI, SCHEMES, BenchmarkResult, IndexModel, IndexResult, SatisfactionIndex
 from .acsi.engines import answers_given
 from .errors import DataError, SpecError, listed, near
 from .provenance import fingerprint, versions
@@ -23,7 +23,7 @@ from .survey import Survey, read_survey
 
 __all__ = ["Study", "StudyResult"]
 
-MODELS = {"ACSI": ACSI, "ECSI": ECSI}
+MODELS = {"ACSI": ACSI, "ECSI": ECSI, **{name.upper(): SCHEMES[name] for name in ("ncsi", "epsi", "ukcsi")}}
 REPLICATES = {"pls": 5000, "sem": 0}
 UNIT_REPLICATES = 500  # behind the impacts of each unit; the intervals of its indices need none
 FRAME_COLUMNS = (
@@ -68,7 +68,7 @@ class Study:
         hierarchy = ["company", "industry"]
 
         [model]                              # one of:
-        name = "ECSI"                        #   "ACSI" or "ECSI"
+        name = "ECSI"                        #   "ACSI", "ECSI", "NCSI", "EPSI", "UKCSI"
         text = "Quality =~ q1 + q2 ..."      #   the model language
         target = "Satisfaction"              # headline construct
         items = { satisfaction = "Q9" }      # columns named otherwise than the model's items
@@ -295,6 +295,10 @@ class Study:
             return None if progress is None else lambda done, total: progress(stage, done, total)
 
         spec, b = self.spec(), self.bootstrap
+        if spec.engine == "mean":
+            raise SpecError(
+                f"{spec.model.name} averages ratings and has no paths to report; add [units] for a benchmark."
+            )
         survey = self.survey()
         _check_units(survey, self.model.get("by"))
         n, seed = int(b.get("replicates", REPLICATES[spec.engine])), int(b.get("seed", 1))
@@ -306,7 +310,8 @@ class Study:
         index = spec.fit(survey, bootstrap=n, progress=tell("indices and impacts"), **shared)
         boot = None
         if n:
-            boot = index.fit_of().bootstrap(
+            model: Any = index.fit_of()
+            boot = model.bootstrap(
                 n, seed=seed, interval=interval, level=level, n_jobs=workers, progress=tell("path model")
             )
         units = None

@@ -19,6 +19,7 @@ from ..results import Result
 from . import comparison
 from .hierarchy import WHOLE, aggregate_scores
 from .ranks import rank_table
+from .rates import aggregate_outcomes, outcomes
 from .result import IndexResult
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ class BenchmarkResult(Result):
         :meth:`IndexResult.explain_change`. Association, not proof of cause.
         """
         parts = []
-        for then, now in self.pairs:
+        drivers = any(outcome == self.target for _, outcome in self.plan.index.model.paths)
+        for then, now in self.pairs if drivers else ():
             found = self.waves[now].explain_change(self.waves[then])
             found.insert(0, "wave", [now] * len(found))
             found.insert(1, "previous_wave", [then] * len(found))
@@ -263,6 +265,24 @@ class BenchmarkResult(Result):
             return pd.DataFrame(columns=["wave", "level", "name", *RATES])
         own.insert(1, "level", self.by)
         return pd.concat([own, *self._rates_above()], ignore_index=True)[["wave", "level", "name", *RATES]]
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """What satisfaction leads to: complaints, retention, price tolerance, where the survey asked.
+
+        [wave, level, name, measure, scale, value, se, ci_lower, ci_upper, n], ``scale`` being what the value counts; see
+        :func:`cxmodels.acsi.rates.outcomes`. Levels above by the weights of the plan.
+        """
+        names = ["level", "name", "measure", "scale", *RATES[1:]]
+        asked = [*self.plan.index.model.rates.values(), "repurchase", "tolerance_up"]
+        if not any(c in r.survey.frame for r in self.waves.values() for c in asked):
+            return pd.DataFrame(columns=["wave", *names])
+        own = self._by_wave(outcomes).rename(columns={self.by: "name"}).assign(level=self.by)
+        parts = [own[["wave", *names]]]
+        if self.levels:
+            above = self._by_wave(lambda r: aggregate_outcomes(r, self.levels, self.plan.weights))
+            parts.append(above[["wave", *names]])
+        return pd.concat(parts, ignore_index=True)
 
     @cached_property
     def weights(self) -> pd.DataFrame:
@@ -308,7 +328,7 @@ class BenchmarkResult(Result):
     def frames(self) -> dict[str, pd.DataFrame]:
         """All tidy tables, by file name."""
         names = (
-            "scores", "impacts", "aggregates", "changes", "ranks", "shrunk", "explained", "rates", "weights", "facts",
+            "scores", "impacts", "aggregates", "changes", "ranks", "shrunk", "explained", "rates", "outcomes", "weights", "facts",
             "rules", "skipped", "excluded", "fieldwork",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
