@@ -100,7 +100,7 @@ def quietly(study):
         ({"model": {"by": []}}, "by = "),
         ({"model": {"by": ["a", "a"]}}, "different columns"),
         ({"model": {"text": MODEL}}, "either 'name' or 'text' in .model., not both"),
-        ({"model": {"name": "ESCI"}}, "Did you mean 'ECSI'?"),
+        ({"model": {"name": "ecsi"}}, "Did you mean 'ECSI'?"),
         ({"model": {"items": {"CUSA1": 3}}}, "items"),
         ({"data": {"sheet": 0}}, "goes with a file"),
         ({"name": "a/b"}, "folder name"),
