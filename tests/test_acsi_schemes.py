@@ -179,3 +179,16 @@ def test_ncsi_is_the_national_index():
 def test_bad_schemes_are_refused(call, said):
     with pytest.raises(CxError, match=said):
         call()
+
+
+def test_a_benchmark_of_plain_means_weighs_by_interviews():
+    data, _ = cx.datasets.simulate_study(companies=14, respondents=60, seed=3, missing=0)
+    kept = data[~((data.company == "Company 01") & (data.respondent % 3 > 0))]
+    chain = {"industry": "interviews", "nation": "interviews"}
+    plan = cx.acsi.Benchmark(cx.SatisfactionIndex("ukcsi"), levels=list(chain), weights=chain, wave="year")
+    result = plan.fit(cx.Survey(kept, weights="weight"))
+    for year, part in kept.groupby("year"):
+        nation = result.aggregates.query("wave == @year and level == 'nation'").iloc[0]
+        assert nation["index"] == pytest.approx(10 * np.average(part.satisfaction, weights=part.weight))
+    assert result.explained.empty
+    assert len(result.changes) == 14 + 2 + 1

@@ -17,6 +17,7 @@ from ..provenance import fingerprint
 from ..resampling import Interval, entropy
 from ..survey import Survey, as_survey
 from .benchmark import BenchmarkResult
+from .comparison import INTERVIEWS
 from .hierarchy import WHOLE
 from .result import IndexResult
 from .roster import WAVE, Roster, check_excluded, counted, make_roster
@@ -41,7 +42,8 @@ class Benchmark:
         column. By default the survey's hierarchy above `by`, and the nation.
     weights : str or mapping of level to str, optional
         Column with what is averaged weighs, as for :meth:`IndexResult.aggregate`:
-        ``{"industry": "revenue", "sector": "revenue", "nation": "gdp_share"}``. Without it units count alike.
+        ``{"industry": "revenue", "sector": "revenue", "nation": "gdp_share"}``; "interviews" are the case weights of a
+        unit's rows, added up. Without it units count alike.
     minimum_n : int, default 0
         A unit with fewer rows in a wave is small.
     small : str or sequence of str, default "skip"
@@ -252,7 +254,8 @@ class Benchmark:
         survey = as_survey(data)
         plan = replace(self, wave=self.wave or survey.wave, levels=self._levels(survey), exclude=tuple(self.exclude))
         tables = [] if facts is None else [facts] if not isinstance(facts, list | tuple) else list(facts)
-        roster = make_roster(plan, survey, survey.case_weights(weights), [_table(t) for t in tables])
+        case = survey.case_weights(weights)
+        roster = make_roster(plan, _with_interviews(plan, survey, case), case, [_table(t) for t in tables])
         check_excluded(plan, roster.survey.frame)
         return plan, roster
 
@@ -513,3 +516,13 @@ def _worth(case: np.ndarray) -> tuple[int, float, float]:
         return 0, 0.0, np.nan
     effective = float(case.sum() ** 2 / (case**2).sum())
     return len(case), effective, len(case) / effective
+
+
+def _with_interviews(plan: Benchmark, survey: Survey, case: Any) -> Survey:
+    """The survey with the interviews of each unit and wave beside it, where they are its weight."""
+    frame, keys = survey.frame, [c for c in (plan.by, plan.wave) if c]
+    if INTERVIEWS not in plan.by_level.values() or INTERVIEWS in frame or not set(keys) <= set(frame):
+        return survey
+    g = pd.Series(1.0 if case is None else case, frame.index)
+    total = g.groupby([frame[k] for k in keys], observed=True).transform("sum")
+    return survey.assign(**{INTERVIEWS: total.to_numpy()})
