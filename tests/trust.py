@@ -132,7 +132,7 @@ def speed_page() -> str:
 
 Both programs do the same job on the same data in one run, with one BLAS thread each; their answers are compared before the
 clock starts, and a job whose answers differ is not timed. Times are processor seconds, medians of several runs. A ratio
-below 1 would mean that the peer is faster.
+below 1 means that the peer is faster.
 
 {together(parts)}
 
