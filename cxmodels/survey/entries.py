@@ -39,7 +39,12 @@ def in_language(texts: Mapping[str, str], lang: str | None) -> str:
 
 def is_number(value: object) -> bool:
     """Whether a value is a real number (true and false are not)."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and not math.isnan(value)
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return not math.isnan(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def plain(value: Any) -> float:
