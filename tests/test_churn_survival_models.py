@@ -73,6 +73,36 @@ def test_proportionality_equals_lifelines(clock):
     np.testing.assert_allclose(fitted().proportionality(clock).chisq[:2], told()[f"ph_{clock}"]["chisq"], rtol=1e-8)
 
 
+@pytest.mark.parametrize("clock", ["log", "rank"])
+def test_the_score_test_is_that_of_added_products_with_time(clock):
+    """Products of columns and time, as rows by period, at coefficients of zero: gradient and information of the likelihood."""
+    from cxmodels.churn import cox_kernel as kernel
+
+    d, found = cases(), fitted()
+    reading = dict(zip(found.layout.time, found._clock(clock), strict=True))
+    ends = np.array(sorted(reading))
+    rows = d.loc[d.index.repeat(len(ends))].reset_index(drop=True)
+    rows["stop"] = np.tile(ends, len(d))
+    rows["begin"] = rows.groupby(np.arange(len(rows)) // len(ends)).stop.shift(fill_value=0)
+    rows = rows[rows.stop <= rows.time]
+    g = rows.stop.map(reading).to_numpy()
+    x = rows[["a", "b"]].to_numpy(dtype=float)
+    both = np.column_stack([x, x * g[:, None]])
+    gone = ((rows.stop == rows.time) & (rows.left == 1)).to_numpy()
+    at = kernel.layout(
+        rows.stop.to_numpy(), gone, rows.begin.to_numpy(), np.ones(len(rows)), np.zeros(len(rows), int)
+    )
+    beta = np.append(found.estimates.est, [0.0, 0.0])
+    _, slope, information = kernel.likelihood(at, both[at.order], beta, True)
+    table = found.proportionality(clock, test="score")
+    assert slope @ np.linalg.solve(information, slope) == pytest.approx(table.chisq["all terms"], rel=1e-6)
+    one = [0, 1, 3]
+    part = slope[one] @ np.linalg.solve(information[np.ix_(one, one)], slope[one])
+    assert part == pytest.approx(table.chisq["b"], rel=1e-5)
+    near = found.proportionality(clock)
+    np.testing.assert_allclose(near.chisq, table.chisq, rtol=0.25, atol=0.1)
+
+
 def test_proportionality_by_ranks_is_near_lifelines_on_telco():
     """lifelines breaks ties of time by the order of the file, we give them their mean rank."""
     found = CoxHazards().fit(telco(), "churn", duration="tenure").proportionality()
@@ -139,6 +169,10 @@ def test_calibration_is_right_for_the_truth():
         np.minimum(t, c), (t <= c).astype(int), np.exp(-np.outer(rate, [5, 10])), [5, 10], bins=5
     )
     assert len(table) == 10
+    d = simulated(3_000, 6)
+    found = CoxHazards().fit(d.iloc[:2000], "left", duration="time", columns=["a", "b"], entry="entry")
+    table_ = found.calibration(d.iloc[2000:], "left", duration="time", horizons=[6, 12], bins=4)
+    assert (table_.gap.abs() < 0.12).all()
     assert (table.gap.abs() < 0.03).all()
     assert ((table.ci_lower <= table.foreseen) & (table.foreseen <= table.ci_upper)).sum() >= 7
 
@@ -428,3 +462,19 @@ def test_blanks_are_counted_and_get_no_value():
     with pytest.warns(DataWarning, match="2 of 3 customers get no value"):
         chances = found.ahead(new, [1, 2])
     assert chances.isna().any(axis=1).to_dict() == {"u": False, "v": True, "w": True}
+
+
+def test_rows_by_period_say_what_rows_by_customer_say():
+    """Time split into periods changes no risk set, so that columns that change over time enter Cox by rows."""
+    d = cases()
+    rows = d.loc[d.index.repeat(d.time.astype(int))].reset_index(names="customer_id")
+    rows["period"] = rows.groupby("customer_id").cumcount() + 1
+    rows["gone"] = ((rows.period == rows.time) & (rows.left == 1)).astype(int)
+    by_row = CoxHazards().fit(
+        rows, "gone", duration="period", entry=rows.period - 1, columns=["a", "b"], cluster="customer_id"
+    )
+    by_customer = CoxHazards(robust=True).fit(d, "left", duration="time", columns=["a", "b"])
+    np.testing.assert_allclose(by_row.estimates.est, by_customer.estimates.est, atol=1e-9)
+    np.testing.assert_allclose(by_row.estimates.se, by_customer.estimates.se, atol=1e-9)
+    who = pd.DataFrame({"a": [0.2], "b": [1]})
+    np.testing.assert_allclose(by_row.survival(who, [5, 20]), by_customer.survival(who, [5, 20]), atol=1e-9)

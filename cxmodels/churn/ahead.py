@@ -298,6 +298,39 @@ class SurvivalResult(Result):
         }
         return pd.Series(out | {"n_obs": float(fine.sum())})
 
+    def calibration(
+        self, data: Any, event: Any = "event", *, duration: Any = "duration", horizons: Any, bins: int = 10
+    ) -> pd.DataFrame:
+        """Compare foreseen with observed leaving by given horizons, on customers that the model has not seen.
+
+        Parameters
+        ----------
+        data : frame
+            Customers with the columns of the model.
+        event, duration : str or array-like of shape (n,)
+            What became of them.
+        horizons : float or array-like of shape (k,)
+            Times since the start.
+        bins : int, default 10
+            Groups along the forecast.
+
+        Returns
+        -------
+        DataFrame
+            See :func:`cxmodels.churn.survival_calibration`.
+        """
+        from .foresight import survival_calibration
+
+        frame = to_pandas(data)
+        seen = read_durations(frame, event, duration)
+        grid = times_of(horizons, "horizons")
+        foreseen = self.survival(frame[seen.used], grid).to_numpy()
+        fine = ~np.isnan(foreseen).any(axis=1)
+        if not fine.any():
+            raise DataError(f"No customer has a value at all horizons up to {grid[-1]:g}; choose nearer ones.")
+        left = (seen.event[fine] > 0).astype(int)
+        return survival_calibration(seen.time[fine], left, foreseen[fine], grid, bins=bins, level=self.level)
+
     # --- what each model tells --------------------------------------------------------------------------------------
 
     def _hazard(

@@ -294,60 +294,75 @@ class CoxResult(SurvivalResult):
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
 
-    def proportionality(self, clock: str = "rank") -> pd.DataFrame:
+    def proportionality(self, clock: str = "rank", *, test: str = "residuals") -> pd.DataFrame:
         """Test whether effects stay the same over time.
 
         Parameters
         ----------
         clock : {"rank", "km", "identity", "log"}, default "rank"
             What time is measured by: ranks of the event times, 1 - Kaplan-Meier, time itself, its logarithm.
+        test : {"residuals", "score"}, default "residuals"
+            By the scaled Schoenfeld residuals, with one variance for all times (Grambsch and Therneau 1994, Biometrika 81; R
+            before 2019, lifelines); or the score test of effects that change along the clock, which needs no such
+            approximation (R's cox.zph since).
 
         Returns
         -------
         DataFrame
             Index term, and "all terms": [correlation, chisq, df, pvalue]; correlation of the scaled Schoenfeld residuals with
-            time, and the test of Grambsch and Therneau (1994), Biometrika 81. Where pvalue is small, the hazard ratio is
-            an average: look at the curves, stratify, or use DiscreteHazard with the product of time and column.
+            time. Where pvalue is small, the hazard ratio is an average: look at the curves, stratify, or use DiscreteHazard
+            with the product of time and column.
 
         Raises
         ------
         SpecError
-            For an unknown clock.
+            For an unknown clock or test.
         """
         from scipy.special import chdtrc
 
         choose("clock", clock, CLOCKS)
+        choose("test", test, ("residuals", "score"))
         beta, efron = self.estimates["est"].to_numpy(), self.spec.ties == "efron"
         residuals, place = kernel.schoenfeld(self.layout, self.x, beta, efron)
-        time, w = self.layout.time[place], self.layout.weights[self.layout.event]
-        if clock == "rank":
-            _, place, count = np.unique(time, return_inverse=True, return_counts=True)
-            g = (np.cumsum(count) - (count - 1) / 2)[place]
-        elif clock == "log":
-            g = np.log(time)
-        elif clock == "km":
-            g = 1 - self._kaplan_meier(time)
-        else:
-            g = time
-        g = g - np.average(g, weights=w)
-        d, V = w.sum(), np.linalg.inv(kernel.likelihood(self.layout, self.x, beta, efron)[2])
-        moment, scale = (w * g) @ residuals, w @ g**2
+        w = self.layout.weights[self.layout.event]
+        reading = self._clock(clock)
+        reading = reading - np.average(reading[place], weights=w)
+        g = reading[place]
+        information = kernel.likelihood(self.layout, self.x, beta, efron)[2]
+        d, V, moment, scale = w.sum(), np.linalg.inv(information), (w * g) @ residuals, w @ g**2
         scaled = residuals @ V * d
-        own = (moment @ V * d) ** 2 / (d * np.diag(V) * scale)
-        overall = float(d * moment @ V @ moment / scale)
         centred = scaled - np.average(scaled, axis=0, weights=w)
         related = (w * g) @ centred / np.sqrt(scale * (w @ centred**2))
+        if test == "residuals":
+            own = (moment @ V * d) ** 2 / (d * np.diag(V) * scale)
+            overall = float(d * moment @ V @ moment / scale)
+        else:
+            eta = self.x @ beta
+            s = kernel.sums(self.layout, self.x, eta - eta.max(), efron)
+            mean = self.layout.mass / self.layout.deaths
+            cross, twice = (kernel.information(self.layout, self.x, s, mean * reading**k) for k in (1, 2))
+            left = twice - cross @ V @ cross
+            own = moment**2 / (np.diag(twice) - np.einsum("ij,jk,ki->i", cross, V, cross))
+            overall = float(moment @ np.linalg.solve(left, moment))
         p = len(own)
         table = pd.DataFrame(
-            {
-                "correlation": np.append(related, np.nan),
-                "chisq": np.append(own, overall),
-                "df": np.append(np.ones(p, dtype=int), p),
-            },
+            {"correlation": np.append(related, np.nan), "chisq": np.append(own, overall)},
             index=pd.Index([*self.terms.names, "all terms"], name="term"),
         )
+        table["df"] = np.append(np.ones(p, dtype=int), p)
         table["pvalue"] = chdtrc(table["df"], table["chisq"])
         return table
+
+    def _clock(self, clock: str) -> Array:
+        """Reading of a clock at each event time."""
+        time = self.layout.time
+        if clock == "rank":
+            known, place = np.unique(time, return_inverse=True)
+            count = np.bincount(place, self.layout.deaths, len(known))
+            return np.asarray((np.cumsum(count) - (count - 1) / 2)[place], dtype=float)
+        if clock == "km":
+            return 1 - self._kaplan_meier(time)
+        return np.log(time) if clock == "log" else time
 
     def _kaplan_meier(self, time: Array) -> Array:
         """Survival just after given event times, all strata together."""

@@ -216,14 +216,13 @@ def sums(at: Layout, x: Array, eta: Array, efron: bool) -> Sums:
     )
 
 
-def _exposure(at: Layout, s: Sums) -> tuple[Array, Array]:
-    """Weight of each event time per tie, and A - B of each row."""
-    mean = at.mass / at.deaths
+def _exposure(at: Layout, s: Sums, mean: Array) -> Array:
+    """A - B of each row, given the weight of each event time per tie."""
     grow = np.append(0.0, np.cumsum(mean * s.one))
     out = grow[at.stop] - grow[at.start]
     gone = at.stop[at.event] - 1
     out[at.event] -= (mean * s.part)[gone]
-    return mean, out
+    return out
 
 
 def likelihood(at: Layout, x: Array, beta: Array, efron: bool) -> tuple[float, Array, Array]:
@@ -246,16 +245,33 @@ def likelihood(at: Layout, x: Array, beta: Array, efron: bool) -> tuple[float, A
     eta = x @ beta
     top = float(eta.max())
     s = sums(at, x, eta - top, efron)
-    mean, exposure = _exposure(at, s)
+    mean = at.mass / at.deaths
     w = np.where(at.event, at.weights, 0.0)
     value = float(w @ (eta - top) - mean @ s.log)
     scored = s.s1 * (mean * s.one)[:, None] - s.d1 * (mean * s.part)[:, None]
-    gradient = w @ x - scored.sum(axis=0)
-    information = (x * (s.risk * exposure)[:, None]).T @ x
+    return value, w @ x - scored.sum(axis=0), information(at, x, s, mean)
+
+
+def information(at: Layout, x: Array, s: Sums, mean: Array) -> Array:
+    """Information, each event time with a weight of its own.
+
+    Parameters
+    ----------
+    at : Layout
+    x : ndarray of shape (n, p)
+    s : Sums
+    mean : ndarray of shape (k,)
+        Mean weight of the rows that leave at each event time, times any factor.
+
+    Returns
+    -------
+    ndarray of shape (p, p)
+    """
+    out = (x * (s.risk * _exposure(at, s, mean))[:, None]).T @ x
     mixed = (s.s1 * (mean * s.ab)[:, None]).T @ s.d1
-    information -= (s.s1 * (mean * s.aa)[:, None]).T @ s.s1 - mixed - mixed.T
-    information -= (s.d1 * (mean * s.bb)[:, None]).T @ s.d1
-    return value, gradient, (information + information.T) / 2
+    out -= (s.s1 * (mean * s.aa)[:, None]).T @ s.s1 - mixed - mixed.T
+    out -= (s.d1 * (mean * s.bb)[:, None]).T @ s.d1
+    return (out + out.T) / 2
 
 
 def scores(at: Layout, x: Array, beta: Array, efron: bool) -> Array:
@@ -273,7 +289,8 @@ def scores(at: Layout, x: Array, beta: Array, efron: bool) -> Array:
     """
     eta = x @ beta
     s = sums(at, x, eta - eta.max(), efron)
-    mean, exposure = _exposure(at, s)
+    mean = at.mass / at.deaths
+    exposure = _exposure(at, s, mean)
     grow = np.zeros((len(at.time) + 1, x.shape[1]))
     np.cumsum(mean[:, None] * (s.s1 * s.aa[:, None] - s.d1 * s.ab[:, None]), axis=0, out=grow[1:])
     gone = at.stop[at.event] - 1
