@@ -279,6 +279,21 @@ def test_an_unknown_company_is_named(view):
         company_html(view, "Company 1")
 
 
+def test_what_cannot_be_written_is_said(result, tmp_path):
+    with pytest.raises(
+        SpecError, match=r"benchmark study, made by cxmodels.acsi.Benchmark.fit, not of a IndexResult"
+    ):
+        nation_html(result.waves[2025])
+    with pytest.raises(SpecError, match=r"no company 'Company 99' with numbers in wave 2025"):
+        write_benchmark(result, tmp_path, pages=["Company 01", "Company 99"])
+    with pytest.raises(SpecError, match=r"called '\.\./x', which cannot name a folder"):
+        write_benchmark(replace(result, name="../x"), tmp_path)
+    (tmp_path / "nation").write_text("a file")
+    with pytest.raises(DataError, match="is a file or a link"):
+        write_benchmark(result, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["nation"]
+
+
 # --- other studies ----------------------------------------------------------------------------------------------
 
 
@@ -519,8 +534,8 @@ window.addEventListener("load", function () {
   const table = document.querySelector("#league table"), heads = table.tHead.rows[0].cells;
   const names = () => [...table.tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.cells[0].textContent);
   const column = (word) => [...heads].findIndex((h) => h.textContent === word);
-  const click = (word) => { heads[column(word)].querySelector("button").click(); return names(); };
-  const found = {first: names(), sorts: document.querySelectorAll("th button").length};
+  const click = (word) => { heads[column(word)].querySelector(".sort").click(); return names(); };
+  const found = {first: names(), sorts: document.querySelectorAll("th .sort").length};
   found.down = click("Index"); found.up = click("Index"); found.said = heads[column("Index")].getAttribute("aria-sort");
   found.text = click("Company"); found.change = click("Change since 2024"); found.change_up = click("Change since 2024");
   const seek = document.querySelector("#league .seek");
@@ -573,5 +588,5 @@ def test_it_prints_to_pdf_with_all_that_is_folded(page, view, tmp_path):
 def test_without_script_the_page_is_a_plain_one(page, tmp_path):
     bare = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     dom = browse(tmp_path, bare, "--dump-dom")
-    assert "<button" not in dom
+    assert 'role="button"' not in dom
     assert Page(dom).table("Company", 16)[0].keys() == Page(page).table("Company", 16)[0].keys()

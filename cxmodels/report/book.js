@@ -25,10 +25,15 @@
     var heads = table.tHead.rows[0].cells;
     each(heads, function (head, i) {
       if (head.className === "mark" || !head.textContent.trim()) { return; }
-      var button = document.createElement("button");
-      button.type = "button";
+      var button = document.createElement("span");  // browsers do not repeat real buttons on the next printed page
+      button.className = "sort";
+      button.tabIndex = 0;
+      button.setAttribute("role", "button");
       while (head.firstChild) { button.appendChild(head.firstChild); }
       head.appendChild(button);
+      button.addEventListener("keydown", function (event) {
+        if (event.key === "Enter" || event.key === " ") { event.preventDefault(); button.click(); }
+      });
       button.addEventListener("click", function () {
         var now = head.getAttribute("aria-sort");
         var down = now ? now === "ascending" : head.className !== "text";  // numbers begin with the largest

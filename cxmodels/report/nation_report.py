@@ -444,7 +444,7 @@ def _method(v: NationView) -> list[Block]:
     w = v.words
     blocks = [paragraph(text) for text in v.method_texts]
     blocks.append(facts([*v.method_facts, (w("language"), w("language_is"))]))
-    return [*blocks, *(fold(t["title"], [t]) for t in _small_print(v))]
+    return [*blocks, *_small_print(v)]
 
 
 def _small_print(v: NationView) -> list[Block]:
@@ -464,7 +464,7 @@ def _small_print(v: NationView) -> list[Block]:
             Column("effective_n", w("effective_n"), "count"), Column("design_effect", w("design_effect"), "impact"), Column("blank", w("blank"), "share"),
         ]),
     ]  # fmt: skip
-    return [sortable(f, columns, w, title=f"{title}: {w.count(len(f))}") for f, title, columns in tables if len(f)]
+    return [fold(f"{title}: {w.count(len(f))}", [sortable(f, columns, w)]) for f, title, columns in tables if len(f)]
 
 
 __all__ = ["change_chart", "flag_text", "impact_map", "measure", "nation_html"]

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..acsi import BenchmarkResult
 from ..acsi.hierarchy import WHOLE, aggregate_scores
 from ..errors import SpecError, listed, near
 from ..inference import quantile
 from .blocks import inline, shown
 from .words import Language, language
-
-if TYPE_CHECKING:
-    from ..acsi.benchmark import BenchmarkResult
 
 RANKS = ["rank", "rank_lower", "rank_upper", "group"]
 CHANGES = ["previous", "change", "change_se", "change_lower", "change_upper", "pvalue_adjusted", "detectable", "flag"]
@@ -33,6 +31,11 @@ class NationView:
     words : Language, optional
         By default that of the study.
 
+    Raises
+    ------
+    SpecError
+        For any other result.
+
     Notes
     -----
     Frames of units and groups have a line each, ``index_`` for the headline index (``index`` is a method of the tuples that
@@ -44,6 +47,10 @@ class NationView:
     words: Language = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.result, BenchmarkResult):
+            raise SpecError(
+                f"This report is of a benchmark study, made by cxmodels.acsi.Benchmark.fit, not of a {type(self.result).__name__}."
+            )
         if self.words is None:
             object.__setattr__(self, "words", language(self.result.language))
 

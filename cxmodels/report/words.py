@@ -181,7 +181,7 @@ def language(code: str = "en") -> Language:
 
     Examples
     --------
-    >>> language("bg-BG")("sectors"), language("xx").code
+    >>> language("bg-BG")("levels_sector"), language("xx").code
     ('Сектори', 'en')
     """
     base = str(code).replace("_", "-").partition("-")[0].lower()

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from ..acsi import BenchmarkResult
-from ..errors import CxWarning, DataError, listed
+from ..errors import CxWarning, DataError, SpecError, listed
 from ..files import neutral
 from .company_report import company_html
 from .html import study_html
@@ -101,7 +101,7 @@ def write_benchmark(
     DataError
         If the folder cannot be written.
     SpecError
-        If `pages` names a unit without numbers.
+        If `pages` names a unit without numbers, or the study's name is no folder's.
 
     Warns
     -----
@@ -109,6 +109,8 @@ def write_benchmark(
         If the workbook or the slides are left out because their library is not installed.
     """
     view = NationView(result)
+    if Path(result.name).name != result.name:
+        raise SpecError(f"The study is called '{result.name}', which cannot name a folder; choose another name.")
     wanted = list(view.units["name"] if pages is None else pages)
     for unit in wanted:
         view.check_unit(unit)
