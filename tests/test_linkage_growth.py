@@ -61,7 +61,7 @@ def test_the_lag_takes_the_wave_before_and_says_who_is_left_out():
     with pytest.warns(DataWarning, match="With 10 units"):
         got = growth(data, "sales")
     assert got.n_obs == 10 * 4 - 1
-    assert got.excluded.set_index("reason")["rows"].to_dict() == {"no index 1 waves before": 11}
+    assert got.excluded.set_index("reason")["rows"].to_dict() == {"no index 1 wave before": 11}
     row = got.rows[(got.rows["unit"] == 0) & (got.rows["wave"] == 2018)]
     assert row["index"].item() == data[(data["company"] == 0) & (data["wave"] == 2017)]["index"].item()
     with pytest.warns(DataWarning, match="With 10 units"):

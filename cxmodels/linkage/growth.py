@@ -246,7 +246,8 @@ def _rows(
     whole = data[["unit", "wave", "outcome", "index", "se", *controls]]
     reasons = {
         "no outcome": whole["outcome"].isna(),
-        f"no index {lag} waves before" if lag else "no index": whole["index"].isna() | whole["se"].isna(),
+        f"no index {lag} wave{'s' if lag > 1 else ''} before" if lag else "no index": whole["index"].isna()
+        | whole["se"].isna(),
         "a control is blank": whole[controls].isna().any(axis=1),
     }
     counts, gone = [], np.zeros(len(whole), dtype=bool)
