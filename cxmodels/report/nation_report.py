@@ -13,11 +13,13 @@ from . import charts
 from .blocks import Block, facts, figure, inline, paragraph, shown
 from .book import fold, group, line, page, section
 from .nation_charts import change_rows, course_chart
-from .nation_tables import Column, flag_text, sortable
+from .nation_tables import Column, sortable
 from .nation_view import RANKS, NationView
 
 if TYPE_CHECKING:
     from ..acsi.benchmark import BenchmarkResult
+
+__all__ = ["change_chart", "impact_map", "measure", "nation_html", "over_all"]
 
 MOST_SHOWN = 40  # rows of a chart of many units
 MARKS = "†‡§¶♦♠♣"  # of notes; there are fewer rules
@@ -465,6 +467,3 @@ def _small_print(v: NationView) -> list[Block]:
         ]),
     ]  # fmt: skip
     return [fold(f"{title}: {w.count(len(f))}", [sortable(f, columns, w)]) for f, title, columns in tables if len(f)]
-
-
-__all__ = ["change_chart", "flag_text", "impact_map", "measure", "nation_html"]
