@@ -62,7 +62,7 @@ def qini_chart(
     )
     pic = Picture(width, width * 0.6, title, _told(data, "gain", said), id)
     low, high = float(data["gain_lower"].min()), float(data[["gain_upper", "random"]].max().max())
-    at = ticks(min(low, 0.0), max(high, 1e-6), 6)
+    at = ticks(min(low, 0.0), max(high, 1e-6), 9)
     plane = _Frame(pic, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], at, ("Customers treated, highest uplift first", "Gained, % of all customers"), (True, True), said)  # fmt: skip
     _band(pic, plane, data, "gain_lower", "gain_upper")
     if at[0] < 0:
@@ -108,7 +108,7 @@ def uplift_profit_chart(
     said = say(words)
     data = columns(curve.assign(at=curve["targeted"]), "at", ["targeted", "profit", "ci_lower", "ci_upper"])
     pic = Picture(width, width * 0.6, title, _told(data, "profit", said), id)
-    at = ticks(min(float(data["ci_lower"].min()), 0.0), max(float(data["ci_upper"].max()), 1e-6), 6)
+    at = ticks(min(float(data["ci_lower"].min()), 0.0), max(float(data["ci_upper"].max()), 1e-6), 9)
     plane = _Frame(pic, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], at, ("Customers treated, highest uplift first", "Money per customer of the base"), (True, False), said)  # fmt: skip
     _band(pic, plane, data, "ci_lower", "ci_upper")
     pic.line(LEFT, plane.y(0), pic.width - RIGHT, plane.y(0), GREY, 1.2)
