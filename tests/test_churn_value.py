@@ -139,6 +139,16 @@ def test_a_customer_who_bought_very_often_has_a_finite_likelihood():
     assert np.isfinite(slopes).all()
 
 
+def test_the_expectation_is_smooth_where_its_formula_divides_by_nothing():
+    from cxmodels.churn.purchase_kernel import bgnbd_expected, bgnbd_new
+
+    x, tx, t = np.array([0.0, 3.0]), np.array([0.0, 20.0]), np.array([30.0, 30.0])
+    at = bgnbd_expected((0.5, 5.0, 1.0, 2.5), 10.0, x, tx, t)
+    near = [bgnbd_expected((0.5, 5.0, a, 2.5), 10.0, x, tx, t) for a in (0.999, 1.001)]
+    np.testing.assert_allclose(at, np.mean(near, axis=0), rtol=1e-5)
+    assert bgnbd_new((0.5, 5.0, 1.0, 2.5), 10.0) == pytest.approx(bgnbd_new((0.5, 5.0, 1.0001, 2.5), 10.0), rel=1e-3)
+
+
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
@@ -209,6 +219,15 @@ def test_value_by_cox_is_the_sum_of_chances():
     np.testing.assert_allclose(value.customers.est[near.index], chances @ 1.01 ** -np.arange(12.0))
     assert value.n_obs == value.customers.est.notna().sum()
     assert value.excluded.rows.sum() == len(d) - value.n_obs
+
+
+def test_spend_without_a_mean_is_refused():
+    from dataclasses import replace
+
+    wild = replace(spent(), params=spent().params.copy())
+    wild.params["q"] = 0.8
+    with pytest.raises(CxError, match="1411 customers has no end"):
+        customer_value(bought(), cdnow(), spend=wild, periods=3)
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,15 @@ def bgnbd_expected(p: tuple[Any, ...], ahead: Any, x: Array, tx: Array, t: Array
     from scipy.special import hyp2f1
 
     r, alpha, a, b = p
+    a = _not_one(a)
     z = ahead / (alpha + t + ahead)
     shrink = ((alpha + t) / (alpha + t + ahead)) ** (r + x) * hyp2f1(r + x, b + x, a + b + x - 1, z)
     return np.asarray((a + b + x - 1) / (a - 1) * (1 - shrink) * bgnbd_alive(p, x, tx, t), dtype=float)
+
+
+def _not_one(a: Any) -> Any:
+    """At a = 1 the expectation is a limit: a step beside it says the same to seven digits."""
+    return np.where(np.abs(np.asarray(a) - 1) < 1e-7, 1 + 1e-7, a)
 
 
 def bgnbd_new(p: tuple[Any, ...], t: Any) -> Array:
@@ -121,6 +127,7 @@ def bgnbd_new(p: tuple[Any, ...], t: Any) -> Array:
     from scipy.special import hyp2f1
 
     r, alpha, a, b = p
+    a = _not_one(a)
     shrink = (alpha / (alpha + t)) ** r * hyp2f1(r, b, a + b - 1, t / (alpha + t))
     return np.asarray((a + b - 1) / (a - 1) * (1 - shrink), dtype=float)
 

@@ -181,14 +181,25 @@ class GammaGammaResult(LifetimeResult):
         -------
         spend : ndarray of shape (n,)
         slopes : ndarray of shape (n, 3)
+
+        Raises
+        ------
+        DataError
+            If the expectation of some has no end.
         """
         given = {"frequency": "frequency", "monetary_value": "monetary_value"} | self.columns
         columns, _ = columns_of(data, given, None, least={"frequency": 0.0, "monetary_value": 0.0})
         x, z = columns["frequency"], columns["monetary_value"]
+        if endless := int(np.isinf(_expected(self.params, x, z)).sum()):
+            raise DataError(
+                f"The expected spend of {endless} customers has no end (q of the Gamma-Gamma is {self.params['q']:.2f}, not "
+                "above 1); value those with repeat purchases, or give a margin per purchase without spend=."
+            )
         return self.slopes_of(lambda p: _expected(p, x, z))
 
 
 def _expected(params: Any, x: Array, z: Array) -> Array:
     """Expected spend per purchase."""
     p, q, v = params
-    return np.asarray(p * (v + x * z) / (p * x + q - 1), dtype=float)
+    base = p * x + q - 1  # 0 or less: the mean has no end
+    return np.where(base > 0, p * (v + x * z) / np.where(base > 0, base, 1.0), np.inf)
