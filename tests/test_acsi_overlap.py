@@ -133,6 +133,8 @@ def test_bad_respondents_are_refused(waves):
     now, before = waves
     with pytest.raises(CxError, match=r"'idd' .respondents. is not in the data. Did you mean 'id'"):
         now.change(before, respondent="idd")
+    with pytest.raises(CxError, match="respondent names one column"):
+        now.change(before, respondent=["id"])
     twice = before.survey.frame.assign(id=lambda f: f.id.where(f.id != 1, 0))
     with pytest.raises(CxError, match=r"1 values of 'id' stand more than once .* one company in one wave: '0'"):
         now.change(fitted(twice), respondent="id")

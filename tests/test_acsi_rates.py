@@ -126,6 +126,8 @@ def test_price_clusters_and_a_single_unit():
         (lambda s: retention([11, 2]), "outside"),
         (lambda s: retention([1, 2], calibration={1: 0.1}), "no share for the answers '2'"),
         (lambda s: retention([1, 2], calibration={1: 0.1, 2: 20}), "answer '2.0' is no share"),
+        (lambda s: retention([1, 2], calibration=[0.1, 0.2]), "calibration maps answers to shares"),
+        (lambda s: s.outcomes(repurchase="repurchse"), "Did you mean 'repurchase'"),
         (lambda s: retention("q13"), "are texts"),
         (lambda s: complaint_rate([1, 2, 0]), "0 and 1 only"),
         (lambda s: tolerated_change([5.0], [5.0]), "1 respondents answered both"),

@@ -117,6 +117,7 @@ def test_people_asked_every_quarter_are_clusters():
     [
         ({}, {"period": "quater"}, "Did you mean 'quarter'"),
         ({}, {"window": 5}, "A window takes 5 periods, and there are 4"),
+        ({}, {"shares": [1, 2, 3, 4]}, "a mapping of period to number"),
         ({}, {"window": 0}, "1 or more, not 0"),
         ({}, {"shares": "equall"}, "Did you mean 'equal'"),
         ({}, {"shares": {"Q1": 1.0}}, "no number for 'Q2', 'Q3', 'Q4'"),

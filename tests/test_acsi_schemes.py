@@ -167,6 +167,7 @@ def test_ncsi_is_the_national_index():
         (lambda: cx.SatisfactionIndex("ukcsi", engine="sem"), "no model to fit"),
         (lambda: cx.SatisfactionIndex("ukcsi", scheme="centroid"), "'scheme' is an option of engine='pls'"),
         (lambda: EPSI.with_measures({"Quality": ["q1"]}), "no construct 'Quality'"),
+        (lambda: UKCSI.with_measures("satisfaction"), "measures name columns by construct"),
         (lambda: EPSI.with_measures({"Image": []}), "'Image' has no columns"),
         (lambda: UKCSI.with_measures(MEASURES, target="Ease"), "target 'Ease'"),
         (lambda: cx.SatisfactionIndex("epsi", minimum_n=-1), "minimum_n is a number of interviews"),
@@ -188,7 +189,8 @@ def test_a_benchmark_of_plain_means_weighs_by_interviews():
     plan = cx.acsi.Benchmark(cx.SatisfactionIndex("ukcsi"), levels=list(chain), weights=chain, wave="year")
     result = plan.fit(cx.Survey(kept, weights="weight"))
     for year, part in kept.groupby("year"):
-        nation = result.aggregates.query("wave == @year and level == 'nation'").iloc[0]
+        table = result.aggregates
+        nation = table[(table.wave == year) & (table.level == "nation")].iloc[0]
         assert nation["index"] == pytest.approx(10 * np.average(part.satisfaction, weights=part.weight))
     assert result.explained.empty
     assert len(result.changes) == 14 + 2 + 1

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from .. import index as ix
-from ..errors import DataError, DataWarning, listed, near
+from ..errors import DataError, DataWarning, SpecError, listed, near
 from .hierarchy import Step
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def contributions(result: IndexResult, people: str | None = None) -> pd.DataFram
 
 def _people(frame: pd.DataFrame, people: str | None) -> np.ndarray:
     """Who each row of the data is."""
+    if people is not None and not isinstance(people, str):
+        raise SpecError(f"respondent names one column, not {people!r}.")
     if people is not None and people not in frame:
         raise DataError(f"Column '{people}' (respondents) is not in the data.{near(people, map(str, frame.columns))}")
     return (frame.index if people is None else frame[people]).to_numpy()

@@ -274,7 +274,7 @@ def demand(
     """
     answers, _ = _tolerance(up, down, data, None)
     parts = []
-    for change in changes:
+    for change in np.atleast_1d(np.asarray(changes, dtype=object)):
         if isinstance(change, bool) or not isinstance(change, int | float | np.number) or not np.isfinite(change):
             raise SpecError(f"changes are percents of the price, numbers, not {change!r}.")
         stays = np.where(np.isnan(answers.values[:, 0]), np.nan, answers.values[:, 0] >= change)
@@ -294,9 +294,9 @@ def outcomes(
     result: IndexResult,
     *,
     complaint: str | None = None,
-    repurchase: str = "repurchase",
-    up: str = "tolerance_up",
-    down: str = "tolerance_down",
+    repurchase: str | None = None,
+    up: str | None = None,
+    down: str | None = None,
     price: str | None = None,
     calibration: Mapping[float, float] | None = None,
     strata: str | None = None,
@@ -308,8 +308,9 @@ def outcomes(
     ----------
     result : IndexResult
         Its units, rows used and case weights.
-    complaint, repurchase, up, down : str
-        Columns; by default those of the ACSI-style survey. Measures whose columns the data lack are left out.
+    complaint, repurchase, up, down : str, optional
+        Columns; by default those of the ACSI-style survey, complaint, repurchase, tolerance_up and tolerance_down, as far as
+        the data have them: what was not asked is not measured.
     price : str, optional
         Column of the price that a respondent pays, for the reservation price.
     calibration : mapping, optional
@@ -338,10 +339,13 @@ def outcomes(
     1  Company 1        Retention   0.78
     2  Company 1  Price tolerance   7.36
     """
-    known = result.spec.model.rates
-    complaint = complaint or known.get("complaint rate", "complaint")
-    named = [c for c in (price, strata, clusters) if c]
-    table = _rows_used(result, [complaint, repurchase, up, down], named)
+    columns = result.survey.frame.columns
+    wanted = [c for c in (complaint, repurchase, up, down, price, strata, clusters) if c]
+    if lacking := [c for c in wanted if c not in columns]:
+        raise SpecError(f"Column '{lacking[0]}' is not in the data.{near(lacking[0], map(str, columns))}")
+    complaint = complaint or result.spec.model.rates.get("complaint rate", "complaint")
+    repurchase, up, down = repurchase or "repurchase", up or "tolerance_up", down or "tolerance_down"
+    table = _rows_used(result, [complaint, repurchase, up, down], [c for c in (price, strata, clusters) if c])
     design: dict[str, Any] = {
         "data": table,
         "weights": "_case",
@@ -430,7 +434,10 @@ def _inside_share(point: Point, known: Known) -> Bounds:
 
 def _calibration(calibration: Mapping[float, float], answers: Answers) -> pd.Series:
     """Share kept by answer, checked."""
-    table = pd.Series({float(k): float(v) for k, v in calibration.items()})
+    try:
+        table = pd.Series({float(k): float(v) for k, v in calibration.items()})
+    except (AttributeError, TypeError, ValueError):
+        raise SpecError(f"calibration maps answers to shares, such as {{10: 0.9}}, not {calibration!r}.") from None
     if bad := table.index[~table.between(0, 1)].tolist():
         raise SpecError(f"The calibration of answer {listed(bad)} is no share between 0 and 1.")
     given = answers.values[:, 0]
@@ -470,8 +477,6 @@ def _asked(x: Any, data: Any, name: str) -> Answers | None:
 def _rows_used(result: IndexResult, wanted: Sequence[str], named: Sequence[str]) -> pd.DataFrame:
     """Answers and case weights of the rows used, units in front; what the data lack is left out."""
     columns = result.survey.frame.columns
-    if lacking := [c for c in named if c not in columns]:
-        raise SpecError(f"Column '{lacking[0]}' is not in the data.{near(lacking[0], map(str, columns))}")
     there = [c for c in dict.fromkeys(wanted) if c in columns]
     parts = []
     for unit, m in result.measured.items():

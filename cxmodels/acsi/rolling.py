@@ -315,6 +315,8 @@ def rolling_index(
     >>> found.change()[["period", "overlap"]].drop_duplicates().values.tolist()
     [[5, 180], [6, 180]]
     """
+    if not isinstance(index, SatisfactionIndex):
+        raise SpecError(f"rolling_index takes a SatisfactionIndex first, not {type(index).__name__}.")
     survey = as_survey(data)
     order = _periods(survey.frame, by, period, periods)
     if whole_number("window", window) < 1:
@@ -349,9 +351,12 @@ def _periods(frame: pd.DataFrame, by: Any, period: str, periods: Sequence[Any] |
         raise SpecError(f"by names the period '{period}'; windows pool periods, so name only the units.")
     if gone := int(frame[period].isna().sum()):
         raise DataError(f"{gone} rows have no '{period}'; fill it, or drop those rows.")
-    known = list(pd.unique(frame[period].sort_values()))
     if periods is None:
-        return known
+        try:
+            return list(pd.unique(frame[period].sort_values()))
+        except TypeError:
+            raise SpecError(f"The values of '{period}' have no order; give it by periods=.") from None
+    known = list(pd.unique(frame[period]))
     if strange := [p for p in known if p not in list(periods)]:
         raise SpecError(f"The data hold {period} {listed(strange)}, which periods= does not name.")
     return list(periods)
@@ -366,6 +371,8 @@ def _shares(shares: Shares, order: list[Any]) -> dict[Any, float] | None:
                 f"{near(shares, ('equal', 'interviews'))}"
             )
         return dict.fromkeys(order, 1.0) if shares == "equal" else None
+    if not isinstance(shares, Mapping):
+        raise SpecError(f"shares is 'equal', 'interviews' or a mapping of period to number, not {shares!r}.")
     if lacking := [p for p in order if p not in shares]:
         raise SpecError(f"shares names no number for {listed(lacking)}.")
     if bad := [p for p in order if not (np.isfinite(shares[p]) and shares[p] > 0)]:

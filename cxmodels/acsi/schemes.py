@@ -98,6 +98,10 @@ class Scheme:
         SpecError
             If a path model has no such construct, or a construct no columns.
         """
+        if not isinstance(measures, Mapping) or not measures:
+            raise SpecError(
+                f"measures name columns by construct, such as {{'Satisfaction': ['q1']}}, not {measures!r}."
+            )
         given = {c: (items,) if isinstance(items, str) else tuple(items) for c, items in measures.items()}
         if empty := [c for c, items in given.items() if not items]:
             raise SpecError(f"Construct '{empty[0]}' has no columns.")

@@ -125,8 +125,8 @@ def trends(
         Whether all units share the size of the random walk's step, by construct, or each has its own, which takes
         many waves (ten, say) to be told from sampling error. Standard errors hold the step as estimated.
     waves : sequence, optional
-        Waves in order, those without any measurement included. By default those that occur, sorted. The distance of waves
-        is that of their numbers, such as years, or 1 where they are not numbers.
+        Waves in order, those without any measurement included. By default those that occur, sorted, and results in the
+        order given. The distance of waves is that of their numbers, such as years, or 1 where they are not numbers.
     adjust : {"holm", "bh", "none"}, default "holm"
         Adjustment of the slopes' p-values for many units, within each construct.
     level : float, default 0.95
@@ -165,6 +165,11 @@ def trends(
     choose("adjust", adjust, ADJUSTMENTS)
     z = quantile(level)
     if not isinstance(scores, pd.DataFrame):
+        if not isinstance(scores, Mapping) or not scores:
+            raise SpecError(
+                "trends takes a frame of scores, or results by wave, such as {2024: result, 2025: result}."
+            )
+        waves = list(scores) if waves is None else waves
         unit, wave = next(iter(scores.values())).keys, "wave"
         scores = _of_results(scores)
     keys = [unit] if isinstance(unit, str) else list(unit)
@@ -222,9 +227,14 @@ def _table(
     for column in (*keys, "construct", wave, "index", "se"):
         if column not in scores:
             raise SpecError(f"The scores have no column '{column}'.{near(column, map(str, scores.columns))}")
+    if unnamed := int(scores[wave].isna().sum()):
+        raise DataError(f"{unnamed} lines of the scores have no '{wave}'; fill it, or drop those lines.")
+    for column in ("index", "se"):
+        if not pd.api.types.is_numeric_dtype(scores[column]):
+            raise DataError(f"The column '{column}' of the scores holds text; it must hold numbers.")
     blank = scores["index"].isna()
     table = scores[~blank].reset_index(drop=True)
-    order = list(pd.unique(table[wave].sort_values())) if waves is None else list(waves)
+    order = _sorted(table[wave], wave) if waves is None else list(waves)
     if strange := [w for w in table[wave].unique() if w not in order]:
         raise DataError(f"The scores hold {wave} {listed(strange)}, which waves= does not name.")
     if table[wave].nunique() < 3:
@@ -238,6 +248,16 @@ def _table(
         )
     gone = [("without an index", int(blank.sum()))] if blank.any() else []
     return table, order, pd.DataFrame(gone, columns=["reason", "rows"])
+
+
+def _sorted(values: pd.Series, wave: str) -> list[Any]:
+    """Waves that occur, in order."""
+    try:
+        return list(pd.unique(values.sort_values()))
+    except TypeError:
+        raise SpecError(
+            f"The values of '{wave}' are of different kinds and have no order; give it by waves=."
+        ) from None
 
 
 def _named(lines: pd.DataFrame, keys: list[str], wave: str) -> str:
