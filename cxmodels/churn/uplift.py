@@ -1,6 +1,6 @@
 """`Uplift`: whom an offer changes, learned from a randomised campaign.
 
-With y the outcome, t the treatment, e the chance to be treated, and m0, m1 the outcome foreseen without and with it:
+With y the outcome, t the treatment, e the chance to be treated, and m0, m1 the outcome foreseen without and with it::
 
     S-learner     one model with the treatment as a column, read twice               Künzel et al. (2019), sec. 2
     T-learner     m1(x) - m0(x), a model for each arm                                Künzel et al. (2019), sec. 2
