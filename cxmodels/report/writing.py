@@ -93,8 +93,8 @@ def write_benchmark(
     Returns
     -------
     Path
-        The study's folder: report.html, companies/*.html (a page for each unit of the last wave), report.xlsx,
-        report.pptx, result.json, tables/*.csv and, where pyarrow is installed, *.parquet.
+        The study's folder: report.html, companies (a page for each unit of the last wave), report.xlsx,
+        report.pptx, result.json, tables as CSV and, where pyarrow is installed, Parquet.
 
     Raises
     ------
