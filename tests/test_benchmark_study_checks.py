@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import cxmodels as cx
@@ -210,3 +211,39 @@ def test_a_facts_file_that_cannot_be_read_is_refused(tmp_path):
         read_facts(tmp_path / "revenue.csv")
     with pytest.raises(DataError, match=r"does not exist\. Did you mean 'revenue\.csv'"):
         read_facts(tmp_path / "revenu.csv")
+
+
+# --- data as people have them -------------------------------------------------------------------------------
+
+
+def numbered(data):
+    """Companies and industries by number."""
+    return data.assign(company=data.company.str[-2:].astype(int), industry=data.industry.factorize()[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        numbered,
+        lambda data: data.astype({"company": "category", "industry": "category"}),
+        lambda data: data.assign(year=data.year.astype(str)),
+        pl.from_pandas,
+        lambda data: pd.concat([part.reset_index(drop=True) for _, part in data.groupby("year")]),
+    ],
+    ids=["numbers", "categories", "text waves", "polars", "index that repeats"],
+)
+def test_identifiers_of_any_kind_give_the_same_numbers(clean, change):
+    part = clean[(clean.company != "Company 03") | (clean.groupby(["company", "year"]).cumcount() < 25)]
+    options = {"levels": LEVELS, "weights": WEIGHTS, "minimum_n": 30, "others": "Rest", "small": "pool"}
+    plan = Benchmark(**options, wave="year", waves=[2024, 2025])
+    found, wanted = (plan.fit(cx.Survey(d, weights="weight"), bootstrap=0) for d in (change(part), part))
+    tops = [r.aggregates.query("level == 'nation'")["index"].to_numpy() for r in (found, wanted)]
+    np.testing.assert_allclose(*tops, rtol=1e-12)
+    assert found.facts.company.astype(str).str.startswith("Rest: ").sum() == 2
+
+
+def test_waves_without_a_unit_in_common_are_compared_above_them(clean):
+    apart = clean.assign(company=clean.company + clean.year.astype(str))
+    result = Benchmark(levels=LEVELS, weights=WEIGHTS, wave="year").fit(apart, bootstrap=0)
+    assert set(result.changes.level) == set(LEVELS)
+    assert result.explained.empty

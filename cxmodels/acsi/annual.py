@@ -103,6 +103,9 @@ class Benchmark:
         rules = check_rules(self.small, self.minimum_n)
         if not self.minimum_n and (self.others is not None or rules != ("skip",)):
             raise SpecError("small and others are rules for units below minimum_n; say which number that is.")
+        named = list(self.weights.values()) if isinstance(self.weights, Mapping) else [self.weights]
+        if not all(isinstance(w, str | None) for w in named):
+            raise SpecError(f"weights is a column, or a table of level to column, by name; it is {self.weights!r}.")
         if self.panel and self.respondent is None:
             raise SpecError("A panel needs respondent, the column that names a person in every wave.")
         if self.levels is not None:
@@ -328,13 +331,15 @@ def _with_others(plan: Benchmark, treated: _Treated) -> _Treated:
     home = next((k for k in plan.above if k in frame), None)
     label = [plan.others] * len(frame) if home is None else plan.others + ": " + frame[home].astype(str)
     unit = frame[plan.by].astype(object).where(~moved, label)
+    if moved.any():
+        unit = unit.map(str)  # numbers and labels together have no order
     lines = []
     for (w, u), part in frame[moved & ~named.to_numpy()].groupby([WAVE, plan.by], observed=True):
         into, own = unit[part.index[0]], len(part)
         said = (
             f"fewer than {plan.minimum_n}" if own < plan.minimum_n else f"fewer than {plan.minimum_n} in another wave"
         )
-        lines.append((w, u, *_place(plan, part), len(part), "others", f"{own} rows, {said}; part of '{into}'"))
+        lines.append((w, str(u), *_place(plan, part), len(part), "others", f"{own} rows, {said}; part of '{into}'"))
     new: dict[str, Any] = {plan.by: unit.to_numpy()}
     if (weight := _unit_weight(plan)) and moved.any():
         once = frame[[WAVE, plan.by, weight]].assign(_unit=unit).drop_duplicates([WAVE, plan.by, "_unit"])

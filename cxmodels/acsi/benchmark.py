@@ -246,6 +246,8 @@ class BenchmarkResult(Result):
         parts = []
         drivers = any(outcome == self.target for _, outcome in self.plan.index.model.paths)
         for then, now in self.pairs if drivers else ():
+            if not self._alike(then, now):
+                continue
             found = self.waves[now].explain_change(self.waves[then])
             found.insert(0, "wave", [now] * len(found))
             found.insert(1, "previous_wave", [then] * len(found))
@@ -512,13 +514,21 @@ class BenchmarkResult(Result):
         """Changes of all levels between two waves."""
         keys = ["level", "name", "construct"]
         new, old, people = self.waves[now], self.waves[then], self.plan.respondent if self.plan.panel else None
-        units = new.change(old, adjust=self.plan.adjust, respondent=people)
-        parts = [units.rename(columns={self.by: "name"}).assign(level=self.by)]
+        parts = []
+        if new.measured.keys() & old.measured.keys():
+            units = new.change(old, adjust=self.plan.adjust, respondent=people)
+            parts.append(units.rename(columns={self.by: "name"}).assign(level=self.by))
         if self.levels:
             parts.append(
                 new.aggregate_change(old, self.levels, self.plan.weights, adjust=self.plan.adjust, respondent=people)
             )
-        return pd.concat(parts, ignore_index=True)[[*keys, *_CHANGES]]
+        empty = pd.DataFrame(columns=[*keys, *_CHANGES])
+        return pd.concat(parts, ignore_index=True)[[*keys, *_CHANGES]] if parts else empty
+
+    def _alike(self, then: Any, now: Any) -> bool:
+        """Whether some unit has the same constructs in two waves, the target among them."""
+        new, old = self.waves[now].measured, self.waves[then].measured
+        return any(new[u].constructs == old[u].constructs for u in new if u in old)
 
     def _ranked(self, table: pd.DataFrame, homes: pd.DataFrame, level: str, within: str) -> list[pd.DataFrame]:
         """Ranks of one level inside the groups of a higher one, by wave."""

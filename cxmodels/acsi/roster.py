@@ -156,7 +156,8 @@ def _waves(plan: Benchmark, frame: pd.DataFrame) -> tuple[tuple[Any, ...], list[
     present = list(dict.fromkeys(map(_plain, frame[plan.wave].dropna())))
     if not present:
         return (), [f"'{plan.wave}' is blank in all {len(frame)} rows."]
-    asked = list(map(_plain, plan.waves)) if plan.waves else None
+    spelled = {str(w): w for w in present}  # 2024 in the plan is "2024" in a column of text
+    asked = [spelled.get(str(w), w) for w in map(_plain, plan.waves)] if plan.waves else None
     order = _order(asked or present)
     if asked is None:
         if order is None and len(present) > 1:
@@ -313,12 +314,12 @@ def _weight_problems(plan: Benchmark, frame: pd.DataFrame) -> Iterator[str]:
     for level, weight in plan.by_level.items():
         if weight and weight in frame and weight not in used:
             used.add(weight)
-            yield from _weight_faults(frame, weight, owner, level)
+            yield from _weight_faults(frame, weight, owner, level, plan.wave)
         if level in frame:
             owner = level
 
 
-def _weight_faults(frame: pd.DataFrame, weight: str, owner: str, level: str) -> Iterator[str]:
+def _weight_faults(frame: pd.DataFrame, weight: str, owner: str, level: str, wave: str | None) -> Iterator[str]:
     """What is wrong with the weight that each `owner` has."""
     values = pd.to_numeric(frame[weight], errors="coerce")
     if len(texts := frame.loc[values.isna() & frame[weight].notna(), weight]):
@@ -331,7 +332,13 @@ def _weight_faults(frame: pd.DataFrame, weight: str, owner: str, level: str) -> 
             yield f"The weight '{weight}' is {what} for {counted(len(names), owner)}: {listed(names)}."
     per = values.groupby([frame[WAVE], frame[owner]], observed=True).nunique()
     if len(varying := per[per > 1]):
-        yield f"The weight '{weight}' varies within {counted(len(varying), owner)} in a wave: {listed(varying.index.get_level_values(1).unique())}."  # fmt: skip
+        where = (
+            " in a wave"
+            if wave
+            else ", and no column says which wave a row is of; name it as wave if there are several"
+        )
+        names = listed(varying.index.get_level_values(1).unique())
+        yield f"The weight '{weight}' varies within {counted(len(varying), owner)}{where}: {names}."
     if level in frame and not values.isna().any():
         total = values.groupby([frame[WAVE], frame[level]], observed=True).sum()
         if len(empty := total[total == 0]):
