@@ -12,6 +12,7 @@ from ..errors import DataError, SpecError
 from ..inference import quantile
 from ..results import Result
 from .labels import purchases
+from .periods import attributes
 from .purchases import BGNBD, ParetoNBD, PurchaseResult
 from .timeline import DAY, day_text, days, instants, table
 
@@ -245,7 +246,8 @@ def judge_forecast(
     before = before.set_index("customer_id")
     known = whole.set_index("customer_id").loc[before.index]
     if customers is not None:
-        before = _joined(before, customers, customer)
+        own = attributes(customers, customer, before.index, "histories")
+        before = before.assign(**{k: v for k, v in own.items() if k not in before})
     model = spec.fit(before, buying=buying, leaving=leaving)
     ahead = float((until - when) / DAY / unit_days)
     observed = (known["frequency"] - before["frequency"]).to_numpy(dtype=float)
@@ -267,17 +269,6 @@ def judge_forecast(
         len(whole) - len(before),
         model.warnings,
     )
-
-
-def _joined(before: pd.DataFrame, customers: Any, customer: str) -> pd.DataFrame:
-    """Histories with the columns of customers."""
-    frame = table(customers, "customers", (customer,))
-    if twice := int(frame[customer].duplicated().sum()):
-        raise DataError(f"Table 'customers' has {twice} rows for customers who are there already; keep one row each.")
-    own = frame.set_index(customer)
-    if missing := int((~before.index.isin(own.index)).sum()):
-        raise DataError(f"{missing} of {len(before)} customers of the log are not in table 'customers'; add them.")
-    return before.join(own[[c for c in own.columns if c not in before]])
 
 
 def _tracking(

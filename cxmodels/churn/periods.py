@@ -179,7 +179,7 @@ def person_periods(
     parts |= {"period_start": opens, "period_end": closes}
     _add(parts, _as_of(frame.drop(columns=end), "subscriptions", customer, start, ids, opens)[0], "subscriptions")
     if customers is not None:
-        _add(parts, _attributes(customers, customer, ids), "customers")
+        _add(parts, attributes(customers, customer, ids, "periods"), "customers")
     names: tuple[str, ...] = ()
     strangers = 0
     if scores is not None:
@@ -215,11 +215,7 @@ def _boundary(begin: Instants, number: NDArray[np.int64], every: Any, length: fl
             else begin + number * (int(length) * DAY)
         )
     if every == "month":
-        month = begin.astype("datetime64[M]")
-        into = begin - month
-        first, after = (month + number).astype("datetime64[us]"), (month + number + 1).astype("datetime64[us]")
-        last = after - DAY + into % DAY  # the 31st of a month without one is its last day
-        return np.minimum(first + into, last)
+        return months_later(begin, number)
     month = (begin + DAY).astype("datetime64[M]")
     ends = (month + number).astype("datetime64[us]") - DAY
     return np.where(number == 0, begin, ends)
@@ -262,16 +258,58 @@ def _as_of(
     return out, age
 
 
-def _attributes(customers: Any, customer: str, ids: NDArray[Any]) -> dict[str, Any]:
-    """Columns of the customers' own table."""
+def months_later(when: Instants, months: Any) -> Instants:
+    """Return the same day so many months later; the last of the month where there is no such day.
+
+    Parameters
+    ----------
+    when : ndarray of datetime64
+    months : int or ndarray of int
+
+    Returns
+    -------
+    ndarray of datetime64
+
+    Examples
+    --------
+    >>> months_later(np.array(["2024-01-31"], dtype="datetime64[us]"), 1).astype("datetime64[D]").tolist()
+    [datetime.date(2024, 2, 29)]
+    """
+    month = when.astype("datetime64[M]")
+    into = when - month
+    first, after = (month + months).astype("datetime64[us]"), (month + months + 1).astype("datetime64[us]")
+    return np.minimum(first + into, after - DAY + into % DAY)
+
+
+def attributes(customers: Any, customer: str, ids: Any, what: str) -> dict[str, Any]:
+    """Return columns of the customers' own table for given customers.
+
+    Parameters
+    ----------
+    customers : frame
+        One row per customer.
+    customer : str
+        Column of ids.
+    ids : array-like of shape (n,)
+    what : str
+        What the ids are of, for messages.
+
+    Returns
+    -------
+    dict of ndarray of shape (n,)
+
+    Raises
+    ------
+    DataError
+        For customers who are there twice, or not at all.
+    """
     frame = table(customers, "customers", (customer,))
     if twice := int(frame[customer].duplicated().sum()):
         raise DataError(f"Table 'customers' has {twice} rows for customers who are there already; keep one row each.")
     place = pd.Index(frame[customer]).get_indexer(pd.Index(ids))
     if missing := int((place < 0).sum()):
-        raise DataError(
-            f"{missing} periods are of customers who are not in table 'customers', such as '{ids[place < 0][0]}'."
-        )
+        first = np.asarray(ids)[place < 0][0]
+        raise DataError(f"{missing} {what} are of customers who are not in table 'customers', such as '{first}'.")
     return {str(c): frame[c].to_numpy()[place] for c in frame.columns if c != customer}
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
 from .labels import spells
+from .periods import months_later
 from .timeline import day_text, instants
 
 EVERY = {"month": 1, "quarter": 3, "year": 12}
@@ -92,9 +93,9 @@ def retention_triangle(
     whole = np.bincount(cohort - first, minlength=len(rows))
     table = {}
     for k in range(count + 1):
-        there = ~left | (stop > _later(begin, k * size)) if k else np.ones(len(begin), dtype=bool)
+        there = ~left | (stop > months_later(begin, k * size)) if k else np.ones(len(begin), dtype=bool)
         alive = np.bincount((cohort - first)[there], minlength=len(rows)).astype(float)
-        closed = _later(((rows + 1) * size).astype("datetime64[M]").astype("datetime64[us]"), k * size)
+        closed = months_later(((rows + 1) * size).astype("datetime64[M]").astype("datetime64[us]"), k * size)
         alive[(closed - np.timedelta64(1, "D") > until) & (k > 0)] = np.nan
         table[k] = alive / np.maximum(whole, 1) if share else alive
     out = pd.DataFrame(table, index=pd.Index([_name(int(r), every) for r in rows], name="cohort"))
@@ -102,13 +103,6 @@ def retention_triangle(
     out.columns.name = f"{every}s"
     out.insert(0, "customers", whole[whole > 0])
     return out
-
-
-def _later(when: np.ndarray, months: int) -> np.ndarray:
-    """The same day so many months later, or the last of that month."""
-    month = when.astype("datetime64[M]")
-    first, after = (month + months).astype("datetime64[us]"), (month + months + 1).astype("datetime64[us]")
-    return np.minimum(first + (when - month), after - np.timedelta64(1, "D"))
 
 
 def _name(number: int, every: str) -> str:
