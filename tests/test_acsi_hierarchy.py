@@ -39,7 +39,8 @@ def test_the_formulas_hold_by_hand():
     b1, se_b1 = 0.25 * 50 + 0.75 * 90, np.hypot(0.25 * 1, 0.75 * 3)
     sector, se_sector = 0.4 * a1 + 0.6 * 70, np.hypot(0.4 * se_a1, 0.6 * 1.5)
     nation, se_nation = 0.7 * sector + 0.3 * b1, np.hypot(0.7 * se_sector, 0.3 * se_b1)
-    wanted = {"a1": (a1, se_a1), "a2": (70, 1.5), "A": (sector, se_sector), "nation": (nation, se_nation)}
+    wanted = {"a1": (a1, se_a1), "a2": (70, 1.5), "b1": (b1, se_b1), "A": (sector, se_sector), "B": (b1, se_b1)}
+    wanted["nation"] = (nation, se_nation)
     for name, (index, se) in wanted.items():
         assert found.loc[name, "index"] == pytest.approx(index, abs=1e-12)
         assert found.loc[name, "se"] == pytest.approx(se, abs=1e-12)
