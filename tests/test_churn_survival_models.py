@@ -444,6 +444,12 @@ def test_everybody_left_is_said():
     assert found.curve.survival.tolist() == pytest.approx([1, 2 / 3, 1 / 3, 0])
 
 
+def test_a_curve_emptied_before_others_came_is_said():
+    with pytest.warns(DataWarning, match="All 1 customers at risk at 1 left"):
+        found = KaplanMeier().fit([1, 5, 6, 7], [1, 1, 0, 1], entry=[0, 2, 2, 3])
+    assert found.ahead(3, so_far=3).survival[0] == pytest.approx(2 / 3)
+
+
 def test_a_column_that_nobody_with_it_leaves_is_named():
     d = simulated(300)
     d["safe"] = ((d.left == 0) & (d.index % 3 == 0)).astype(int)

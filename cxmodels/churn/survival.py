@@ -7,13 +7,14 @@ from then on only, so that early losses that nobody saw are not taken for loyalt
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, SpecError, listed, near
+from ..errors import DataError, DataWarning, SpecError, listed, near
 from ..inference import choose, quantile
 from ..resampling import check_level
 from ..results import Result
@@ -111,9 +112,10 @@ class KaplanMeier:
             )
             if blank:
                 excluded = pd.concat([excluded, pd.DataFrame({"reason": ["blank group"], "rows": [blank]})])
-        parts = []
+        parts, messages = [], spells.messages
         for k, name in enumerate(names):
             part = self._curve(spells[code == k])
+            messages += _emptied(part, name)
             parts.append(part.assign(group=name) if group is not None else part)
         curve = pd.concat(parts, ignore_index=True)
         if group is not None:
@@ -128,7 +130,7 @@ class KaplanMeier:
             kept,
             code[code >= 0],
             tuple(names) if group is not None else (),
-            spells.messages,
+            messages,
         )
 
     def _curve(self, spells: Durations) -> pd.DataFrame:
@@ -150,6 +152,20 @@ class KaplanMeier:
         low, high, se = bounds(np.asarray(columns["survival"], dtype=float), relative, self.interval, self.level)
         columns |= {"se": se, "ci_lower": low, "ci_upper": high, "hazard": hazard, "hazard_se": np.sqrt(hazard_var)}
         return pd.DataFrame(columns)
+
+
+def _emptied(part: pd.DataFrame, name: str) -> tuple[str, ...]:
+    """Say where delayed entry lets a curve come down to 0 while customers were still to come."""
+    zero = part[part["survival"] == 0]
+    if zero.empty or not (zero["at_risk"].iloc[1:] > 0).any():
+        return ()
+    first = zero.iloc[0]
+    message = (
+        f"All {first['at_risk']:g} customers at risk at {first['time']:g} left, so the curve{f' of {name}' if name else ''} stays at 0 "
+        "although others came later: take customers from a later entry on, or look at ahead(so_far=...)."
+    )
+    warnings.warn(message, DataWarning, stacklevel=3)
+    return (message,)
 
 
 def bounds(survival: Array, relative: Array, interval: str, level: float) -> tuple[Array, Array, Array]:
