@@ -61,6 +61,10 @@ class IndexModel:
     composites: frozenset[str] = frozenset()
     written: Model | None = None
 
+    def __repr__(self) -> str:
+        """Tell the equations, as they can be written."""
+        return f"{self.name}, index of {self.target}\n{self.syntax}"
+
     @classmethod
     def of(cls, model: Any, target: str | None = None) -> IndexModel:
         """Make an index model of anything that says one: itself, a text, or a parsed model.
