@@ -345,9 +345,9 @@ def columns_of(
 
 
 def _numbers(name: str, values: Any) -> Array:
-    """One-dimensional floats."""
+    """One-dimensional floats; a number is one customer."""
     try:
-        out = np.asarray(values, dtype=float)
+        out = np.atleast_1d(np.asarray(values, dtype=float))
     except (TypeError, ValueError):
         raise DataError(f"{name} holds something that is not a number.") from None
     if out.ndim != 1:
