@@ -201,7 +201,7 @@ def run(count: int, seed: int = 1, only: str | None = None) -> dict[str, Counter
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", RuntimeWarning)
         for name, damage, read in readers(Path(place)):
-            if only is not None and only not in name:
+            if only is not None and not name.startswith(only):
                 continue
             rng, counts = np.random.default_rng([seed, len(name)]), Counter[str]()
             for _ in range(count):
