@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +172,3 @@ class LinkageStatistic:
         """Coefficients in the units of the data."""
         slopes = b[1:] / self.spreads
         return np.concatenate([[b[0] - slopes @ self.means], slopes])
-
-    def options(self) -> dict[str, Any]:
-        """What a copy that starts elsewhere needs."""
-        return {k: getattr(self, k) for k in self.__dataclass_fields__}
