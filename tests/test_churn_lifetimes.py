@@ -80,7 +80,10 @@ def _discounted_by_hand(found, n, rate):
 
 
 def test_one_customer_needs_no_brackets():
-    one, several = bought().expected_purchases(39, 2, 30.43, 38.86), bought().expected_purchases(39, [2], [30.43], [38.86])
+    one, several = (
+        bought().expected_purchases(39, 2, 30.43, 38.86),
+        bought().expected_purchases(39, [2], [30.43], [38.86]),
+    )
     assert one.shape == (1,)
     assert one[0] == several[0] == pytest.approx(1.226, abs=5e-4)  # Fader, Hardie and Lee (2005)
 
