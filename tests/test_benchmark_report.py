@@ -213,6 +213,19 @@ def test_impacts_above_are_weighted_means_of_those_below(result, view):
     assert (row["ci_upper"] - row["ci_lower"]) / 2 == pytest.approx(1.959964 * spread, rel=1e-6)
 
 
+def test_outcomes_stand_as_percentages_with_intervals(result, view, page):
+    o = result.outcomes.query("wave == 2025").set_index(["level", "name", "measure"])
+    table = next(t for t in Page(page).table("Name") if "Customers who complained" in next(iter(t.values())))
+    assert list(table) == ["Nation", *view.groups("sector")["name"], *view.groups("industry")["name"]]
+    heads = {"Complaint rate": "Customers who complained", "Retention": "Expected to stay", "Price tolerance": "Price rise borne, % of the price"}  # fmt: skip
+    for measure, head in heads.items():
+        row = o.loc["industry", "Banks", measure]
+        value, lower, upper = (
+            row[k] * (1 if measure == "Price tolerance" else 100) for k in ("value", "ci_lower", "ci_upper")
+        )
+        assert table["Banks"][head][0] == f"{value:.1f}% ({lower:.1f}–{upper:.1f})".replace("-", "−")
+
+
 def test_the_page_is_self_contained_and_the_same_twice(page, view):
     assert page == nation_html(view, links={"Company 01": "companies/1.html"})
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
@@ -316,6 +329,22 @@ def test_levels_of_other_names_and_no_whole():
     groups = [t for t in Page(page).table("Kind of bank") if "Rank (interval)" in next(iter(t.values()))]
     assert set(groups[0]) == set(frame["Kind of bank"])
     assert "Rank in Banks" in company_html(found, "Company 12")
+
+
+def test_a_model_of_ones_own_without_questions_on_what_follows():
+    model = """
+        Service =~ overall_quality + quality_custom + quality_reliab
+        Satisfaction =~ satisfaction + confirm + ideal
+        Satisfaction ~ Service
+    """
+    frame = data().drop(columns=["complaint", "repurchase", "tolerance_up", "tolerance_down"])
+    found = fit(frame, bootstrap=0, index=cx.SatisfactionIndex(model, scale=(1, 10)), adjust="bh")
+    page, own = nation_html(found), company_html(found, "Company 01")
+    for text in (page, own):
+        assert "Service" in text
+        assert "What satisfaction leads to" not in text
+    assert "Benjamini and Hochberg" in page
+    assert {s.name for s in sheets(NationView(found))} >= {"Units", "Levels", "Changes", "Ranks", "Impacts"}
 
 
 # --- hostile names ------------------------------------------------------------------------------------------------
@@ -471,7 +500,9 @@ def test_every_text_of_the_catalogue_is_used():
     code = "".join(
         p.read_text("utf-8") for p in files("cxmodels.report").iterdir() if p.name.endswith((".py", ".html"))
     )
-    made = r"level_|levels_|construct_|measure_|rule_|source_|adjust_|changed_|part_|impacts_|sheet_|note_|fact_"
+    made = (
+        r"level_|levels_|construct_|measure_|method_|rule_|source_|adjust_|changed_|part_|impacts_|sheet_|note_|fact_"
+    )
     texts = tomllib.loads((files("cxmodels.report") / "languages" / "en.toml").read_text("utf-8"))["text"]
     assert [k for k in texts if f'"{k}"' not in code and not re.match(made, k)] == []
 

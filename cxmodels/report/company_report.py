@@ -11,7 +11,7 @@ from . import charts
 from .blocks import Block, facts, figure, inline, paragraph, shown
 from .book import line, page, section
 from .nation_charts import against_chart, change_rows, course_chart
-from .nation_report import impact_map, measure
+from .nation_report import impact_map, outcome_table
 from .nation_tables import Column, sortable
 from .nation_view import NationView
 
@@ -55,7 +55,7 @@ def company_html(result: BenchmarkResult | NationView, name: Any, *, up: str = "
         section("peers", w("peers_title"), _peers(v, name, level, home, peers)),
         section("drivers", w("drivers"), _drivers(v, name)),
         section("why", w("why_changed"), _why(v, name)),
-        section("rates", w("rates"), _rates(v, name)),
+        section("outcomes", w("outcomes"), _outcomes(v, name)),
         section("method", w("method"), _method(v)),
     ]  # fmt: skip
     places = [f"{v.head(k)}: {v.name(own[f'in_{k}'])}" for k in reversed(v.middle)]
@@ -235,19 +235,10 @@ def _course(v: NationView, name: Any) -> list[Block]:
     return [figure(svg, w("course_caption", target=v.target))]
 
 
-def _rates(v: NationView, name: Any) -> list[Block]:
-    """Shares of yes/no questions, beside those of the levels above."""
-    w, own = v.words, v.unit(name)
-    chain = [(v.result.by, name), *((k, own[f"in_{k}"]) for k in v.result.levels)]
-    found = pd.concat([v.rates_of(k, n) for k, n in chain])
-    if found.empty:
-        return []
-    rows = found.assign(name=found["name"].map(v.name), measure=[measure(v, m) for m in found["measure"]])
-    columns = [
-        Column("name", w("name")), Column("measure", w("measure")), Column("value", w("share"), "share"),
-        Column("ci_lower", w("lower"), "share"), Column("ci_upper", w("upper"), "share"), Column("n", w("interviews"), "count"),
-    ]  # fmt: skip
-    return [sortable(rows, columns, w, caption=w("rates_caption"))]
+def _outcomes(v: NationView, name: Any) -> list[Block]:
+    """What its satisfaction leads to, beside the levels above."""
+    own = v.unit(name)
+    return outcome_table(v, [(v.result.by, name), *((k, own[f"in_{k}"]) for k in v.result.levels)])
 
 
 def _method(v: NationView) -> list[Block]:

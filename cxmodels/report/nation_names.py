@@ -95,6 +95,19 @@ class NationNames:
         known = self.words.texts.get(f"{'levels' if many else 'level'}_{level}")
         return known or shown(level, 60).capitalize()
 
+    def measure(self, name: str) -> str:
+        """Return how an outcome is called.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        str
+        """
+        return self.words.texts.get(f"measure_{name.lower().replace(' ', '_')}", shown(name))
+
     def name(self, name: object) -> str:
         """Return how a unit or group is called.
 
@@ -141,7 +154,7 @@ class NationNames:
         chain = " → ".join(self.head(level) for level in (r.by, *r.levels))
         said = [w("method_index", engine=r.waves[self.now].engine_name)]
         said += [w("method_above", levels=chain)] if r.levels else []
-        said += [w("method_change")] if self.before is not None else []
+        said += [w("method_panel" if r.plan.panel else "method_change")] if self.before is not None else []
         return [*said, w("method_rank")]
 
     @cached_property

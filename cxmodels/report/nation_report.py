@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from .nation_view import RANKS, NationView
 if TYPE_CHECKING:
     from ..acsi.benchmark import BenchmarkResult
 
-__all__ = ["change_chart", "impact_map", "measure", "nation_html", "over_all"]
+__all__ = ["change_chart", "impact_map", "nation_html", "outcome_table", "over_all"]
 
 MOST_SHOWN = 40  # rows of a chart of many units
 MARKS = "†‡§¶♦♠♣"  # of notes; there are fewer rules
@@ -55,7 +54,7 @@ def nation_html(result: BenchmarkResult | NationView, *, links: Mapping[str, str
         section("changes", w("changes"), _changes(v, places)),
         section("drivers", w("drivers"), _drivers(v)),
         section("pages", w("in_detail"), pages, [{"id": b["id"], "title": b["title"]} for b in pages]),
-        section("rates", w("rates"), _rates(v)),
+        section("outcomes", w("outcomes"), _outcomes(v)),
         section("method", w("method"), _method(v)),
     ]
     return page(
@@ -409,37 +408,35 @@ def impact_map(v: NationView, level: str, name: Any, id: str) -> list[Block]:
 # --- rates, fieldwork, method -----------------------------------------------------------------------------------
 
 
-def _rates(v: NationView) -> list[Block]:
-    rates = v.result.rates
-    rates = rates[(rates["wave"] == v.now) & (rates["level"] != v.result.by)]
-    if rates.empty:
-        return []
-    w = v.words
-    rows = rates.assign(
-        name=rates["name"].map(v.name), level=rates["level"].map(v.head), measure=rates["measure"].map(partial(measure, v))
-    )  # fmt: skip
-    order = {v.head(level): k for k, level in enumerate(reversed(v.result.levels))}
-    rows = rows.sort_values("level", key=lambda s: s.map(order), kind="stable")
-    columns = [
-        Column("name", w("name")), Column("level", w("level")), Column("measure", w("measure")), Column("value", w("share"), "share"),
-        Column("ci_lower", w("lower"), "share"), Column("ci_upper", w("upper"), "share"), Column("n", w("interviews"), "count"),
-    ]  # fmt: skip
-    return [sortable(rows, columns, w, caption=w("rates_caption"))]
+def _outcomes(v: NationView) -> list[Block]:
+    groups = [(level, name) for level in reversed(v.result.levels) for name in v.groups(level)["name"]]
+    return outcome_table(v, groups)
 
 
-def measure(v: NationView, name: str) -> str:
-    """Return how a yes/no measure is called.
+def outcome_table(v: NationView, groups: Sequence[tuple[str, Any]]) -> list[Block]:
+    """Complaints, retention and price tolerance of some units and groups.
 
     Parameters
     ----------
     v : NationView
-    name : str
+    groups : sequence of (level, name)
 
     Returns
     -------
-    str
+    list of dict
+        Empty where the survey did not ask.
     """
-    return v.words.texts.get(f"measure_{name.replace(' ', '_')}", shown(name).capitalize())
+    rows = v.outcomes_of(groups)
+    if rows.empty:
+        return []
+    w = v.words
+    rows = rows.assign(name=rows["name"].map(v.name), level=rows["level"].map(v.head))
+    columns = [
+        Column("name", w("name")),
+        Column("level", w("level")),
+        *(Column(k, head, "shares") for k, head in v.outcomes.items()),
+    ]
+    return [sortable(rows, columns, w, caption=w("outcome_caption", level=w.share(v.result.level)))]
 
 
 def _method(v: NationView) -> list[Block]:

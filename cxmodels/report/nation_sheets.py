@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from .nation_report import measure
 from .nation_tables import Column, Kind, Sheet
 from .nation_view import NationView
 
@@ -30,7 +29,7 @@ def sheets(v: NationView) -> list[Sheet]:
         _ranks(v),
         _impacts(v),
         _why(v),
-        _rates(v),
+        _outcomes(v),
         *_small(v),
     ]
     return [s for s in made if len(s.frame)]
@@ -137,12 +136,11 @@ def _why(v: NationView) -> Sheet:
     )
 
 
-def _rates(v: NationView) -> Sheet:
-    frame = v.of_wave(v.result.rates)
-    frame = _labelled(v, frame).assign(measure=[measure(v, m) for m in frame["measure"]])
+def _outcomes(v: NationView) -> Sheet:
+    frame = _labelled(v, v.outcome_frame)
     columns = _column(v, {"level": "text", "name": "text", "measure": "text"})
     ends = [Column("value", v.words("share"), "share"), Column("ci_lower", v.words("lower"), "share"), Column("ci_upper", v.words("upper"), "share")]  # fmt: skip
-    return _sheet(v, "rates", frame, [*columns, *ends, Column("n", v.words("interviews"), "count")])
+    return _sheet(v, "outcomes", frame, [*columns, *ends, Column("n", v.words("interviews"), "count")])
 
 
 def _small(v: NationView) -> list[Sheet]:

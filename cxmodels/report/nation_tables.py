@@ -15,7 +15,9 @@ from .words import NOTHING, Language
 
 __all__ = ["ARROWS", "Column", "Sheet", "flag_text", "sortable"]
 
-Kind = Literal["text", "index", "points", "impact", "share", "count", "rank", "p", "number", "flag", "span", "mark"]
+Kind = Literal[
+    "text", "index", "points", "impact", "share", "count", "rank", "p", "number", "flag", "span", "shares", "mark"
+]
 BESIDE = {
     "index_",
     "ci_lower",
@@ -40,7 +42,8 @@ class Column:
         What the reader calls it.
     kind : str, default "text"
         text; index (0-100, one decimal); points (signed, one decimal); impact (two decimals); share (of one);
-        count; rank (with its interval, rank_lower and rank_upper); p; number (three decimals); span (the interval ci_lower to ci_upper); flag (a change in points with its arrow and word); mark (a drawing of the interval,
+        count; rank (with its interval, rank_lower and rank_upper); p; number (three decimals); span (the interval ci_lower to ci_upper); shares (a share with its interval, NAME_lower and
+        NAME_upper beside it); flag (a change in points with its arrow and word); mark (a drawing of the interval,
         on pages only).
     """
 
@@ -133,7 +136,8 @@ def sortable(
     """
     ends = _ends(frame, middle) if any(c.kind == "mark" for c in columns) else (0.0, 1.0)
     rows = []
-    needed = [c for c in frame.columns if c in {k.name for k in columns} | BESIDE or strong]
+    every = strong is not None or any(c.kind == "shares" for c in columns)
+    needed = [c for c in frame.columns if every or c in {k.name for k in columns} | BESIDE]
     for values in zip(*(frame[c].tolist() for c in needed), strict=True):
         line = dict(zip(needed, values, strict=True))
         cells = [_cell(line, c, words, ends, middle) for c in columns]
@@ -182,6 +186,10 @@ def _cell(
     value = line[column.name]
     if column.kind == "flag":
         text, css = flag_text(line["flag"], value, words), f"n flag{line['flag']}"
+    elif column.kind == "shares":
+        ends_of = [words.number(100 * line[f"{column.name}_{end}"]) for end in ("lower", "upper")]
+        said = text_of(value, "share", words)
+        text, css = said if said == NOTHING else f"{said} ({'–'.join(ends_of)})", "n"
     elif column.kind == "rank":
         ends_of = [text_of(line[k], "count", words) for k in ("rank_lower", "rank_upper")]
         text, css = f"{text_of(value, 'count', words)} ({'–'.join(ends_of)})", "n"

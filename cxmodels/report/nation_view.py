@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 from ..acsi.hierarchy import WHOLE, aggregate_scores
 from ..errors import SpecError, listed, near
 from ..inference import quantile
+from ..metrics.kinds import SHARE_UNIT
 from .blocks import inline, shown
 from .nation_names import NationNames
 
@@ -236,20 +238,33 @@ class NationView(NationNames):
         """
         return self._impacts_by_group.get((level, name), self.impacts.iloc[:0])
 
-    def rates_of(self, level: str, name: object) -> pd.DataFrame:
-        """Return the shares of yes/no questions of one unit or group.
+    def outcomes_of(self, groups: Sequence[tuple[str, Any]]) -> pd.DataFrame:
+        """Return what satisfaction leads to in some units and groups: complaints, retention, price tolerance.
 
         Parameters
         ----------
-        level : str
-        name : object
+        groups : sequence of (level, name)
 
         Returns
         -------
         DataFrame
-            [level, name, measure, value, se, ci_lower, ci_upper, n].
+            [level, name, then for each of :attr:`outcomes`: it, it_lower, it_upper] as shares; lines that nothing is known of
+            are left out.
         """
-        return self._rates_by_group.get((level, name), self._rates.iloc[:0])
+        return self._outcome_lines.reindex([g for g in groups if g in self._outcome_lines.index]).reset_index()
+
+    @cached_property
+    def outcomes(self) -> dict[str, str]:
+        """Measures of :meth:`outcomes_of`, and what the reader calls them."""
+        return {k: self.measure(k) for k in self.outcome_frame["measure"].unique()}
+
+    @cached_property
+    def outcome_frame(self) -> pd.DataFrame:
+        """Outcomes of the wave as shares, [level, name, measure, value, ci_lower, ci_upper, n]."""
+        found = self.of_wave(self.result.outcomes)
+        part = np.where(found["scale"] == SHARE_UNIT, 1.0, 0.01)  # the others are in percent
+        ends = {k: found[k].astype(float) * part for k in ("value", "ci_lower", "ci_upper")}
+        return found.drop(columns=["wave", "scale", "se"]).assign(**ends)
 
     def unit(self, name: object) -> Any:
         """Return the line of one unit in :attr:`units`.
@@ -461,12 +476,12 @@ class NationView(NationNames):
         return self.units.set_index("name").astype(object)
 
     @cached_property
-    def _rates(self) -> pd.DataFrame:
-        return self.of_wave(self.result.rates).drop(columns="wave")
-
-    @cached_property
-    def _rates_by_group(self) -> dict[Any, pd.DataFrame]:
-        return dict(list(self._rates.groupby(["level", "name"], sort=False)))
+    def _outcome_lines(self) -> pd.DataFrame:
+        named = {"value": "", "ci_lower": "_lower", "ci_upper": "_upper"}
+        wide = self.outcome_frame.pivot_table(
+            index=["level", "name"], columns="measure", values=list(named), sort=False
+        )
+        return wide.set_axis([f"{pair[1]}{named[pair[0]]}" for pair in wide.columns], axis=1)
 
     @cached_property
     def _explained_by_unit(self) -> dict[Any, pd.DataFrame]:
