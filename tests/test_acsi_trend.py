@@ -182,3 +182,19 @@ def test_lines_without_an_index_are_counted():
     found = trends(GOOD.assign(index=GOOD["index"].where(GOOD.company == 0)), "company", "year")
     assert found.excluded.rows.tolist() == [3]
     assert "3 without an index" in repr(found)
+
+
+def test_one_unit_is_drawn():
+    import matplotlib.pyplot as plt
+
+    found = trends(GOOD, "company", "year")
+    ax = found.plot(1)
+    assert ax.get_ylabel() == "S, 0–100"
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["2018", "2019", "2020"]
+    drawn = ax.get_lines()[0].get_ydata()
+    np.testing.assert_allclose(drawn, found.series(1).smoothed)
+    plt.close(ax.figure)
+    with pytest.raises(CxError, match="no unit '7'; there are '0', '1'"):
+        found.plot(7)
+    with pytest.raises(CxError, match="no construct 'Joy'"):
+        found.series(0, construct="Joy")

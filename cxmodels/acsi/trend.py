@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, DataWarning, SpecError, listed, near
 from ..inference import ADJUSTMENTS, adjusted_pvalues, choose, quantile
-from ..results import Result
+from ..results import Result, axes
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .result import IndexResult
 
 Array = NDArray[np.float64]
@@ -42,8 +44,8 @@ class Trend(Result):
     Attributes
     ----------
     smoothed : DataFrame
-        [unit..., construct, wave, index, smoothed, se, ci_lower, ci_upper], a line for every wave of every unit; the
-        index is NaN where the unit was not measured, and se is that of the smoothed value.
+        [unit..., construct, wave, index, index_se, smoothed, se, ci_lower, ci_upper], a line for every wave of every unit;
+        the index and its own standard error are NaN where the unit was not measured, and se is that of the smoothed value.
     slopes : DataFrame
         [unit..., construct, slope, se, z, pvalue, pvalue_adjusted, ci_lower, ci_upper, lack_of_fit, waves]: straight lines,
         in points per unit of time, or per wave where waves are not numbers; lack_of_fit is the p-value of the line (NaN
@@ -95,6 +97,60 @@ class Trend(Result):
         """
         tables = {"Smoothed indices (0-100)": self.smoothed, "Slopes, points per unit of time": self.slopes}
         return tables | ({"Steps, points": self.steps} if len(self.steps) else {})
+
+    def series(self, *unit: Any, construct: str | None = None) -> pd.DataFrame:
+        """Return one line over time.
+
+        Parameters
+        ----------
+        *unit : object
+            Values of the columns that name a unit; none if there is one.
+        construct : str, optional
+            By default Satisfaction, or the first there is.
+
+        Returns
+        -------
+        DataFrame
+            The lines of ``smoothed``.
+
+        Raises
+        ------
+        SpecError
+            If there is no such unit or construct.
+        """
+        keys = list(self.smoothed.columns[: self.smoothed.columns.get_loc("construct")])
+        known = list(dict.fromkeys(self.smoothed[keys].itertuples(index=False, name=None)))
+        unit = unit if unit or len(known) > 1 else known[0]
+        if unit not in known:
+            names = [", ".join(map(str, u)) for u in known]
+            said = ", ".join(map(str, unit))
+            raise SpecError(f"There is no unit '{said}'; there are {listed(names)}.{near(said, names)}")
+        constructs = list(self.smoothed["construct"].unique())
+        construct = construct or ("Satisfaction" if "Satisfaction" in constructs else constructs[0])
+        if construct not in constructs:
+            raise SpecError(f"There is no construct '{construct}'.{near(construct, constructs)}")
+        mine = self.smoothed["construct"] == construct
+        for key, value in zip(keys, unit, strict=True):
+            mine &= self.smoothed[key] == value
+        return self.smoothed[mine].reset_index(drop=True)
+
+    def plot(self, *unit: Any, construct: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the measurements of a unit with their intervals, and the smoothed line with its own.
+
+        Parameters
+        ----------
+        *unit : object
+            As for :meth:`series`.
+        construct : str, optional
+            As for :meth:`series`.
+        ax : Axes, optional
+            Where to draw; a new one by default.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        return axes("index_trend", self, unit, construct, ax)
 
 
 def trends(
@@ -198,6 +254,7 @@ def trends(
     smoothed = lines.assign(
         wave=np.tile(np.array(order, dtype=object), len(series)),
         index=y.ravel(),
+        index_se=np.sqrt(h).ravel(),
         smoothed=mean.ravel(),
         se=se.ravel(),
     ).infer_objects()

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
+from ..inference import quantile
 from .blocks import shown
 from .geometry import Rect
 from .layout import arrange
@@ -19,11 +20,21 @@ from .svg import ACCENT, BLUE, BLUSH, GREY, INK, PALE, PAPER, RULE, TINT
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..acsi import Trend
     from ..pls import PLSBootstrap, PLSGroups, PLSResult
     from ..pls.discriminant import PLSDiscriminant
     from ..pls.nca import PLSNecessity
 
-__all__ = ["draws", "group_differences", "importance_map", "necessity", "path_picture", "ratio_forest", "slopes"]
+__all__ = [
+    "draws",
+    "group_differences",
+    "importance_map",
+    "index_trend",
+    "necessity",
+    "path_picture",
+    "ratio_forest",
+    "slopes",
+]
 
 SMALL, TEXT = 9.0, 10.0
 MARKS = ("o", "s", "D", "^", "v", "P", "X")
@@ -400,6 +411,33 @@ def necessity(result: PLSNecessity, condition: str | None = None, ax: Axes | Non
 
 
 # --- shared ---------------------------------------------------------------------------------------------------------
+
+
+def index_trend(result: Trend, unit: tuple[Any, ...], construct: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw measurements and the smoothed line of one unit; see :meth:`Trend.plot`."""
+    frame = result.series(*unit, construct=construct)
+    z = quantile(result.level)
+    ax = _axes(ax, (6.4, 3.8))
+    numbers = pd.api.types.is_numeric_dtype(frame["wave"])
+    x = frame["wave"].to_numpy(float) if numbers else np.arange(len(frame), dtype=float)
+    ax.fill_between(x, frame["ci_lower"], frame["ci_upper"], color=BLUE, alpha=0.16, linewidth=0, zorder=1)
+    ax.plot(x, frame["smoothed"], color=BLUE, linewidth=2, zorder=2, label=f"smoothed, {result.level:.0%} interval")
+    seen = frame["index"].notna().to_numpy()
+    ax.errorbar(x[seen], frame["index"][seen], z * frame["index_se"][seen], fmt="o", color=INK, markersize=5,
+                elinewidth=1, capsize=3, zorder=3, label=f"as measured, {result.level:.0%} interval")  # fmt: skip
+    names = [f"{w:g}" if numbers else shown(str(w), 14) for w in frame["wave"]]
+    ax.set_xticks(x, names)
+    if sum(map(len, names)) > 60:
+        ax.tick_params(axis="x", labelrotation=90)
+    ax.grid(axis="x", visible=False)
+    ax.grid(axis="y", color=RULE, linewidth=0.7)
+    ax.set_axisbelow(True)
+    keys = frame.columns[: list(frame.columns).index("construct")]
+    named = ", ".join(map(str, frame[keys].iloc[0]))
+    ax.set_ylabel(f"{shown(str(frame['construct'].iloc[0]), 30)}, 0–100")
+    ax.set_title(shown(named, 50), fontsize=TEXT, color=INK, loc="left")
+    ax.legend(frameon=False, fontsize=SMALL, loc="best")
+    return ax
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
