@@ -341,7 +341,8 @@ class IndexResult(Together, Result):
         survey = self.fits[unit].survey if unit in self.fits else self.survey
         assert survey is not None
         if (id(survey), item) not in self._read:  # units fitted together share one survey
-            self._read[id(survey), item] = survey.numeric([item])[:, 0]
+            silent = survey.frame[item].isna().all()  # nobody of the unit was asked
+            self._read[id(survey), item] = np.full(len(survey), np.nan) if silent else survey.numeric([item])[:, 0]
         return self._read[id(survey), item][self.measured[unit].rows]
 
     @cached_property
