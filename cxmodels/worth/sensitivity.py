@@ -86,7 +86,7 @@ def robustness_value(t: float, df: float, *, q: float = 1.0, level: float | None
     -------
     float
         Share of the residual variance of both the predictor and the outcome that a hidden cause would have to explain:
-        (sqrt(f^4 + 4 f^2) - f^2) / 2 with f = q |t| / sqrt(df), less the critical t / sqrt(df - 1) with a level; 0 if that
+        (sqrt(f^4 + 4 f^2) - f^2) / 2 with f = q abs(t) / sqrt(df), less the critical t / sqrt(df - 1) with a level; 0 if that
         is not positive.
 
     Examples
