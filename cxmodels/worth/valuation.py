@@ -196,7 +196,7 @@ def value_of_satisfaction(
     out = SatisfactionWorth(
         chain=chain, now=now, replicates=replicates, price=price,
         budget=None if budget is None else float(budget), steps=steps if price.any() else np.zeros(0),
-        ranges=_ranges(ranges, terms, reliability), interval=interval, level=level, names=(customer, left, tuple(controls)),
+        ranges=_ranges(ranges, terms, reliability), interval=interval, level=level, names=(customer, left, (*controls, *([tenure] if tenure else []))),
     )  # fmt: skip
     notes += out.remarks()
     for kind, text in notes:
