@@ -57,12 +57,13 @@ needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A study on disk: 9 companies, one of them small, revenues in a file of their own."""
+    """A study on disk: 14 companies, one of them small, revenues in a file of their own."""
     place = tmp_path_factory.mktemp("nation")
     data, _ = cx.datasets.simulate_study(companies=14, respondents=40, seed=4)
     within = data.groupby(["company", "year"]).cumcount()
     data = data[(data.company != "Company 03") | (within < 30)]
     data.drop(columns="revenue").to_csv(place / "answers.csv", index=False)
+    data[data.company < "Company 04"].to_csv(place / "few.csv", index=False)
     data.drop_duplicates(["company", "year"])[["company", "year", "revenue"]].to_csv(
         place / "revenue.csv", index=False
     )
@@ -166,7 +167,7 @@ KILLED = """
 title = "Killed"
 
 [data]
-file = "answers.csv"
+file = "few.csv"
 wave = "year"
 
 [model]
