@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST = 32_000  # characters; a cell of a workbook takes 32,767
 WIDEST = 46
+FONT = "Calibri"  # that of cells without a style of their own
 FORMATS = {
     "index": "0.0", "points": '+0.0;"−"0.0;0.0', "impact": '0.00;"−"0.00', "share": "0.0%", "count": "#,##0", "p": '[<0.001]"< "0.001;0.000',
     "number": "0.000", "rank": "0",
@@ -78,7 +79,7 @@ def _contents(
 
     page.title = words("contents")
     page.sheet_view.showGridLines = False
-    head, soft = Font(bold=True, size=16, color=_rgb(BLUE)), Font(color="55616C")
+    head, soft = Font(name=FONT, bold=True, size=16, color=_rgb(BLUE)), Font(name=FONT, color="55616C")
     lines: list[tuple[str, str]] = [(s.name, s.note) for s in sheets]
     texts = neutral(pd.DataFrame([("", title), *lines, *facts], columns=["term", "text"]).map(_plain))
     page["A1"], page["A1"].font = texts["text"][0], head
@@ -91,8 +92,8 @@ def _contents(
         if at < len(lines):
             cell = page.cell(row, 1)
             cell.hyperlink = Hyperlink(cell.coordinate, location=f"'{sheets[at].name}'!A1")
-            page.cell(row, 1).font = Font(color=_rgb(BLUE), underline="single")
-    page.cell(len(lines) + 4, 1, words("method")).font = Font(bold=True, size=13)
+            page.cell(row, 1).font = Font(name=FONT, color=_rgb(BLUE), underline="single")
+    page.cell(len(lines) + 4, 1, words("method")).font = Font(name=FONT, bold=True, size=13)
     page.column_dimensions["A"].width, page.column_dimensions["B"].width = 32, 100
     _print_across(page)
 
@@ -107,7 +108,7 @@ def _fill(page: Any, sheet: Sheet) -> None:
     heads = neutral(pd.DataFrame({"head": [c.head for c in columns]}).map(_plain))["head"]
     for k, (column, head) in enumerate(zip(columns, heads, strict=True), 1):
         cell = page.cell(1, k, head)
-        cell.font = Font(bold=True, color="FFFFFF")
+        cell.font = Font(name=FONT, bold=True, color="FFFFFF")
         cell.fill = PatternFill("solid", fgColor=_rgb(BLUE))
         side = "left" if column.kind == "text" else "right"
         cell.alignment = Alignment(wrap_text=True, vertical="center", horizontal=side)
@@ -142,7 +143,7 @@ def _colour(page: Any, flags: Sequence[str], columns: int, font: Any) -> None:
     for row, flag in enumerate(flags, 2):
         if flag in colours:
             for k in range(1, columns + 1):
-                page.cell(row, k).font = font(color=colours[flag])
+                page.cell(row, k).font = font(name=FONT, color=colours[flag])
 
 
 def _value(value: Any) -> Any:
