@@ -157,8 +157,24 @@ below 1 means that the peer is faster.
 
 {together(parts)}
 
+{costs()}
+
 `make bench` installs the peers into an environment of their own and writes the files behind this page.
 """
+
+
+def costs() -> str:
+    """How cost grows, by the smallest and the largest size and the exponent of the upper decade."""
+    parts = []
+    for run in saved.load("cost").values():
+        rows = [
+            [r["job"], r["what"], f"{r['sizes'][0]:,}", seconds(r["seconds"][0]), f"{r['sizes'][-1]:,}", seconds(r["seconds"][-1]), f"{r['exponent']:.2f}"]
+            for r in run["rows"]
+        ]  # fmt: skip
+        head = ["Job", "What grows", "From", "Takes", "To", "Takes", "Exponent"]
+        parts.append(f"{table(head, rows)}\n\n*{made(run['made'])}*")
+    lead = "Processor time over two decades of size; an exponent of 1, fitted to the upper decade, means twice the time for twice the size."
+    return f"## How cost grows\n\n{lead}\n\n{together(parts)}"
 
 
 def seconds(value: float) -> str:

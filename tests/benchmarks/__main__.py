@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|value|coverage|nation|sem-coverage|worth|linkage|all]``; speed is the default.
+"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|value|coverage|nation|sem-coverage|worth|linkage|cost|all]``; speed is the default.
 
 ``all`` leaves out sem-coverage, worth and linkage, which take an hour.
 """
@@ -17,6 +17,7 @@ WHAT = (
     "sem-coverage",
     "worth",
     "linkage",
+    "cost",
     "all",
 )
 
@@ -68,6 +69,10 @@ def main(what: str = "speed") -> None:
         from . import linkage
 
         linkage.run()
+    if what in ("cost", "all"):
+        from . import cost
+
+        cost.run()
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ def machine(*packages: str) -> dict[str, str]:
 
 
 def keep(name: str, kind: str, rows: Iterable[dict[str, Any]], *packages: str) -> Path:
-    """Write rows as ``results/NAME.json``; kind is ``speed`` or ``coverage``.
+    """Write rows as ``results/NAME.json``; kind is ``speed``, ``coverage`` or ``cost``.
 
     A row of speed is {job, peer, seconds, peer_seconds}: medians, answers compared before. A row of coverage is
     {method, design, n, runs, coverage, se}: share of 95 % intervals that hold the truth and its Monte-Carlo error, 0
-    where every sample was enumerated.
+    where every sample was enumerated. A row of cost is {job, what, sizes, seconds, exponent}.
     """
     HERE.mkdir(exist_ok=True)
     path = HERE / f"{name}.json"
