@@ -138,7 +138,8 @@ def value_of_satisfaction(
     5. Return: gain of value less cost.
 
     What goes with satisfaction is association. :attr:`SatisfactionWorth.sensitivity` says how strong a hidden common cause would
-    have to be. In a simulated world whose truth is known, 95 % intervals of the value of a point held it 93-97 % of the time.
+    have to be. In 300 bases of 2,500 customers from a world whose truth is known, 95 % intervals held the worth of a point in 94 % and that of
+    an improvement in 95 % of them; with some 110 leavers among the respondents estimates are 3-4 % high, with thousands not.
 
     Examples
     --------

@@ -68,7 +68,7 @@ def summary(rows: pd.DataFrame, truth: dict[str, float]) -> pd.DataFrame:
     return out
 
 
-def run(runs: int = 400, replicates: int = 200, workers: int = 2) -> pd.DataFrame:
+def run(runs: int = 300, replicates: int = 160, workers: int = 2) -> pd.DataFrame:
     """Print coverage and bias; the ways that are wrong get a quarter of the runs."""
     from joblib import Parallel, delayed
 
