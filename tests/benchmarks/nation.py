@@ -152,7 +152,7 @@ def study(companies: int, respondents: int, replicates: int, workers: int = 1) -
     return seconds(run)
 
 
-def own_speed() -> list[dict[str, Any]]:
+def own_speed() -> None:
     """A national study with replicates, two million interviews without, and the cost of a unit."""
     study(40, 100, 0)  # warms up
     rows = []
@@ -169,7 +169,6 @@ def own_speed() -> list[dict[str, Any]]:
     for row in rows:
         print(f"{row['job']}: {row['seconds']:.4g} s of processor time")
     print(f"largest memory: {gigabytes:.2f} GiB")
-    return rows
 
 
 def against_peer(companies: int = 10, respondents: int = 500, replicates: int = 500) -> dict[str, Any]:
@@ -215,8 +214,8 @@ def _read_out(found: Any) -> dict[str, np.ndarray]:
 
 def run(surveys: int = 240) -> None:
     """Print and keep the tables: cost first, then coverage."""
-    rows = own_speed()
-    keep("nation", "speed", [*rows, against_peer()])
+    own_speed()
+    keep("nation_speed", "speed", [against_peer()])
     kept = []
     for respondents in (500, 250):
         table = coverage(respondents, surveys)
@@ -226,4 +225,4 @@ def run(surveys: int = 240) -> None:
             design = f"{row.level}, {row.construct}"
             kept.append({"method": "index at fixed weights", "design": design, "n": respondents, "runs": surveys,
                          "coverage": row.coverage, "se": row.se})  # fmt: skip
-    keep("nation-coverage", "coverage", kept)
+    keep("nation", "coverage", kept)
