@@ -20,7 +20,7 @@ GOLD = json.loads((FOLDER / "cx_metrics.json").read_text())
 SIM = pd.read_csv(FOLDER / "data" / "cx_sim.csv")
 HOTEL = pd.read_csv(FOLDER / "data" / "csi_hotel.csv")
 IMPORTANCE, QUALITY = [f"imp_{j}" for j in range(1, 11)], [f"qual_{j}" for j in range(1, 11)]
-CLOSE = {"rel": 0, "abs": 1e-9}
+CLOSE = {"abs": 1e-9, "rel": 1e-10}
 SURVEY = {"rel": 0, "abs": 1e-6}  # R's survey, printed with fewer digits
 
 
