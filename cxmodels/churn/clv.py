@@ -10,6 +10,7 @@ in them: the value is an expectation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -171,11 +172,11 @@ def customer_value(
     if not len(frame):
         raise DataError("There are no customers.")
     choose("convention", convention, CONVENTIONS)
-    if isinstance(discount, bool) or not np.isfinite(discount) or discount <= -1:
+    if not _is_real(discount) or discount <= -1:
         raise SpecError(f"discount must be a rate per period above -1, such as 0.01, not {discount!r}.")
-    if periods is not None and (isinstance(periods, bool) or periods != int(periods) or periods < 1):
+    if periods is not None and not (_is_real(periods) and periods == int(periods) and periods >= 1):
         raise SpecError(f"periods must be a whole number, 1 or more, not {periods!r}.")
-    if not (np.isfinite(period) and period > 0):
+    if not (_is_real(period) and period > 0):
         raise SpecError(f"period must be a length of time above 0, not {period!r}.")
     mass = np.ones(len(frame))
     if weights is not None:
@@ -201,6 +202,11 @@ def customer_value(
             "CoxHazards, WeibullAFT or DiscreteHazard."
         )
     return _result(model, table, se, gone, mass, periods, period, discount, spend)
+
+
+def _is_real(value: Any) -> bool:
+    """Whether it is one finite number."""
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
 
 
 def _result(

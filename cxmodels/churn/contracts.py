@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import DataError, SpecError
+from ..resampling import check_level, whole_number
 from .lifetimes import Array, LifetimeResult, _numbers, maximise
 
 
@@ -42,6 +43,9 @@ class ShiftedBetaGeometric:
 
     weibull: bool = False
     level: float = 0.95
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
 
     def fit(
         self, alive: ArrayLike | None = None, *, durations: ArrayLike | None = None, churned: ArrayLike | None = None
@@ -165,6 +169,8 @@ class ContractResult(LifetimeResult):
         DataFrame
             [period, survival, ci_lower, ci_upper, retention].
         """
+        if whole_number("periods", periods) < 1:
+            raise SpecError(f"periods must be 1 or more, not {periods}.")
         t = np.arange(periods + 1.0)
         table = self.interval_of(lambda p: np.exp(_log_survival(p.to_numpy(), t)[0]))
         kept = np.append(np.nan, self.retention(t[1:]))
@@ -292,9 +298,9 @@ def _discounted(p: Array, n: int, discount: float, periods: int | None = None) -
 
 def _periods(t: ArrayLike) -> Array:
     """Periods as an array."""
-    out = np.atleast_1d(np.asarray(t, dtype=float))
-    if not (out >= 0).all():
-        raise DataError("Periods are zero or more.")
+    out = _numbers("The periods", t)
+    if bad := int((~(out >= 0)).sum()):
+        raise DataError(f"{bad} of {len(out)} periods are blank or below zero.")
     return out
 
 

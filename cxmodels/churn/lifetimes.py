@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ConvergenceWarning, DataError, EstimationError, SpecError, listed, near
 from ..inference import quantile
 from ..results import Result
+from ..survey.validation import check_weights
 
 Array = NDArray[np.float64]
 LogLik = Callable[[Array], tuple[float, Array]]
@@ -204,7 +205,8 @@ def maximise(
     p = np.where(positive, np.exp(theta), theta)
     messages = []
     far = [n for n, t, q in zip(names, theta, positive, strict=True) if q and abs(t) > _EDGE]
-    weakest, along = (v[..., 0] for v in np.linalg.eigh(hessian))
+    known = np.isfinite(hessian).all()
+    weakest, along = (v[..., 0] for v in np.linalg.eigh(hessian)) if known else (0.0, np.ones(len(theta)))
     if weakest < _FLAT:  # a ridge: parameters that may be anything together
         far = far or [n for n, size in zip(names, np.abs(along), strict=True) if size > 0.3]
     if far:
@@ -338,10 +340,7 @@ def columns_of(
             raise DataError(f"{name} is below {least[name]:g} for {bad} of {n} customers.")
     if n == 0:
         raise DataError("There are no customers.")
-    w = np.ones(n) if weights is None else _numbers("weights", weights)
-    if len(w) != n or not np.isfinite(w).all() or (w < 0).any() or not w.any():
-        raise DataError(f"weights must be {n} numbers of zero or more, not all zero.")
-    return out, w
+    return out, np.ones(n) if weights is None else check_weights(weights, n)
 
 
 def _numbers(name: str, values: Any) -> Array:
@@ -385,7 +384,10 @@ def grouped(columns: Sequence[Array], weights: Array) -> tuple[list[Array], Arra
 
 def _start(start: ArrayLike, k: int) -> Array:
     """Starting values, all positive."""
-    values = np.asarray(start, dtype=float)
-    if values.shape != (k,) or not (values > 0).all():
-        raise SpecError(f"start must be {k} numbers above zero.")
+    try:
+        values = np.asarray(start, dtype=float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (k,) or not (np.isfinite(values) & (values > 0)).all():
+        raise SpecError(f"start must be {k} numbers above zero, not {start!r}.")
     return values

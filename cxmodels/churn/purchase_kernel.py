@@ -57,10 +57,15 @@ def bgnbd_loglik(
 
 def _bg_parts(r: Any, a: Any, b: Any, x: Array, log_t: Array, log_x: Array) -> tuple[Array, Array, Array]:
     """A3, the share of exp A4 in the sum of both, and ln(1 + exp(A4 - A3))."""
+    odds, over = _bg_odds(r, a, b, x, log_t, log_x)
+    return -(r + x) * log_t, odds / (1 + odds), np.log1p(odds) + over
+
+
+def _bg_odds(r: Any, a: Any, b: Any, x: Array, log_t: Array, log_x: Array) -> tuple[Array, Array]:
+    """exp(A4 - A3), the odds of having left, kept finite; and how far its logarithm goes beyond that."""
     again = x > 0
     log = np.where(again, np.log(a / np.where(again, b + x - 1, 1.0)) + (r + x) * (log_t - log_x), -np.inf)
-    odds = np.exp(np.minimum(log, 700.0))
-    return -(r + x) * log_t, odds / (1 + odds), np.log1p(odds) + np.maximum(log - 700, 0.0)
+    return np.exp(np.minimum(log, 700.0)), np.maximum(log - 700, 0.0)
 
 
 def bgnbd_rows(p: tuple[Any, ...], x: Array, tx: Array, t: Array) -> tuple[Array, Array]:
@@ -101,9 +106,7 @@ def bgnbd_rows(p: tuple[Any, ...], x: Array, tx: Array, t: Array) -> tuple[Array
 def bgnbd_alive(p: tuple[Any, ...], x: Array, tx: Array, t: Array) -> Array:
     """Probability of being active under the BG/NBD."""
     r, alpha, a, b = p
-    again = x > 0
-    ratio = np.where(again, a / np.where(again, b + x - 1, 1.0), 0.0) * ((alpha + t) / (alpha + tx)) ** (r + x)
-    return np.asarray(1 / (1 + ratio), dtype=float)
+    return np.asarray(1 / (1 + _bg_odds(r, a, b, x, np.log(alpha + t), np.log(alpha + tx))[0]), dtype=float)
 
 
 def bgnbd_expected(p: tuple[Any, ...], ahead: Any, x: Array, tx: Array, t: Array) -> Array:
@@ -113,7 +116,8 @@ def bgnbd_expected(p: tuple[Any, ...], ahead: Any, x: Array, tx: Array, t: Array
     r, alpha, a, b = p
     a = _not_one(a)
     z = ahead / (alpha + t + ahead)
-    shrink = ((alpha + t) / (alpha + t + ahead)) ** (r + x) * hyp2f1(r + x, b + x, a + b + x - 1, z)
+    # Euler's transformation of 2F1(r + x, b + x; a + b + x - 1; z), which overflows for frequent buyers.
+    shrink = ((alpha + t) / (alpha + t + ahead)) ** (a - 1) * hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
     return np.asarray((a + b + x - 1) / (a - 1) * (1 - shrink) * bgnbd_alive(p, x, tx, t), dtype=float)
 
 
@@ -135,8 +139,9 @@ def bgnbd_new(p: tuple[Any, ...], t: Any) -> Array:
 def pareto_rows(p: tuple[Any, ...], x: Array, tx: Array, t: Array) -> tuple[Array, Array]:
     """Log-likelihood of each row of the Pareto/NBD and its slopes by r, alpha, s and beta.
 
-    The hypergeometric functions have no simple derivative by their parameters: slopes are central differences on the
-    logarithmic scale, exact to about nine digits.
+    ln L = ln G(r + x) - ln G(r) + r ln alpha + s ln beta - (r + x) ln(alpha + T) - s ln(beta + T) + ln(1 + odds of having
+    left). The hypergeometric functions of the odds have no simple derivative by their parameters: the slopes of that term
+    are central differences on the logarithmic scale, exact to about nine digits.
 
     Parameters
     ----------
@@ -149,47 +154,55 @@ def pareto_rows(p: tuple[Any, ...], x: Array, tx: Array, t: Array) -> tuple[Arra
     value : ndarray of shape (m,)
     slopes : ndarray of shape (4, m)
     """
+    from scipy.special import digamma, gammaln
+
     step = 1e-5
-
-    def moved(j: int, by: float) -> Array:
-        return _pareto_value(tuple(v * np.exp(by) if k == j else v for k, v in enumerate(p)), x, tx, t)
-
-    slopes = [(moved(j, step) - moved(j, -step)) / (2 * step) / p[j] for j in range(4)]
-    return _pareto_value(p, x, tx, t), np.array([np.broadcast_to(s, x.shape) for s in slopes])
-
-
-def _pareto_value(p: tuple[Any, ...], x: Array, tx: Array, t: Array) -> Array:
-    """Log-likelihood of each row of the Pareto/NBD."""
-    from scipy.special import gammaln
-
     r, alpha, s, beta = p
-    base = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
-    alive = -(r + x) * np.log(alpha + t) - s * np.log(beta + t)
-    return np.asarray(base + np.logaddexp(alive, np.log(s / (r + s + x)) + _pareto_a0(p, x, tx, t)), dtype=float)
+
+    def gone(j: int, by: float) -> Array:
+        moved = tuple(v * np.exp(by) if k == j else v for k, v in enumerate(p))
+        return np.logaddexp(0.0, _pareto_log_odds(moved, x, tx, t))
+
+    value = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
+    value += np.logaddexp(0.0, _pareto_log_odds(p, x, tx, t)) - (r + x) * np.log(alpha + t) - s * np.log(beta + t)
+    slopes = [
+        digamma(r + x) - digamma(r) + np.log(alpha / (alpha + t)),
+        r / alpha - (r + x) / (alpha + t),
+        np.log(beta / (beta + t)),
+        s / beta - s / (beta + t),
+    ]
+    turns = [(gone(j, step) - gone(j, -step)) / (2 * step) / p[j] for j in range(4)]
+    return value, np.array([np.broadcast_to(a + b, x.shape) for a, b in zip(slopes, turns, strict=True)])
 
 
-def _pareto_a0(p: tuple[Any, ...], x: Array, tx: Array, t: Array) -> Array:
-    """Logarithm of A0, the part of the likelihood in which the customer has left."""
+def _pareto_log_odds(p: tuple[Any, ...], x: Array, tx: Array, t: Array) -> Array:
+    """Logarithm of the odds of having left, s / (r + s + x) (alpha + T)^(r + x) (beta + T)^s A0.
+
+    A0 is a difference of 2F1(r + s + x, ...; r + s + x + 1; z) at t_x and T, which overflow for frequent buyers; by Euler's
+    transformation each is the power of alpha and beta at its time and a series with 1 as first parameter, so that the
+    powers divide out.
+    """
     from scipy.special import hyp2f1
 
     r, alpha, s, beta = p
     total = r + s + x
     high, low = np.maximum(alpha, beta), np.minimum(alpha, beta)
-    second = np.where(np.asarray(alpha) >= beta, s + 1, r + x)
-    ends = []
-    for time in (tx, t):
-        z = (high - low) / (high + time)
-        ends.append(np.log(hyp2f1(total, second, total + 1, z)) - total * np.log(high + time))
-    gap = np.minimum(ends[1] - ends[0], -1e-300)
-    return np.asarray(ends[0] + np.log(-np.expm1(gap)), dtype=float)
+    longer = np.asarray(alpha) >= beta
+    second = np.where(longer, r + x, s + 1)
+
+    def series(time: Array) -> Array:
+        f = hyp2f1(1.0, second, total + 1, (high - low) / (high + time))
+        return np.asarray(f * np.where(longer, 1.0, (alpha + time) / (beta + time)), dtype=float)
+
+    grown = (r + x) * np.log((alpha + t) / (alpha + tx)) + s * np.log((beta + t) / (beta + tx))
+    rest = np.maximum(series(tx) - series(t) * np.exp(-grown), 0.0)
+    with np.errstate(divide="ignore"):  # nobody has left by the moment of a purchase
+        return np.asarray(np.log(s / total) + grown + np.log(rest), dtype=float)
 
 
 def pareto_alive(p: tuple[Any, ...], x: Array, tx: Array, t: Array) -> Array:
     """Probability of being active under the Pareto/NBD."""
-    r, alpha, s, beta = p
-    log = np.log(s / (r + s + x)) + (r + x) * np.log(alpha + t) + s * np.log(beta + t) + _pareto_a0(p, x, tx, t)
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(log)), dtype=float)
+    return np.asarray(1 / (1 + np.exp(np.minimum(_pareto_log_odds(p, x, tx, t), 700.0))), dtype=float)
 
 
 def pareto_expected(p: tuple[Any, ...], ahead: Any, x: Array, tx: Array, t: Array) -> Array:

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SpecError
+from ..resampling import check_level
 from . import purchase_kernel as kernel
 from .histories import Histories, read_histories
 from .lifetimes import Array, LifetimeResult, _start, framed, maximise
@@ -47,6 +48,9 @@ class BGNBD:
     """
 
     level: float = 0.95
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
 
     def fit(
         self,
@@ -114,6 +118,9 @@ class ParetoNBD:
 
     level: float = 0.95
 
+    def __post_init__(self) -> None:
+        check_level(self.level)
+
     def fit(
         self,
         data: Any,
@@ -177,6 +184,17 @@ def _fit(
         leaving=rows.leaving,
         columns=rows.columns,
     )
+
+
+def _ahead(t: ArrayLike) -> Array:
+    """Times ahead, checked, in the order given."""
+    try:
+        out = np.atleast_1d(np.asarray(t, dtype=float))
+    except (TypeError, ValueError):
+        raise SpecError(f"t must be a time ahead, in the unit of the data, not {t!r}.") from None
+    if out.ndim != 1 or not (np.isfinite(out) & (out >= 0)).all():
+        raise SpecError(f"t must be finite times of zero or more, in the unit of the data, not {t!r}.")
+    return out
 
 
 def _nearer(loglik: Callable[[Array], Any], points: list[Array], positive: NDArray[np.bool_], what: str) -> Array:
@@ -291,9 +309,13 @@ class PurchaseResult(LifetimeResult):
             BG/NBD: Fader, Hardie and Lee (2005), eq. 10. Pareto/NBD: (r + x) (beta + T) / ((alpha + T) (s - 1))
             [1 - ((beta + T) / (beta + T + t))^(s - 1)] P(alive).
         """
-        rows, ahead = self.histories(frequency, recency, T), np.asarray(t, dtype=float)
-        if ahead.ndim == 0:
-            return rows.expected(self, None, float(ahead))[rows.place]
+        rows, ahead = self.histories(frequency, recency, T), _ahead(t)
+        if np.ndim(t) == 0:
+            return rows.expected(self, None, float(ahead[0]))[rows.place]
+        if len(ahead) != len(rows.place):
+            raise SpecError(
+                f"t has {len(ahead)} times for {len(rows.place)} customers; give one for all, or one each."
+            )
         each = rows.by_customer()
         return np.asarray(type(self)._expected(self.rates(each), ahead, each.x, each.tx, each.t), dtype=float)
 
@@ -313,7 +335,7 @@ class PurchaseResult(LifetimeResult):
             BG/NBD: Fader, Hardie and Lee (2005), eq. 9. Pareto/NBD: r beta / (alpha (s - 1))
             [1 - (beta / (beta + t))^(s - 1)].
         """
-        ahead = np.atleast_1d(np.asarray(t, dtype=float))
+        ahead = _ahead(t)
         moved = bool(self.buying.names or self.leaving.names)
         if moved and data is None:
             raise SpecError("The model has columns that move buying or leaving; give data= with one row per time.")
@@ -335,9 +357,11 @@ class PurchaseResult(LifetimeResult):
         Series
             est, se, ci_lower, ci_upper: uncertainty of the parameters by the delta method.
         """
-        rows = self.histories(frequency, recency, T)
+        rows, until = self.histories(frequency, recency, T), _ahead(t)
+        if len(until) != 1:
+            raise SpecError(f"t must be one time for the whole base, not {len(until)}.")
         count = np.bincount(rows.place, minlength=rows.distinct)
-        return self.interval_of(lambda p: count @ rows.expected(self, p, float(t))).iloc[0]
+        return self.interval_of(lambda p: count @ rows.expected(self, p, float(until[0]))).iloc[0]
 
 
 @dataclass(frozen=True, repr=False, eq=False, kw_only=True)

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import DataError
+from ..resampling import check_level
 from .lifetimes import Array, LifetimeResult, _start, columns_of, framed, grouped, maximise
 
 
@@ -37,6 +38,9 @@ class GammaGamma:
     """
 
     level: float = 0.95
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
 
     def fit(
         self,
@@ -78,8 +82,7 @@ class GammaGamma:
         columns, w = columns_of(data, given, weights, least={"frequency": 0.0})
         x, z = columns["frequency"], columns["monetary_value"]
         used = (x > 0) & (w > 0)
-        if bad := int((used & (z <= 0)).sum()):
-            raise DataError(f"monetary_value is zero or less for {bad} customers with purchases; leave returns out.")
+        _check_spend(x[used], z[used])
         if used.sum() < 4:
             raise DataError(f"Only {int(used.sum())} customers have repeat purchases; the model has 3 parameters.")
         (x, z), mass, _ = grouped([x[used], z[used]], w[used])
@@ -100,6 +103,12 @@ class GammaGamma:
         return GammaGammaResult(
             params, cov, value, n, len(x), done, "Gamma-Gamma", self.level, notes, excluded, correlation, names
         )
+
+
+def _check_spend(x: Array, z: Array) -> None:
+    """Refuse purchases without a spend."""
+    if bad := int(((x > 0) & (z <= 0)).sum()):
+        raise DataError(f"monetary_value is zero or less for {bad} customers with purchases; leave returns out.")
 
 
 def _correlation(x: Array, z: Array, w: Array) -> float:
@@ -167,7 +176,9 @@ class GammaGammaResult(LifetimeResult):
         """
         given = {"frequency": None, "monetary_value": monetary_value}
         columns, _ = columns_of(frequency, given, None, least={"frequency": 0.0, "monetary_value": 0.0})
-        return _expected(self.params, columns["frequency"], columns["monetary_value"])
+        x, z = columns["frequency"], columns["monetary_value"]
+        _check_spend(x, z)
+        return _expected(self.params, x, z)
 
     def slopes_of_spend(self, data: pd.DataFrame) -> tuple[Array, Array]:
         """Return the expected spend of the customers of a frame, and its derivatives by the parameters.
@@ -185,11 +196,12 @@ class GammaGammaResult(LifetimeResult):
         Raises
         ------
         DataError
-            If the expectation of some has no end.
+            For a spend of zero with purchases, or if the expectation of some has no end.
         """
         given = {"frequency": "frequency", "monetary_value": "monetary_value"} | self.columns
         columns, _ = columns_of(data, given, None, least={"frequency": 0.0, "monetary_value": 0.0})
         x, z = columns["frequency"], columns["monetary_value"]
+        _check_spend(x, z)
         if endless := int(np.isinf(_expected(self.params, x, z)).sum()):
             raise DataError(
                 f"The expected spend of {endless} customers has no end (q of the Gamma-Gamma is {self.params['q']:.2f}, not "
