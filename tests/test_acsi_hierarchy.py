@@ -201,3 +201,35 @@ def test_the_nation_from_companies(waves):
     inside = (facts.revenue * known).groupby(facts.sector).sum() / facts.revenue.groupby(facts.sector).sum()
     share = facts.drop_duplicates("sector").set_index("sector").gdp_share
     assert abs(nation["index"] - np.average(inside, weights=share[inside.index])) < 3 * nation.se
+
+
+@pytest.mark.parametrize(
+    ("renamed", "call", "said"),
+    [
+        ({"company": "index"}, {"by": "index"}, "by names 'index'"),
+        ({"industry": "se"}, {"levels": ["se"]}, "'se' is called like one of every result"),
+        ({"industry": "units"}, {"levels": ["units"]}, "'units' is called like one of every result"),
+        ({"revenue": "n"}, {"weights": "n"}, "'n' is called like one of every result"),
+    ],
+)
+def test_columns_called_like_those_of_results_are_refused(renamed, call, said):
+    data = cx.datasets.simulate_study(companies=4, respondents=40, years=1, seed=3)[0].rename(columns=renamed)
+    call = {"by": "company", "levels": ["industry"], "weights": "revenue"} | call
+
+    def aggregate():
+        fitted = cx.SatisfactionIndex().fit(data, by=call["by"], bootstrap=0)
+        return fitted.aggregate(call["levels"], weights=call["weights"])
+
+    with pytest.raises(SpecError, match=said):
+        aggregate()
+
+
+def test_units_that_are_text_in_one_wave_and_numbers_in_the_other_are_refused():
+    data = cx.datasets.simulate_study(companies=4, respondents=40, seed=3)[0]
+    number = data["company"].str[-1].astype(int)
+    fits = [
+        cx.SatisfactionIndex().fit(part.assign(company=names[part.index]), by="company", bootstrap=0)
+        for (_, part), names in zip(data.groupby("year"), (number.astype(str), number), strict=True)
+    ]
+    with pytest.raises(SpecError, match="'company' holds text in the earlier wave and numbers in this one"):
+        fits[1].change(fits[0])

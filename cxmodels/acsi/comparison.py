@@ -11,7 +11,7 @@ import pandas as pd
 from ..errors import DataError, SpecError, listed, near
 from ..inference import ADJUSTMENTS, adjusted_pvalues, choose, quantile, share_interval
 from .decomposition import Parts, direct_from_total, split_change
-from .hierarchy import MEASURES, WHOLE, Weights, _names, aggregate_scores, level_steps
+from .hierarchy import MEASURES, SCORES, WHOLE, Weights, _names, aggregate_scores, level_steps
 from .overlap import PERSON, both_waves, contributions, joint_variances, number_people, spread_over
 from .precision import detectable
 from .ranks import rank_table
@@ -79,6 +79,8 @@ def _facts_of(
     for column in wanted:
         if column not in frame.columns:
             raise SpecError(f"Column '{column}' is not in the data.{near(column, map(str, frame.columns))}")
+        if column in SCORES or (column in levels and column in MEASURES):
+            raise SpecError(f"The column '{column}' is called like one of every result; rename it in the data.")
     facts = _facts(frame, keys, [c for c in wanted if c not in keys])
     if counted:
         asked = pd.DataFrame(list(result.measured), columns=keys)
@@ -153,6 +155,7 @@ def changes(
     """
     from scipy.special import ndtr
 
+    _check_alike(now, before, keys)
     both = now.merge(before, on=keys, suffixes=("", "_before"))
     out = both[keys].copy()
     out["previous"], out["index"] = both["index_before"], both["index"]
@@ -183,6 +186,18 @@ def _check_waves(result: IndexResult, previous: IndexResult, verb: str) -> None:
         )
     if result.keys != previous.keys:
         raise SpecError(f"The waves have different units: {listed(result.keys)} against {listed(previous.keys)}.")
+
+
+def _check_alike(now: pd.DataFrame, before: pd.DataFrame, keys: list[str]) -> None:
+    """Refuse names that are text in one wave and numbers in the other: "7" and 7 are not the same unit."""
+    for key in keys:
+        texts = [{isinstance(name, str) for name in table[key].unique()} for table in (now, before)]
+        if all(texts) and texts[0].isdisjoint(texts[1]):
+            text, number = ("this", "the earlier") if True in texts[0] else ("the earlier", "this")
+            raise SpecError(
+                f"'{key}' holds text in {text} wave and numbers in {number} one, so that nothing is found in both; "
+                "write it alike."
+            )
 
 
 def _grouped(result: IndexResult, within: str | None, table: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from ..errors import DataError, SpecError, listed, near
 
 WHOLE = "nation"  # a level that need not be a column: everything together
 MEASURES = ["index", "se", "ci_lower", "ci_upper", "units", "n"]
+SCORES = ("construct", "index", "se", "ci_lower", "ci_upper", "se_bootstrap", "n")  # columns of every result
 
 Weights = str | Mapping[str, str] | None
 

@@ -38,6 +38,7 @@ from .engines import (
     statistic_of,
 )
 from .fitting import Fitted, fit_each, replicates_of
+from .hierarchy import SCORES
 from .models import ACSI, IndexModel, with_price_tolerance
 from .result import IndexResult
 from .schemes import Scheme, scheme_of
@@ -358,6 +359,10 @@ def _units(
     for key in keys:
         if key not in frame.columns:
             raise SpecError(f"by names '{key}', which is not a column.{near(key, map(str, frame.columns))}")
+        if key in (*SCORES, "driver", "target", "impact"):
+            raise SpecError(
+                f"by names '{key}', which is called like a column of every result; rename it in the data."
+            )
     if not keys:
         return keys, [()], np.zeros(len(frame), dtype=np.intp), 0
     groups = frame.groupby(keys, sort=True, observed=True, dropna=True)
