@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .acsi import Benchmark, BenchmarkResult
-from .acsi.roster import WAVE
+from .acsi.roster import WAVE, raise_all
 from .errors import CxError, DataError, EstimationError
 from .files import needed
 from .history import History
@@ -125,10 +125,22 @@ def benchmark_input(study: Study) -> tuple[Benchmark, Survey, list[pd.DataFrame]
     plan = Benchmark(study.spec(), levels=[levels] if isinstance(levels, str) else levels, **options)
     survey = study.survey()
     names = [u["facts"]] if isinstance(u.get("facts"), str) else list(u.get("facts", ()))
-    read = [read_facts(study.folder / name) for name in names]
+    read = _read_all([study.folder / name for name in names])
     if study.history:
         history_of(study).check()  # before a long run, not after it
     return plan, survey, [t for t, _ in read], [n for _, notes in read for n in notes]
+
+
+def _read_all(paths: Sequence[Path]) -> list[tuple[pd.DataFrame, list[str]]]:
+    """Read all tables of facts, and say all that is wrong with them at once."""
+    read, problems = [], []
+    for path in paths:
+        try:
+            read.append(read_facts(path))
+        except DataError as error:
+            problems.append(str(error))
+    raise_all(problems)
+    return read
 
 
 def read_facts(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -184,6 +184,37 @@ def test_facts_that_do_not_fit_are_named(clean, tables):
     )
 
 
+def test_one_fault_of_the_facts_is_one_problem(clean, tables):
+    _, shares = tables
+    places = clean.drop_duplicates("company")[["company", "industry", "sector", "revenue"]]
+    data = bare(clean).drop(columns=["industry", "sector"])
+    text = said(data, [places[places.company != "Company 05"], shares])
+    assert text == "facts table 1 has no line for 1 company: 'Company 05'."
+    blank = places.assign(sector=places.sector.where(places.company != "Company 05"))
+    assert said(data, [blank, shares]) == "1 company without 'sector' (60 rows): 'Company 05'."
+
+
+def test_what_is_excluded_needs_no_facts(clean, tables):
+    revenue, shares = tables
+    roster = prepare(bare(clean), [revenue[revenue.company != "Company 05"], shares], exclude=["Company 05"])
+    assert roster.waves == (2024, 2025)
+    lost = company(clean, "Company 03", industry=None)
+    text = said(lost.assign(weight=-1.0), exclude=["Company 3"])
+    assert text.startswith("3 problems: ")
+    for part in ("'weight'", "exclude names 'Company 3'", "without 'industry'"):
+        assert part in text
+
+
+def test_facts_and_data_may_spell_numbers_differently(clean, tables):
+    revenue, shares = tables
+    coded = {name: at for at, name in enumerate(clean.company.unique(), 1)}
+    yearly = revenue.assign(year=revenue.year.astype(str), company=revenue.company.map(coded).astype(str))
+    data = bare(clean).assign(company=clean.company.map(coded))
+    roster = prepare(data, [yearly, shares])
+    assert roster.survey.frame["revenue"].tolist() == clean["revenue"].tolist()
+    assert "no line for 1 company: '5'" in said(data, [yearly[yearly.company != "5"], shares])
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251", "utf-16"])
 def test_a_facts_file_in_any_encoding_is_read_and_that_is_said(tmp_path, encoding):
     path = tmp_path / "revenue.csv"

@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from ..errors import CxWarning, DataError, SpecError, listed
+from ..errors import CxError, CxWarning, DataError, SpecError, listed
 from ..inference import ADJUSTMENTS, choose
 from ..provenance import fingerprint
 from ..resampling import Interval, entropy
@@ -20,7 +20,7 @@ from .benchmark import BenchmarkResult
 from .comparison import INTERVIEWS
 from .hierarchy import WHOLE
 from .result import IndexResult
-from .roster import WAVE, Roster, check_excluded, counted, make_roster
+from .roster import WAVE, Roster, counted, make_roster
 from .satisfaction import REPLICATES, SatisfactionIndex
 from .small import Pooling, check_rules
 
@@ -257,9 +257,12 @@ class Benchmark:
         survey = as_survey(data)
         plan = replace(self, wave=self.wave or survey.wave, levels=self._levels(survey), exclude=tuple(self.exclude))
         tables = [] if facts is None else [facts] if not isinstance(facts, list | tuple) else list(facts)
-        case = survey.case_weights(weights)
-        roster = make_roster(plan, _with_interviews(plan, survey, case), case, [_table(t) for t in tables])
-        check_excluded(plan, roster.survey.frame)
+        case, problems = None, []
+        try:
+            case = survey.case_weights(weights)
+        except CxError as error:
+            problems.append(str(error))
+        roster = make_roster(plan, _with_interviews(plan, survey, case), case, [_table(t) for t in tables], problems)
         return plan, roster
 
     def _levels(self, survey: Survey) -> tuple[str, ...]:

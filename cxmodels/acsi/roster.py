@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .. import index as ix
-from ..errors import CxError, DataError, SpecError, listed, near
+from ..errors import CxError, DataError, listed, near
 from ..survey import Survey
 from .hierarchy import WHOLE
 from .models import with_price_tolerance
@@ -57,7 +58,9 @@ class Roster:
     notes: tuple[str, ...]
 
 
-def make_roster(plan: Benchmark, survey: Survey, case: Any, facts: Sequence[pd.DataFrame]) -> Roster:
+def make_roster(
+    plan: Benchmark, survey: Survey, case: Any, facts: Sequence[pd.DataFrame], known: Sequence[str] = ()
+) -> Roster:
     """Join facts to respondents and check all of it.
 
     Parameters
@@ -68,6 +71,8 @@ def make_roster(plan: Benchmark, survey: Survey, case: Any, facts: Sequence[pd.D
         Case weights.
     facts : sequence of DataFrame
         Each with a line per unit, or per group of a level, and perhaps wave.
+    known : sequence of str, default ()
+        Problems found before.
 
     Returns
     -------
@@ -79,20 +84,37 @@ def make_roster(plan: Benchmark, survey: Survey, case: Any, facts: Sequence[pd.D
         One error with a sentence for everything that is wrong.
     """
     survey = with_price_tolerance(survey, plan.index.model.items)
-    _raise(_column_problems(plan, survey.frame, facts))
+    if problems := _column_problems(plan, survey.frame, facts):
+        raise_all([*known, *problems])
     waves, problems = _waves(plan, survey.frame)
-    _raise(problems)
+    if problems:
+        raise_all([*known, *problems])
     survey, case, left_out = _named(plan, survey, case, waves)
-    survey, problems, notes = _joined(plan, survey, facts)
-    problems += [*_answer_problems(plan, survey), *_place_problems(plan, survey.frame)]
-    problems += [*_weight_problems(plan, survey.frame), *_respondent_problems(plan, survey.frame)]
-    problems += [*_unit_problems(plan, survey, case)]
-    _raise(problems)
+    survey, problems, notes, placed = _joined(plan, survey, facts)
+    problems = [*known, *problems, *_exclude_problems(plan, survey.frame), *_answer_problems(plan, survey)]
+    problems += [*_place_problems(plan, survey.frame[placed]), *_weight_problems(plan, survey.frame[placed])]
+    problems += [*_respondent_problems(plan, survey.frame), *_unit_problems(plan, survey, case)]
+    raise_all(problems)
     return Roster(survey, case, waves, left_out, tuple(notes))
 
 
-def _raise(problems: Sequence[str]) -> None:
-    """Raise one error for all problems."""
+def raise_all(problems: Sequence[str]) -> None:
+    """Raise one error for all problems.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        A sentence each.
+
+    Raises
+    ------
+    DataError
+        Unless there are none.
+
+    Examples
+    --------
+    >>> raise_all([])
+    """
     if len(problems) == 1:
         raise DataError(problems[0])
     if problems:
@@ -221,9 +243,15 @@ def _named(plan: Benchmark, survey: Survey, case: Any, waves: Sequence[Any]) -> 
 # --- facts --------------------------------------------------------------------------------------------------
 
 
-def _joined(plan: Benchmark, survey: Survey, facts: Sequence[pd.DataFrame]) -> tuple[Survey, list[str], list[str]]:
-    """Facts beside the respondents, problems, and what was taken from where."""
+def _joined(
+    plan: Benchmark, survey: Survey, facts: Sequence[pd.DataFrame]
+) -> tuple[Survey, list[str], list[str], NDArray[np.bool_]]:
+    """Facts beside the respondents, problems, what was taken from where, and the rows whose facts are to be checked.
+
+    Those are the rows of units that are not excluded and that every table knows: one fault is one problem.
+    """
     problems: list[str] = []
+    placed = ~survey.frame[plan.by].isin(plan.exclude).to_numpy()
     notes: list[str] = []
     wanted = [*plan.above, *(w for w in plan.by_level.values() if w)]
     for number, table in enumerate(facts, 1):
@@ -237,16 +265,19 @@ def _joined(plan: Benchmark, survey: Survey, facts: Sequence[pd.DataFrame]) -> t
             )
             continue
         keys = [key]
+        table = table.assign(**{key: _spelled(table[key], frame[key])})
         if plan.wave is not None and plan.wave in table:
-            table = table.assign(**{WAVE: table[plan.wave].map(_plain, na_action="ignore")})
+            table = table.assign(**{WAVE: _spelled(table[plan.wave], frame[WAVE])})
             table = table[table[WAVE].isin(frame[WAVE].unique())]
             keys = [WAVE, key]
         if len(twice := table[table.duplicated(keys, keep=False)]):
             names = listed(twice[key].unique())
             problems.append(f"{said} has {len(twice)} lines for {key} {names}; keep one each.")
             continue
-        found = frame[keys].merge(table[[*keys, *columns]], on=keys, how="left", indicator=True)
-        without = frame.loc[(found["_merge"] == "left_only").to_numpy(), key].drop_duplicates()
+        found = frame[keys].astype(object).merge(table[[*keys, *columns]], on=keys, how="left", indicator=True)
+        alone = placed & frame[key].notna().to_numpy() & (found["_merge"] == "left_only").to_numpy()
+        placed &= ~alone
+        without = frame.loc[alone, key].drop_duplicates()
         strangers = table.loc[~table[key].isin(frame[key]), key].drop_duplicates()
         hint = near(str(without.iloc[0]), map(str, strangers)) if len(without) else ""
         if len(without):
@@ -261,7 +292,13 @@ def _joined(plan: Benchmark, survey: Survey, facts: Sequence[pd.DataFrame]) -> t
         new = {c: found[c].to_numpy() for c in columns if not (c in plan.above and c in frame)}
         notes += [f"'{c}' is taken from {said}, not from the data." for c in new if c in frame]
         survey = survey.assign(**new)
-    return survey, problems, notes
+    return survey, problems, notes, placed
+
+
+def _spelled(names: pd.Series, wanted: pd.Series) -> pd.Series:
+    """Names as another column spells them: 7, 7.0 and "7" are the same unit."""
+    known = {str(_plain(v)): v for v in wanted.dropna().unique()}
+    return names.astype(object).map(lambda v: known.get(str(_plain(v)), v), na_action="ignore")
 
 
 def _disagreeing(frame: pd.DataFrame, found: pd.DataFrame, key: str, column: str, said: str) -> list[str]:
@@ -327,8 +364,7 @@ def _weight_faults(frame: pd.DataFrame, weight: str, owner: str, level: str, wav
         return
     said = {"missing": values.isna(), "negative": values < 0, "infinite": np.isinf(values)}
     for what, rows in said.items():
-        if rows.any():
-            names = frame.loc[rows, owner].drop_duplicates()
+        if len(names := frame.loc[rows, owner].dropna().drop_duplicates()):
             yield f"The weight '{weight}' is {what} for {counted(len(names), owner)}: {listed(names)}."
     per = values.groupby([frame[WAVE], frame[owner]], observed=True).nunique()
     if len(varying := per[per > 1]):
@@ -389,10 +425,8 @@ def _unit_problems(plan: Benchmark, survey: Survey, case: Any) -> Iterator[str]:
             yield f"All case weights are zero for {counted(len(empty), plan.by)}: {listed(empty.index.get_level_values(1))}."
 
 
-def check_excluded(plan: Benchmark, frame: pd.DataFrame) -> None:
-    """Refuse exclusions of units that do not exist."""
+def _exclude_problems(plan: Benchmark, frame: pd.DataFrame) -> Iterator[str]:
+    """Exclusions of units that do not exist."""
     known = frame[plan.by].unique()
     if gone := [u for u in plan.exclude if u not in set(known)]:
-        raise SpecError(
-            f"exclude names {listed(gone)}, no {plan.by} of the data.{near(str(gone[0]), map(str, known))}"
-        )
+        yield f"exclude names {listed(gone)}, no {plan.by} of the data.{near(str(gone[0]), map(str, known))}"
