@@ -116,3 +116,199 @@ def test_a_spend_of_zero_with_purchases_is_not_valued():
         cx.churn.customer_value(bought, wrong, periods=3, spend=spent)
     with pytest.raises(CxError, match=f"zero or less for {count} customers with purchases"):
         spent.expected_spend(wrong["frequency"], wrong["monetary_value"])
+
+
+# --- retention ----------------------------------------------------------------------------------------------------------
+
+
+def spells(n: int = 300) -> pd.DataFrame:
+    """Customers with tied months, some watched from later on, in an order of rows of their own."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=n)
+    time, end = np.ceil(rng.weibull(1.2, n) * np.exp(-0.5 * x) * 12), np.ceil(rng.uniform(1, 30, n))
+    months = np.minimum(time, end)
+    entry = np.where(rng.random(n) < 0.3, np.floor(rng.uniform(0, 0.8, n) * months), 0.0)
+    data = {
+        "months": months,
+        "left": (time <= end).astype(int),
+        "entry": entry,
+        "x": x,
+        "g": rng.choice(list("abc"), n),
+    }
+    return pd.DataFrame(data, index=rng.permutation(n) + 1000)
+
+
+def test_events_as_true_false_and_none():
+    data = spells()
+    some = data["x"] > -1
+    told = data["left"].astype(bool).astype(object).where(some, None)
+    found = cx.churn.KaplanMeier().fit(data.assign(left=told), "left", duration="months")
+    plain = cx.churn.KaplanMeier().fit(data[some], "left", duration="months")
+    pd.testing.assert_frame_equal(found.curve, plain.curve)
+    assert found.excluded.to_numpy().tolist() == [["blank event", int((~some).sum())]]
+
+
+def test_the_label_taken_for_leaving_is_shown():
+    data = spells().assign(state=lambda d: np.where(d["left"] == 1, "churned", "retained"))
+    assert "left (event 'retained')" in cx.churn.KaplanMeier().fit(data, "state", duration="months").summary()
+    fit = cx.churn.CoxHazards().fit(data, "state", duration="months", columns=["x"])
+    assert "left (event 'retained')" in fit.summary()
+
+
+def test_messages_name_the_columns_of_durations():
+    data = spells()
+    model = cx.churn.KaplanMeier()
+    with pytest.raises(CxError, match="Entry 'entry' is after duration 'months' or at it for 300 of 300"):
+        model.fit(data.assign(entry=data["months"] + 1), "left", duration="months", entry="entry")
+    with pytest.raises(CxError, match=r"Event 'left' must be 1 .* in 300 of 300 rows"):
+        model.fit(data.assign(left=2), "left", duration="months")
+    with pytest.raises(CxError, match="rho must be numbers, not 'peto'"):
+        model.fit(data, "left", duration="months", group="g").test("peto")
+    with pytest.raises(CxError, match="Column 'z' is blank for every customer"):
+        cx.churn.CoxHazards().fit(data.assign(z=np.nan), "left", duration="months", columns=["z"])
+
+
+def test_a_stratum_that_loses_all_rows_is_no_stratum():
+    data = spells()
+    gone = data.assign(x=data["x"].mask(data["g"] == "c"))
+    found = cx.churn.CoxHazards().fit(gone, "left", duration="months", columns=["x"], strata="g")
+    plain = cx.churn.CoxHazards().fit(data[data["g"] != "c"], "left", duration="months", columns=["x"], strata="g")
+    pd.testing.assert_frame_equal(found.baseline, plain.baseline)
+    assert found.levels == ("a", "b")
+    with pytest.raises(CxError, match="Stratum 'c' was not in the data"):
+        found.survival(data, [3])
+
+
+def test_customers_who_left_at_once_have_no_logarithm_of_time():
+    data = spells().assign(months=lambda d: np.where(d["x"] > 1.5, 0, d["months"]))
+    found = cx.churn.CoxHazards().fit(data, "left", duration="months", columns=["x"])
+    count = int(((data["months"] == 0) & (data["left"] == 1)).sum())
+    with pytest.raises(CxError, match=f"{count} customers left at time 0"):
+        found.proportionality("log")
+
+
+def test_nobody_to_foresee():
+    data = spells()
+    cox = cx.churn.CoxHazards().fit(data, "left", duration="months", columns=["x"])
+    assert cox.remaining(data.iloc[:0], 6).empty
+    assert cox.ahead(data.iloc[:0], [3, 6], interval=True).empty
+
+
+def test_the_curve_for_comparison_knows_who_was_watched_from_later_on():
+    data = spells()
+    cox = cx.churn.CoxHazards().fit(data, "left", duration="months", columns=["x"], entry="entry")
+    times = [3.0, 6.0, 12.0]
+    null = cx.churn.KaplanMeier().fit(data, "left", duration="months", entry="entry").at(times)["survival"]
+    train = (data["months"], data["left"])
+    flat = np.tile(null, (len(data), 1))
+    own = cx.churn.survival_brier(data["months"], data["left"], flat, times, censoring=train).attrs["integrated"]
+    assert cox.evaluate(data, "left", duration="months", times=times)["ibs_null"] == pytest.approx(own, rel=1e-12)
+
+
+def test_judging_chances_that_cannot_be():
+    data = spells()
+    args, half = (data["months"], data["left"]), np.full((300, 2), 0.5)
+    for judge in (cx.churn.survival_brier, cx.churn.survival_calibration):
+        for wrong, times, said in (
+            (half, [12, 3], "must rise without repeats"),
+            (half, ["a", "b"], "must be numbers"),
+            (3 * half, [3, 12], "blank or no share for 300 of 300 customers"),
+            ([["a"]], [3], "not a number"),
+        ):
+            with pytest.raises(CxError, match=said):
+                judge(*args, wrong, times)
+    assert len(cx.churn.survival_brier(*args, half[:, :1], 5)) == 1
+    with pytest.raises(CxError, match="censoring must be"):
+        cx.churn.concordance(*args, data["x"], kind="uno", censoring=data["months"])
+
+
+def test_periods_after_leaving_and_scores_after_the_outcome():
+    rows = pd.DataFrame(
+        {"customer_id": list("aaabb"), "period": [1, 2, 3, 1, 2], "event": [0, 1, 0, 0, 0], "x": range(5)}
+    )
+    with pytest.raises(CxError, match="1 rows are of periods after their customer left"):
+        cx.churn.DiscreteHazard(baseline="constant").fit(rows, columns=["x"])
+    table = pd.DataFrame({"customer_id": ["a", "b"], "start": "2024-01-01", "end": ["2024-03-20", None]})
+    late = pd.DataFrame({"customer_id": ["a", "b"], "date": "2024-09-01", "score": [1, 2]})
+    with pytest.raises(CxError, match="None of the 2 rows of table 'scores' is dated before a period"):
+        cx.churn.person_periods(table, late, observed_until="2024-06-30")
+    for read in (cx.churn.person_periods, cx.churn.retention_triangle):
+        with pytest.raises(CxError, match="All 2 subscriptions start after 1990-01-01"):
+            read(table, observed_until="1990-01-01")
+
+
+# --- uplift and linkage -------------------------------------------------------------------------------------------------
+
+
+def test_balance_of_columns_that_do_not_vary_or_tell_the_arms():
+    rng = np.random.default_rng(2)
+    t = (rng.random(1200) < 0.5).astype(int)
+    table = pd.DataFrame({"x": rng.normal(size=1200), "same": 1.0, "told": t + 0.1})
+    found = cx.churn.balance(table, t).table.set_index("column")["difference"]
+    assert found["same"] == 0
+    assert found["told"] == np.inf
+    assert cx.churn.balance(table["x"].to_numpy(), t).random
+    with pytest.raises(CxError, match="one label per customer, not a table"):
+        cx.churn.balance(table, table[["told", "same"]])
+    with pytest.raises(CxError, match="There are no customers"):
+        cx.churn.balance(table.iloc[:0], [])
+
+
+def test_uplift_of_nobody():
+    campaign, _ = cx.datasets.simulate_campaign(600)
+    X = campaign[["tenure", "tickets"]]
+    model = cx.churn.Uplift("t").fit(X, campaign["treatment"], campaign["retained"])
+    assert model.predict(X.iloc[:0]).shape == (0,)
+    assert model.outcomes(X.iloc[:0]).columns.tolist() == ["control", "treated", "uplift"]
+
+
+def test_shifts_of_a_linkage():
+    for shifts in ("a", 5, ("a",), (np.nan,)):
+        with pytest.raises(CxError, match=r"^shifts must be"):
+            cx.linkage.Linkage("left", ["a", "b"], shifts=shifts)
+
+
+def panel() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    true = rng.normal(70, 4, (40, 1)) + rng.normal(0, 2, (40, 6))
+    rows = [
+        (c, t, true[c, t] + rng.normal(), 1.0, 0.5 * true[c, t - 1] + rng.normal())
+        for c in range(40)
+        for t in range(6)
+    ]
+    return pd.DataFrame(rows, columns=["company", "wave", "index", "se", "sales"])
+
+
+def test_waves_of_growth_in_their_order():
+    data = panel()
+    plain = cx.linkage.growth(data, "sales").effects
+    written = data.assign(wave=(5 * data["wave"]).astype(str))  # "10" after "5"
+    names = pd.Categorical(data["wave"].map(dict(enumerate("fbdace"))), list("fbdace"), ordered=True)
+    for table in (written, data.assign(wave=names), data.sample(frac=1, random_state=1)):
+        pd.testing.assert_frame_equal(cx.linkage.growth(table, "sales").effects, plain)
+    with pytest.raises(CxError, match="waves of several types"):
+        cx.linkage.growth(data.assign(wave=data["wave"].astype(object).where(data["wave"] > 0, "first")), "sales")
+
+
+@pytest.mark.parametrize("name", ["unit", "step", "outcome", "index_now", "se_before"])
+def test_controls_of_growth_may_have_any_name(name):
+    data = panel().assign(z=np.random.default_rng(3).normal(size=240))
+    plain = cx.linkage.growth(data, "sales", controls=["z"]).estimates
+    found = cx.linkage.growth(data.rename(columns={"z": name}), "sales", controls=[name]).estimates
+    np.testing.assert_allclose(found, plain)
+    for wrong in (["sales"], ["z", "z"]):
+        with pytest.raises(CxError, match="has another part already"):
+            cx.linkage.growth(data, "sales", controls=wrong)
+    with pytest.raises(CxError, match="of 240 rows, 240 no index 1 wave before"):
+        cx.linkage.growth(data.assign(se=np.nan), "sales")
+
+
+def test_a_column_that_tells_the_arms_apart_is_drawn_at_the_end_of_the_axis():
+    from cxmodels.report.uplift_charts import balance_chart
+
+    table = pd.DataFrame({"column": ["told", "x"], "difference": [np.inf, 0.2]})
+    svg = balance_chart(table)
+    assert svg.count("<circle") == 2
+    assert "+∞" in svg
+    assert "nan" not in svg
+    assert "<circle" in balance_chart(table.head(1))

@@ -393,7 +393,7 @@ def bad(**changes):
         (lambda: KaplanMeier().fit([3, -1, 2], [1, 0, 1]), "negative for 1 of 3"),
         (lambda: KaplanMeier().fit([3, 1, 2], [0, 0, 0]), "Nobody of 3 customers left"),
         (lambda: KaplanMeier().fit([3, 1, 2], [1, 0, 2]), "something else in 1"),
-        (lambda: KaplanMeier().fit([3, 1, 2], [1, 0, 1], entry=[0, 2, 0]), "1 of 3 customers end before or at their entry"),
+        (lambda: KaplanMeier().fit([3, 1, 2], [1, 0, 1], entry=[0, 2, 0]), "The entry is after the duration or at it for 1 of 3 customers"),
         (lambda: KaplanMeier().fit(["a", 1, 2], [1, 0, 1]), "holds text in 1 of 3"),
         (lambda: KaplanMeier().fit([np.inf, 1, 2], [1, 0, 1]), "infinite for 1"),
         (lambda: KaplanMeier().fit([1, 2], [1, 0, 1]), "event has 3 entries for 2"),

@@ -19,7 +19,7 @@ from ..errors import DataError, DataWarning, SpecError
 from ..inference import quantile
 from ..results import Result
 from ..survey.frames import to_pandas
-from .durations import Array, Durations, column, excluded_text, numbers, read_durations, times_of
+from .durations import Array, Durations, column, excluded_text, left_text, numbers, read_durations, times_of
 from .terms import Terms
 
 _CELLS = 2_000_000  # numbers of a gradient held at a time
@@ -69,7 +69,7 @@ class SurvivalResult(Result):
         """
         rows = [
             ("Model", self.name),
-            ("Customers", f"{self.n_obs:,}, {self.n_events:,} left{excluded_text(self.excluded)}"),
+            ("Customers", f"{self.n_obs:,}, {left_text(self.spells, self.n_events)}{excluded_text(self.excluded)}"),
         ]
         if self.spells.truncated:
             rows.append(("Watched from later on", f"{int((self.spells.entry > 0).sum()):,} rows (left truncation)"))
@@ -279,6 +279,8 @@ class SurvivalResult(Result):
         if times is None:
             times = np.unique(np.quantile(seen.time, np.linspace(0.05, 0.95, 20)))
             times = times[times < seen.time.max()]
+            if not len(times):
+                raise DataError(f"All {seen.n} customers have the same duration, so there is no time to judge at.")
         grid = times_of(times)
         train = (self.spells.time, self.spells.event > 0)
         foreseen = self.survival(table, grid).to_numpy()
@@ -288,7 +290,10 @@ class SurvivalResult(Result):
             raise DataError(f"No customer has a value at all times up to {grid[-1]:g}; choose earlier times.")
         t, e = seen.time[fine], seen.event[fine] > 0
         tau = float(grid[-1]) if tau is None else tau
-        null = KaplanMeier().fit(self.spells.time, (self.spells.event > 0).astype(int), weights=self.spells.weights)
+        own = self.spells
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # said by the fit
+            null = KaplanMeier().fit(own.time, (own.event > 0).astype(int), entry=own.entry, weights=own.weights)
         flat = np.tile(null.at(grid)["survival"].to_numpy(), (len(t), 1))
         out = {
             "harrell": concordance(t, e, risk[fine]),

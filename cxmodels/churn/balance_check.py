@@ -152,8 +152,8 @@ def differences(
     Returns
     -------
     DataFrame
-        [column, first, second, difference, variance_ratio]: means, and (m1 - m0) / sqrt((v1 + v0) / 2), 0 where neither
-        group varies; v1 / v0.
+        [column, first, second, difference, variance_ratio]: means, and (m1 - m0) / sqrt((v1 + v0) / 2), where neither
+        group varies 0 if they are equal and infinite if not; v1 / v0.
     """
     w = np.ones(len(matrix)) if weights is None else weights
     means, variances = [], []
@@ -162,9 +162,12 @@ def differences(
         mean = share @ matrix[inside]
         means.append(mean)
         variances.append(share @ (matrix[inside] - mean) ** 2)
+    apart = means[0] - means[1]
+    rounding = 1e-9 * np.abs(matrix).max(axis=0, initial=0.0)
+    variances = [np.where(v > rounding**2, v, 0.0) for v in variances]
     spread = np.sqrt((variances[0] + variances[1]) / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
-        gap = np.where(spread > 0, (means[0] - means[1]) / spread, 0.0)
+        gap = np.where(np.abs(apart) > rounding, apart / spread, 0.0)
         ratio = variances[0] / variances[1]
     return pd.DataFrame(
         {"column": names, "first": means[0], "second": means[1], "difference": gap, "variance_ratio": ratio}
@@ -283,12 +286,12 @@ def balance(
     >>> found.random, found.table["column"][0]
     (False, 'tickets')
     """
-    frame = (
-        to_pandas(X)
-        if not isinstance(X, np.ndarray)
-        else pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
-    )
-    frame.columns = [str(c) for c in frame.columns]
+    if isinstance(X, np.ndarray):
+        table = X.reshape(len(X), -1)
+        frame = pd.DataFrame(table, columns=[f"x{j}" for j in range(table.shape[1])])
+    else:
+        frame = to_pandas(X)
+    frame = frame.set_axis([str(c) for c in frame.columns], axis=1)
     t = arms(treatment, len(frame), treated)
     learned = Covariates.learn(frame)
     return balance_of(learned, learned.matrix(frame), t, chances(propensity, t), seed)
@@ -422,15 +425,18 @@ def arms(treatment: Any, n: int, treated: Any = None) -> Array:
     >>> arms(["offer", "control", "offer"], 3)
     array([1., 0., 1.])
     """
-    labels = pd.Series(
-        np.asarray(treatment) if not isinstance(treatment, pd.Series) else treatment.to_numpy(dtype=object)
-    )
+    given = treatment.to_numpy(dtype=object) if isinstance(treatment, pd.Series) else np.asarray(treatment)
+    if given.ndim != 1:
+        raise DataError(f"The treatment must be one label per customer, not a table of shape {given.shape}.")
+    labels = pd.Series(given)
     if len(labels) != n:
         raise DataError(f"The treatment has {len(labels)} entries for {n} customers; give one each.")
     if blank := int(labels.isna().sum()):
         raise DataError(
             f"The treatment is blank for {blank} of {n} customers; leave out those who were not in the campaign."
         )
+    if not n:
+        raise DataError("There are no customers.")
     known = sorted(labels.unique().tolist(), key=str)
     if len(known) != 2:
         if len(known) == 1:

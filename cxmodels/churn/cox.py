@@ -117,7 +117,9 @@ class CoxHazards:
             cluster_code, _, _ = group_labels(column(frame, cluster, "cluster"), spells.used, "The cluster column")
             reasons.append(("blank cluster", cluster_code < 0))
         keep, excluded = after(spells.excluded, reasons)
-        spells, x, code = spells[keep], x[keep], code[keep]
+        spells, x = spells[keep], x[keep]
+        there, code = np.unique(code[keep], return_inverse=True)  # a stratum may have lost all its rows
+        levels = [levels[k] for k in there]
         cluster_code = None if cluster_code is None else cluster_code[keep]
         if not (spells.event > 0).any():
             raise DataError(
@@ -362,6 +364,8 @@ class CoxResult(SurvivalResult):
             return np.asarray((np.cumsum(count) - (count - 1) / 2)[place], dtype=float)
         if clock == "km":
             return 1 - self._kaplan_meier(time)
+        if clock == "log" and (early := int(self.layout.deaths[time == 0].sum())):
+            raise SpecError(f"{early} customers left at time 0, which has no logarithm; take clock='rank'.")
         return np.log(time) if clock == "log" else time
 
     def _kaplan_meier(self, time: Array) -> Array:
@@ -427,7 +431,7 @@ class CoxResult(SurvivalResult):
         return np.asarray(np.bincount(lo, share.ravel(), k) - np.bincount(hi, share.ravel(), k), dtype=float)
 
     def _shared(self, turns: Array) -> float:
-        return float(np.cumsum(turns)[:-1] ** 2 @ self.jumps[1])
+        return float(np.cumsum(turns)[:-1] ** 2 @ self.jumps[1]) if len(turns) > 1 else 0.0
 
     def _risk(self, frame: pd.DataFrame, foreseen: Array) -> Array:
         return self.terms.matrix(frame) @ self.estimates["est"].to_numpy()

@@ -220,18 +220,18 @@ def read_durations(
     time = numbers(time_of, name)
     if bad := int((time < 0).sum()):
         raise DataError(f"{name} is negative for {bad} of {n} customers; it counts from the start of the relation.")
-    outcome, label, names = (
-        _causes(column(frame, event, "event", n), left) if causes else _events(column(frame, event, "event", n))
-    )
-    begin = np.zeros(n) if entry is None else numbers(column(frame, entry, "entry", n), "The entry")
+    outcomes, said = column(frame, event, "event", n), f"Event '{event}'" if isinstance(event, str) else "The event"
+    outcome, label, names = _causes(outcomes, left, said) if causes else _events(outcomes, said)
+    since = f"Entry '{entry}'" if isinstance(entry, str) else "The entry"
+    begin = np.zeros(n) if entry is None else numbers(column(frame, entry, "entry", n), since)
     if isinstance(weights, str):
         weights = column(frame, weights, "weights")
     w = np.ones(n) if weights is None else check_weights(weights, n)
     begin = np.maximum(begin, 0.0)  # NaN stays; from before the beginning is from the beginning
     if bad := int(((begin > time) | ((begin >= time) & (begin > 0) & (outcome > 0))).sum()):
         raise DataError(
-            f"{bad} of {n} customers end before or at their entry; the duration counts from the start of the relation, "
-            "the entry is when they came under observation."
+            f"{since} is after {name[0].lower()}{name[1:]} or at it for {bad} of {n} customers; the duration counts from the "
+            "start of the relation, the entry is when they came under observation."
         )
     reasons = {
         "blank duration": np.isnan(time),
@@ -271,13 +271,15 @@ def read_durations(
     )
 
 
-def _events(values: pd.Series) -> tuple[Array, str, tuple[str, ...]]:
+def _events(values: pd.Series, said: str) -> tuple[Array, str, tuple[str, ...]]:
     """1 for those who left, 0 for the others, -1 where blank; what counted as leaving."""
+    if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "boolean":
+        values = values.astype("boolean")
     if is_number(values):
-        codes = numbers(values, "The event")
+        codes = numbers(values, said)
         if bad := int((~np.isin(codes, (0, 1)) & ~np.isnan(codes)).sum()):
             raise DataError(
-                f"The event must be 1 for customers who left and 0 for the others, but is something else in {bad} of "
+                f"{said} must be 1 for customers who left and 0 for the others, but is something else in {bad} of "
                 f"{len(codes)} rows; for several causes use AalenJohansen."
             )
         return np.where(np.isnan(codes), -1, codes), "1", ("1",)
@@ -286,13 +288,13 @@ def _events(values: pd.Series) -> tuple[Array, str, tuple[str, ...]]:
     kinds = sorted(text[~blank].unique())
     if len(kinds) != 2:
         raise DataError(
-            f"The event must hold two labels, the later one in the alphabet for leaving, but holds {listed(kinds) or 'none'}; "
+            f"{said} must hold two labels, the later one in the alphabet for leaving, but holds {listed(kinds) or 'none'}; "
             "give 1 for customers who left and 0 for the others."
         )
     return np.where(blank, -1, (text == kinds[1]).fillna(False).to_numpy(dtype=float)), kinds[1], (kinds[1],)
 
 
-def _causes(values: pd.Series, left: Any) -> tuple[Array, str, tuple[str, ...]]:
+def _causes(values: pd.Series, left: Any, said: str) -> tuple[Array, str, tuple[str, ...]]:
     """Number of the cause, 0 for those still there."""
     from .encoding import text_of
 
@@ -301,12 +303,13 @@ def _causes(values: pd.Series, left: Any) -> tuple[Array, str, tuple[str, ...]]:
     if left is not None:
         if not (text == text_of(left)).any():
             raise DataError(
-                f"No customer has the label '{left}' of those still there.{near(str(left), text.dropna().unique())}"
+                f"No customer has the label '{left}' of those still there; {said[0].lower()}{said[1:]} holds "
+                f"{listed(sorted(text.dropna().unique()))}.{near(str(left), text.dropna().unique())}"
             )
         stayed = text.isna() | (text == text_of(left)).fillna(False)
     names = tuple(sorted(text[~stayed].unique()))
     if len(names) > 50:
-        raise DataError(f"The event holds {len(names)} different causes; group them to a few.")
+        raise DataError(f"{said} holds {len(names)} different causes; group them to a few.")
     codes = np.zeros(len(text))
     for number, cause in enumerate(names, start=1):
         codes[(text == cause).fillna(False).to_numpy(dtype=bool)] = number
@@ -416,6 +419,21 @@ def times_of(times: Any, what: str = "times") -> Array:
     if out.ndim != 1 or not len(out) or not np.isfinite(out).all() or (out < 0).any():
         raise SpecError(f"{what} must be one or more numbers of zero or more, not {times!r}.")
     return np.unique(out)
+
+
+def left_text(spells: Durations, events: int) -> str:
+    """Write how many left, and by which label where the data have labels, as ``"3 left (event 'churned')"``.
+
+    Parameters
+    ----------
+    spells : Durations
+    events : int
+
+    Returns
+    -------
+    str
+    """
+    return f"{events:,} left" + (f" (event '{spells.label}')" if spells.label != "1" else "")
 
 
 def excluded_text(excluded: pd.DataFrame) -> str:

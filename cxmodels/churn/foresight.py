@@ -79,11 +79,39 @@ def concordance(
     return float(weight @ (concordant + 0.5 * tied)) / total
 
 
+def _seen(duration: Any, event: Any) -> Durations:
+    """Durations of customers to judge by, of whom all may have left."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        return read_durations(None, event, duration)
+
+
+def _rising(times: Any, what: str) -> Array:
+    """Times in the order of the columns that belong to them."""
+    grid = times_of(times, what)
+    if not np.array_equal(np.atleast_1d(np.asarray(times, dtype=float)), grid):
+        raise SpecError(f"{what} must rise without repeats, one for each column of the chances.")
+    return grid
+
+
+def _foreseen(duration: Any, event: Any, survival: Any, k: int) -> tuple[Durations, Array]:
+    """Durations, and the chances to stay of the same rows."""
+    seen = _seen(duration, event)
+    try:
+        chances = np.asarray(survival, dtype=float)
+    except (TypeError, ValueError):
+        raise DataError("The chances hold something that is not a number.") from None
+    if chances.shape != (len(seen.used), k):
+        raise DataError(f"The chances must have {len(seen.used)} rows and {k} columns, not {chances.shape}.")
+    chances = chances[seen.used]
+    if bad := int((~((chances >= -1e-12) & (chances <= 1 + 1e-12))).any(axis=1).sum()):
+        raise DataError(f"The chance to stay is blank or no share for {bad} of {seen.n} customers; leave them out.")
+    return seen, chances
+
+
 def _scored(duration: Any, event: Any, risk: Any) -> tuple[Durations, Array]:
     """Durations and a score of the same rows."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)  # all may have left in a test set
-        seen = read_durations(None, event, duration)
+    seen = _seen(duration, event)
     try:
         score = np.asarray(risk, dtype=float)
     except (TypeError, ValueError):
@@ -151,9 +179,9 @@ def watched(
         Never 0: after the last time at which somebody was still watched it stays as it was.
     """
     if censoring is not None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DataWarning)
-            seen = read_durations(None, censoring[1], censoring[0])
+        if not isinstance(censoring, tuple | list) or len(censoring) != 2:
+            raise SpecError("censoring must be (duration, event) of the customers that it is taken from.")
+        seen = _seen(*censoring)
     table = risk_table(seen)
     left = table.events.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -201,18 +229,8 @@ def survival_brier(
     >>> survival_brier([1, 2, 3, 4], [1, 1, 1, 1], [[0.5, 0.5]] * 4, [1.5, 2.5]).brier.tolist()
     [0.25, 0.25]
     """
-    grid = np.asarray(times, dtype=float)
-    if not np.array_equal(times_of(times), grid):
-        raise SpecError("times must rise without repeats, one for each column of the chances.")
-    chances = np.asarray(survival, dtype=float)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
-        seen = read_durations(None, event, duration)
-    if chances.shape != (len(seen.used), len(grid)):
-        raise DataError(f"The chances must have {len(seen.used)} rows and {len(grid)} columns, not {chances.shape}.")
-    chances = chances[seen.used]
-    if bad := int((~((chances >= -1e-12) & (chances <= 1 + 1e-12))).any(axis=1).sum()):
-        raise DataError(f"The chance to stay is blank or no share for {bad} of {seen.n} customers; leave them out.")
+    grid = _rising(times, "times")
+    seen, chances = _foreseen(duration, event, survival, len(grid))
     if grid[-1] >= seen.time.max():
         raise DataError(
             f"The last time, {grid[-1]:g}, is not before the longest duration, {seen.time.max():g}; choose earlier times."
@@ -266,16 +284,8 @@ def survival_calibration(
     0       0.4       0.0
     1       0.6       1.0
     """
-    grid = times_of(horizons, "horizons")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
-        seen = read_durations(None, event, duration)
-    chances = np.asarray(survival, dtype=float)
-    if chances.shape != (len(seen.used), len(grid)):
-        raise DataError(f"The chances must have {len(seen.used)} rows and {len(grid)} columns, not {chances.shape}.")
-    chances = chances[seen.used]
-    if bad := int(np.isnan(chances).any(axis=1).sum()):
-        raise DataError(f"The chance to stay is blank for {bad} of {seen.n} customers; leave them out.")
+    grid = _rising(horizons, "horizons")
+    seen, chances = _foreseen(duration, event, survival, len(grid))
     spec, out = KaplanMeier(level=level), []
     for j, t in enumerate(grid):
         group = equal_groups(1 - chances[:, j], bins)

@@ -195,13 +195,21 @@ def _clock(kind: str, period: Array) -> _Clock:
 
 
 def _check_rows(code: NDArray[np.intp], spells: Durations, frame: pd.DataFrame, used: NDArray[np.bool_]) -> None:
-    """Refuse two rows of one customer, spell and period."""
+    """Refuse two rows of one customer, spell and period, and rows after the customer left."""
     keys = pd.DataFrame({"code": code, "period": spells.time})
     if "spell" in frame:
         keys["spell"] = frame["spell"].to_numpy()[used]
     if twice := int((keys.duplicated() & (code >= 0)).sum()):
         raise DataError(
             f"{twice} rows repeat a customer and period; give one row each (a column 'spell' tells relations apart)."
+        )
+    relation = ["code", "spell"] if "spell" in frame else ["code"]
+    keys["left_in"] = np.where(spells.event > 0, spells.time, np.inf)
+    last = keys[code >= 0].groupby(relation)["left_in"].transform("min")
+    if after := int((keys.loc[last.index, "period"] > last).sum()):
+        raise DataError(
+            f"{after} rows are of periods after their customer left; end a customer's rows with the one that has the event "
+            "(a column 'spell' tells relations apart)."
         )
 
 

@@ -320,6 +320,8 @@ def spells(
     begin, stop = _spells(frame, "subscriptions", customer, start, end)
     until = _covered(begin, stop, end) if observed_until is None else instants(observed_until, "observed_until")[0]
     known = begin <= until
+    if not known.any():
+        raise DataError(f"All {len(known)} subscriptions start after {day_text(until)}: move `observed_until`.")
     code, begin, stop = _merged(code[known], begin[known], stop[known], slack)
     shown = np.minimum(stop, until)
     number = np.arange(len(code)) - np.searchsorted(code, code) + 1

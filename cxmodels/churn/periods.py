@@ -134,7 +134,8 @@ def person_periods(
     Raises
     ------
     DataError
-        A column is missing, holds no dates, a subscription ends before it starts, or no complete period is left.
+        A column is missing, holds no dates, a subscription ends before it starts, no complete period is left, or no score is
+        dated before one.
     SpecError
         An argument is out of its range.
 
@@ -193,6 +194,11 @@ def person_periods(
         if not found:
             raise DataError("Table 'scores' has no column beside the customer and the date.")
         names = tuple(found)
+        if np.isnan(age).all():
+            raise DataError(
+                f"None of the {len(answers)} rows of table 'scores' is dated before a period that is left; give earlier answers"
+                f"{'' if newest is None else ', or a larger newest='}."
+            )
         _add(parts, found | {"score_age_days": age}, "scores")
     parts["event"] = left.astype(int)
     said = every.replace("_", " ") if isinstance(every, str) else f"{length:g} days"

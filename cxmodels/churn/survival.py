@@ -25,6 +25,7 @@ from .durations import (
     column,
     excluded_text,
     group_labels,
+    left_text,
     read_durations,
     risk_table,
     times_of,
@@ -260,7 +261,7 @@ class KaplanMeierResult(Result):
         """
         rows = [
             ("Model", "Kaplan-Meier" + (f" by group ({len(self.groups)})" if self.groups else "")),
-            ("Customers", f"{self.n_obs:,}, {self.n_events:,} left{excluded_text(self.excluded)}"),
+            ("Customers", f"{self.n_obs:,}, {left_text(self.spells, self.n_events)}{excluded_text(self.excluded)}"),
         ]
         if self.spells.truncated:
             rows.append(("Watched from later on", f"{int((self.spells.entry > 0).sum()):,} (left truncation)"))
@@ -448,16 +449,15 @@ class KaplanMeierResult(Result):
 
         if len(self.groups) < 2:
             raise SpecError("A test needs two groups or more; fit with group=.")
-        if not np.isfinite(rho) or rho < 0:
-            raise SpecError(f"rho must be 0 or more, not {rho!r}.")
+        power = float(times_of(rho, "rho")[0])
         time = np.unique(self.spells.time)
         tables = [risk_table(self.spells[self.code == k], time) for k in range(len(self.groups))]
         n, d = np.column_stack([t.at_risk for t in tables]), np.column_stack([t.events[:, 0] for t in tables])
         all_n, all_d = n.sum(axis=1), d.sum(axis=1)
         here = (all_d > 0) & (all_n > 1)
         weight = (
-            np.append(1.0, np.cumprod(1 - all_d / np.maximum(all_n, 1e-300))[:-1])[here] ** rho
-            if rho
+            np.append(1.0, np.cumprod(1 - all_d / np.maximum(all_n, 1e-300))[:-1])[here] ** power
+            if power
             else np.ones(here.sum())
         )
         n, d, all_n, all_d = n[here], d[here], all_n[here], all_d[here]

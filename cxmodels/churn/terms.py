@@ -59,6 +59,8 @@ class Terms:
         columns, references = learn(frame, weights), {}
         for column in columns:
             if column.kind == "number":
+                if frame[column.name].isna().all():
+                    raise DataError(f"Column '{column.name}' is blank for every customer; leave it out.")
                 if column.low == column.high:
                     raise DataError(f"Column '{column.name}' has the same value for every customer; leave it out.")
                 continue

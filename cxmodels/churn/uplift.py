@@ -180,7 +180,8 @@ class Uplift(BaseEstimator):
         ndarray of shape (n,)
             In shares for a 0/1 outcome, else in its unit; positive where the treatment does good.
         """
-        return self._uplift(self._read(X))
+        table = self._read(X)
+        return self._uplift(table) if len(table) else np.empty(0)
 
     def outcomes(self, X: Any) -> pd.DataFrame:
         """Outcome foreseen without and with the treatment, [control, treated], higher is better, and the uplift.
@@ -195,7 +196,8 @@ class Uplift(BaseEstimator):
             [control, treated, uplift]; ``treated`` is control + uplift, kept inside 0 to 1 for chances.
         """
         table = self._read(X)
-        base, gain = self._outcomes[0](table), self._uplift(table)
+        none = np.empty(0)
+        base, gain = (self._outcomes[0](table), self._uplift(table)) if len(table) else (none, none)
         with_it = np.clip(base + gain, 0, 1) if self._chance else base + gain
         index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(base))
         return pd.DataFrame({"control": base, "treated": with_it, "uplift": gain}, index=index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings as _warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -111,9 +112,11 @@ class Linkage:
         for name in ("controls", "response"):
             if isinstance(getattr(self, name), str):
                 raise SpecError(f"{name} must be a list of columns, [{getattr(self, name)!r}], not a text.")
-        bad = [s for s in self.shifts if isinstance(s, bool) or not np.isfinite(s)]
-        if bad:
-            raise SpecError(f"shifts must be numbers of points, such as (1, 5), not {bad[0]!r}.")
+        if isinstance(self.shifts, str) or not isinstance(self.shifts, Sequence | np.ndarray):
+            raise SpecError(f"shifts must be a list of points, such as (1, 5), not {self.shifts!r}.")
+        for shift in self.shifts:
+            if isinstance(shift, bool) or not isinstance(shift, Real) or not np.isfinite(float(shift)):
+                raise SpecError(f"shifts must be numbers of points, such as (1, 5), not {shift!r}.")
 
     @property
     def how(self) -> str:

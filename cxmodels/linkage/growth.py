@@ -53,7 +53,7 @@ class GrowthResult(Result):
     excluded : DataFrame
         Rows left out, [reason, rows].
     rows : DataFrame
-        What was used: [unit, wave, outcome, index, se, controls...].
+        What was used: [unit, wave, outcome, index, se, controls...]; a control whose name is taken is "control: x".
     level : float
         Confidence level.
     """
@@ -128,7 +128,8 @@ def growth(
     index, se : str, default "index" and "se"
         Columns of the index and of its standard error.
     unit, wave : str, default "company" and "wave"
-        Columns that name the row. Waves are taken in their order, numbers as numbers, each one step after the one before.
+        Columns that name the row. Waves are taken in their order, each one step after the one before: numbers, also those
+        written as text, and dates by size, ordered categories as ordered, other text by the alphabet.
     lag : int, default 1
         Waves between index and outcome; 0 for the same wave.
     change : {"none", "difference", "log"}, default "none"
@@ -170,16 +171,19 @@ def growth(
     for name in (outcome, index, se, unit, wave, *controls):
         if name not in frame:
             raise DataError(f"The panel has no column '{name}'.{near(str(name), map(str, frame.columns))}")
+    if wrong := [c for k, c in enumerate(controls) if c in (outcome, unit, wave, *list(controls)[:k])]:
+        raise SpecError(f"The control {listed(wrong[:1])} has another part already; leave it out of the controls.")
     rows, excluded = _rows(frame, outcome, index, se, unit, wave, lag, change, list(controls))
     y, w, s = (rows[k].to_numpy(dtype=float) for k in ("outcome", "index", "se"))
     units, unit_names = pd.factorize(rows["unit"])
     waves, wave_names = pd.factorize(rows["wave"])
+    said = "".join(f", {r.rows} {r.reason}" for r in excluded.itertuples())
     if len(unit_names) < 3 or len(rows) <= len(unit_names) + len(wave_names) + len(controls):
         raise DataError(
             f"{len(rows)} rows of {len(unit_names)} units in {len(wave_names)} waves are too few to remove the effects of both; "
-            "add waves or units."
+            f"add waves or units (of {len(frame)} rows{said or ', none left out'})."
         )
-    x = np.column_stack([w, rows[list(controls)].to_numpy(dtype=float)])
+    x = np.column_stack([w, rows[[_own(c) for c in controls]].to_numpy(dtype=float)])
     swept, left = _sweep(np.column_stack([y, x]), units, waves)
     noise = s**2 * left
     parts = [_fit(swept[:, 0], swept[:, 1:], n, units) for n in (np.zeros(len(y)), noise)]
@@ -201,8 +205,8 @@ def growth(
     effects = pd.concat([t.iloc[[0]] for t in tables]).set_axis(pd.Index(["naive", "corrected"], name="approach"))
     said = {"none": outcome, "difference": f"change of {outcome}", "log": f"growth of {outcome} (log)"}[change]
     return GrowthResult(
-        effects, tables[1], float(reliability), len(rows), len(unit_names), len(wave_names), excluded, rows, said, lag, level,
-        tuple(messages),
+        effects, tables[1], float(reliability), len(rows), len(unit_names), len(wave_names), excluded,
+        rows.rename(columns={_own(c): c for c in controls if c not in rows}), said, lag, level, tuple(messages),
     )  # fmt: skip
 
 
@@ -228,7 +232,8 @@ def _rows(
             f"{int(twice.sum())} rows repeat a unit and wave, such as '{first.iloc[0]}' in '{first.iloc[1]}'; give one row each."
         )
     data = pd.DataFrame({"unit": frame[unit].to_numpy(), "wave": frame[wave].to_numpy()})
-    for name, column in (("outcome", outcome), ("index", index), ("se", se), *((c, c) for c in controls)):
+    own = [_own(c) for c in controls]
+    for name, column in (("outcome", outcome), ("index", index), ("se", se), *zip(own, controls, strict=True)):
         data[name] = numbers(frame, column)
     if bad := int((data["se"] < 0).sum()):
         raise DataError(f"'{se}' is below 0 in {bad} of {len(data)} rows; a standard error is 0 or more.")
@@ -236,21 +241,20 @@ def _rows(
         raise DataError(
             f"'{outcome}' is 0 or below in {bad} of {len(data)} rows and has no logarithm; take change=\"difference\"."
         )
-    known = np.sort(data["wave"].unique())
+    data["step"], known = _steps(frame[wave], wave)
     if len(known) <= lag:
         raise DataError(f"The panel has {len(known)} waves ({listed(known)}), too few for a lag of {lag}.")
-    data["step"] = np.searchsorted(known, data["wave"])
     data = data.merge(_before(data, ["index", "se"], lag), how="left", on=["unit", "step"], suffixes=("_now", ""))
     if change != "none":
         earlier = data.merge(_before(data, ["outcome"], 1), how="left", on=["unit", "step"], suffixes=("", "_before"))
         now, before = data["outcome"].to_numpy(), earlier["outcome_before"].to_numpy()
         data["outcome"] = np.log(now / before) if change == "log" else now - before
-    whole = data[["unit", "wave", "outcome", "index", "se", *controls]]
+    whole = data[["unit", "wave", "outcome", "index", "se", *own]]
     reasons = {
         "no outcome": whole["outcome"].isna(),
         f"no index {lag} wave{'s' if lag > 1 else ''} before" if lag else "no index": whole["index"].isna()
         | whole["se"].isna(),
-        "a control is blank": whole[controls].isna().any(axis=1),
+        "a control is blank": whole[own].isna().any(axis=1),
     }
     counts, gone = [], np.zeros(len(whole), dtype=bool)
     for reason, where in reasons.items():
@@ -262,6 +266,31 @@ def _rows(
     if alone.any():
         counts.append(("unit with a single row", int(alone.sum())))
     return kept[~alone].reset_index(drop=True), pd.DataFrame(counts, columns=["reason", "rows"])
+
+
+def _own(control: str) -> str:
+    """Name of a control beside the columns of ours."""
+    return f"control: {control}"
+
+
+def _steps(waves: pd.Series, name: str) -> tuple[NDArray[np.integer[Any]], list[Any]]:
+    """Number of each row's wave, and the waves in order."""
+    if isinstance(waves.dtype, pd.CategoricalDtype) and waves.cat.ordered:
+        ranked = waves.cat.remove_unused_categories().cat
+        return ranked.codes.to_numpy(dtype=np.intp), ranked.categories.tolist()
+    values = pd.Series(waves.to_numpy())
+    if pd.api.types.infer_dtype(values) == "string":
+        read = pd.to_numeric(values, errors="coerce")
+        values = values if read.isna().any() else read
+    try:
+        step, known = pd.factorize(values, sort=True)
+        np.sort(np.asarray(known))
+    except TypeError:
+        kinds = listed(sorted({type(v).__name__ for v in values}))
+        raise DataError(
+            f"'{name}' holds waves of several types ({kinds}), which have no order; make them one."
+        ) from None
+    return step, list(known)
 
 
 def _before(data: pd.DataFrame, columns: list[str], steps: int) -> pd.DataFrame:

@@ -24,6 +24,7 @@ Words = Mapping[str, str] | None
 SMALL = 11.5
 LARGE = 0.1  # standardised difference that is customarily called large (Austin 2009)
 MOST = 30  # rows of a love plot
+ENDLESS = 1e9  # stands for the difference of a column that tells the groups apart
 
 
 def qini_chart(
@@ -152,18 +153,22 @@ def balance_chart(
     2
     """
     said = say(words)
+    table = table.replace({math.inf: ENDLESS, -math.inf: -ENDLESS})
     data = columns(table, "column", ["difference"], ["difference_weighted"])
     weighted = bool(data["difference_weighted"].notna().any())
     last = "difference_weighted" if weighted else "difference"
     data = data.iloc[(-data["difference"].abs()).argsort(kind="stable")]
     more, data = max(len(data) - MOST, 0), data.head(MOST)
-    reach = max(float(data[["difference", "difference_weighted"]].abs().max().max()), LARGE * 1.2)
+    sizes = data[["difference", "difference_weighted"]].abs()
+    inside = sizes.where(sizes < ENDLESS).max().max()  # what has no end is drawn at the end of the axis
+    reach = max(float(inside) if inside > 0 else 0.0, LARGE * 1.2)
     at = ticks(-reach, reach, 7)
     left, right, top, row = 0.34 * width, width - 70, 34.0, 24.0
     bottom = top + row * len(data)
-    told = "; ".join(f"{r['column']} {number(r[last], 2, said)}" for r in data.to_dict("records"))
+    told = "; ".join(f"{r['column']} {_size(r[last], 2, said)}" for r in data.to_dict("records"))
     pic = Picture(width, bottom + 62 + 16 * bool(more), title, told, id)
     x = Scale(at, left, right)
+    place = data[sizes.columns].clip(at[0], at[-1])
     pic.draw("rect", x=x(-LARGE), y=top - 6, width=x(LARGE) - x(-LARGE), height=bottom - top + 6, fill="#f3f6f9")
     for value in at:
         pic.line(x(value), top - 6, x(value), bottom, GREY if value == 0 else RULE)
@@ -181,21 +186,29 @@ def balance_chart(
         y = top + row * (k + 0.5) - 3
         name = shown(r["column"])
         pic.open(
-            f"{name}: {number(r['difference'], 3, said)}"
-            + (f", weighted {number(r[last], 3, said)}" if weighted else "")
+            f"{name}: {_size(r['difference'], 3, said)}"
+            + (f", weighted {_size(r[last], 3, said)}" if weighted else "")
         )
         pic.text(left - 12, y + 4, clip(name, SMALL, left - 16), SMALL, "end", INK)
+        before, now = (x(float(place[c].iloc[k])) for c in ("difference", last))
         if weighted:
-            pic.line(x(r["difference"]), y, x(r[last]), y, PALE, 3)
-            pic.draw("circle", cx=x(r["difference"]), cy=y, r=4.5, fill=PAPER, stroke=GREY, stroke_width=1.6)
-        pic.draw("circle", cx=x(r[last]), cy=y, r=5, fill=ACCENT if abs(r[last]) > LARGE else BLUE)
-        pic.text(right + 12, y + 4, number(r[last], 2, said, signed=True), SMALL, "start", INK)
+            pic.line(before, y, now, y, PALE, 3)
+            pic.draw("circle", cx=before, cy=y, r=4.5, fill=PAPER, stroke=GREY, stroke_width=1.6)
+        pic.draw("circle", cx=now, cy=y, r=5, fill=ACCENT if abs(r[last]) > LARGE else BLUE)
+        pic.text(right + 12, y + 4, _size(r[last], 2, said, signed=True), SMALL, "start", INK)
         pic.close()
     key = "Standardised differences; grey: within 0.1" + (". Hollow: before weighting" if weighted else "")
     pic.text(left, bottom + 38, key, SMALL, "start", GREY)
     if more:
         pic.text(left, bottom + 54, f"{more} more, all smaller, are not shown", SMALL, "start", GREY)
     return pic.svg()
+
+
+def _size(value: float, digits: int, words: Mapping[str, str], *, signed: bool = False) -> str:
+    """Write a standardised difference, which may have no end."""
+    if abs(value) >= ENDLESS:
+        return "−∞" if value < 0 else "+∞" if signed else "∞"
+    return number(value, digits, words, signed=signed)
 
 
 def segments_chart(
