@@ -15,6 +15,7 @@ import pytest
 from cxmodels.errors import SpecError
 from cxmodels.report import company_html, nation_html
 from cxmodels.report.nation_deck import write_deck
+from cxmodels.report.nation_sheets import sheets
 from cxmodels.report.nation_view import NationView
 from cxmodels.report.words import LANGUAGES, language
 from tests.benchmark_study import Page, small_study
@@ -78,6 +79,14 @@ def test_the_reports_speak_the_language_of_the_study(result, code, tmp_path):
             r"\b(Change since|Interval|Interviews|Customer satisfaction|points|Improve first)\b", words
         )
         assert not re.search(r"[ >]\d+\.\d[ <]", words), "a decimal point"
+        assert not re.search(r"fewer than|rows, |drawn to the mean", words), "details of rules"
+    assert f"{view.note('Company 03')}: {language(code)('interviews_used', n=30)}" in html.unescape(
+        company_html(view, "Company 03")
+    )
+    shown = [s.frame[[c.name for c in s.columns]] for s in sheets(view)]
+    cells = {text for frame in shown for text in frame.astype(object).to_numpy().ravel() if isinstance(text, str)}
+    assert {view.measure("Complaint rate"), view.note("Company 03")} <= cells
+    assert not {text for text in cells if re.search(r"fewer than|Complaint rate|Retention|Price tolerance", text)}
     assert NationView(replace(result, language=f"{code}-XX")).words is language(f"{code}-XX")
     assert f"{view.overall[0]:.1f}".replace(".", ",") in page
     pptx = pytest.importorskip("pptx")

@@ -102,9 +102,11 @@ def _lead(v: NationView, own: pd.Series, level: str | None, home: Any, peers: pd
 
 def _warnings(v: NationView, name: Any) -> list[str]:
     """What makes the numbers of this unit special."""
-    r = v.result.rules
-    mine = r[(r["wave"] == v.now) & (r[v.result.by] == name)]
-    return [f"{v.words.texts.get(f'rule_{x.rule}', x.rule)}: {x.detail}" for x in mine.itertuples(index=False)]
+    mine = v.rules[v.rules[v.result.by] == name]
+    why = (
+        mine["detail"] if "detail" in mine else [v.words("interviews_used", n=v.words.count(n)) for n in mine["rows"]]
+    )
+    return [f"{said}: {detail}" for said, detail in zip(mine["said"], why, strict=True)]
 
 
 # --- the sections -------------------------------------------------------------------------------------------

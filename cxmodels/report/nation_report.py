@@ -449,13 +449,12 @@ def _method(v: NationView) -> list[Block]:
 def _small_print(v: NationView) -> list[Block]:
     """What was left out, put together or drawn to a mean; and the field."""
     w, r = v.words, v.result
-    rules = v.of_wave(r.rules)
-    rules = rules.assign(said=[w.texts.get(f"rule_{x}", x) for x in rules["rule"]])
     skipped, out = v.of_wave(r.skipped), v.excluded
     field = v.of_wave(r.fieldwork)
     field = field.assign(name=field["name"].map(v.name))
+    detail = [Column("detail", w("detail"))] if "detail" in v.rules else []
     tables = [
-        (rules, w("rules"), [Column(r.by, v.head(r.by)), Column("rows", w("interviews"), "count"), Column("said", w("rule")), Column("detail", w("detail"))]),
+        (v.rules, w("rules"), [Column(r.by, v.head(r.by)), Column("rows", w("interviews"), "count"), Column("said", w("rule")), *detail]),
         (skipped, w("skipped"), [Column(r.by, v.head(r.by)), Column("rows", w("interviews"), "count"), Column("reason", w("reason"))]),
         (out, w("excluded_rows"), [Column("reason", w("reason")), Column("rows", w("interviews"), "count")]),
         (field, w("fieldwork"), [

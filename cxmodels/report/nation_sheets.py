@@ -138,6 +138,7 @@ def _why(v: NationView) -> Sheet:
 
 def _outcomes(v: NationView) -> Sheet:
     frame = _labelled(v, v.outcome_frame)
+    frame = frame.assign(measure=frame["measure"].map(v.outcomes))
     columns = _column(v, {"level": "text", "name": "text", "measure": "text"})
     ends = [Column("value", v.words("share"), "share"), Column("ci_lower", v.words("lower"), "share"), Column("ci_upper", v.words("upper"), "share")]  # fmt: skip
     return _sheet(v, "outcomes", frame, [*columns, *ends, Column("n", v.words("interviews"), "count")])
@@ -147,12 +148,11 @@ def _small(v: NationView) -> list[Sheet]:
     """Rules, units without numbers, rows left out, and the field."""
     w, r = v.words, v.result
     unit, rows, reason = Column(r.by, v.head(r.by)), Column("rows", w("interviews"), "count"), Column("reason", w("reason"))  # fmt: skip
-    rules = v.of_wave(r.rules)
-    rules = rules.assign(rule=[w.texts.get(f"rule_{x}", x) for x in rules["rule"]])
+    detail = [Column("detail", w("detail"))] if "detail" in v.rules else []
     kinds: dict[str, Kind] = {"level": "text", "name": "text"}
     field: dict[str, Kind] = {"used": "count", "effective_n": "count", "design_effect": "impact", "blank": "share"}
     return [
-        _sheet(v, "rules", rules, [unit, rows, *_column(v, {"rule": "text", "detail": "text"})]),
+        _sheet(v, "rules", v.rules, [unit, rows, Column("said", w("rule")), *detail]),
         _sheet(v, "skipped", v.of_wave(r.skipped), [unit, rows, reason]),
         _sheet(v, "excluded", v.excluded, [reason, rows]),
         _sheet(v, "fieldwork", _labelled(v, v.of_wave(r.fieldwork)), [*_column(v, kinds), rows, *_column(v, field)]),
