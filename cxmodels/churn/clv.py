@@ -24,6 +24,7 @@ from ..survey.validation import check_weights
 from .ahead import SurvivalResult
 from .contracts import ContractResult
 from .durations import Array, column, excluded_text, numbers
+from .lifetimes import grouped
 from .purchases import BGNBDResult, ParetoNBDResult
 from .spend import GammaGammaResult
 
@@ -294,7 +295,7 @@ def _contracts(
     discount: float,
     mass: Array,
 ) -> tuple[pd.DataFrame, float, list[tuple[str, int]]]:
-    """Margins of the renewals to come, computed once for each number of renewals so far."""
+    """Margins of the renewals to come, computed once for each number of renewals so far and kind of customer."""
     if so_far is None:
         raise SpecError("Say how often each customer renewed so far: so_far='renewals', or 0 for first contracts.")
     if periods is None and not discount > 0:
@@ -306,10 +307,17 @@ def _contracts(
         raise DataError(
             f"so_far is blank, negative or no whole number of renewals for {bad} of {len(renewals)} customers."
         )
-    distinct, place = np.unique(renewals.astype(int), return_inverse=True)
+    z = model.terms(frame)
+    (distinct, *terms), _, place = grouped([renewals, *z.T], np.ones(len(renewals)))
+    kinds = np.column_stack(terms) if terms else np.empty((len(distinct), 0))
 
     def lifetimes(p: pd.Series) -> Array:
-        return np.array([model.discounted(p, int(n) + 1, discount, periods) for n in distinct])
+        return np.array(
+            [
+                model.discounted(p, int(n) + 1, discount, periods, kind)
+                for n, kind in zip(distinct, kinds, strict=True)
+            ]
+        )
 
     est, slope = model.slopes_of(lifetimes)
     V = model.covariance.to_numpy()

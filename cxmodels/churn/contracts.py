@@ -3,21 +3,25 @@
 At the end of every period a customer leaves with a probability of his own, beta-distributed over customers, so that
 the survivors are ever more loyal: S(t) = B(alpha, beta + t) / B(alpha, beta) (Fader and Hardie 2007, J. Interactive
 Marketing 21(1)). With t^c in place of t each customer's own hazard may rise or fall (Fader, Hardie, Liu, Davin and
-Steenburgh 2018, J. Interactive Marketing 43).
+Steenburgh 2018, J. Interactive Marketing 43). Columns of the customers multiply the mean odds of leaving, alpha / beta, by
+exp(gamma z): alpha of a customer is alpha exp(gamma z).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, SpecError
+from ..errors import DataError, SpecError, listed, near
 from ..resampling import check_level, whole_number
-from .lifetimes import Array, LifetimeResult, _numbers, maximise
+from .histories import NO_TERMS, terms_of
+from .lifetimes import Array, LifetimeResult, _numbers, columns_of, framed, grouped, maximise
+from .terms import Terms
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,14 @@ class ShiftedBetaGeometric:
         check_level(self.level)
 
     def fit(
-        self, alive: ArrayLike | None = None, *, durations: ArrayLike | None = None, churned: ArrayLike | None = None
+        self,
+        alive: ArrayLike | None = None,
+        *,
+        durations: ArrayLike | str | None = None,
+        churned: ArrayLike | str | None = None,
+        data: Any = None,
+        leaving: Sequence[str] = (),
+        weights: ArrayLike | str | None = None,
     ) -> ContractResult:
         """Estimate by maximum likelihood.
 
@@ -57,11 +68,19 @@ class ShiftedBetaGeometric:
         alive : array-like of shape (periods + 1,), or (cohorts, periods + 1)
             Customers still there at the end of period 0, 1, 2, ...; for several cohorts one line each, with blanks
             (NaN) after a cohort's last period.
-        durations : array-like of shape (n,), optional
+        durations : array-like of shape (n,), or str, optional
             Instead: whole periods completed by each customer, for those who left including the one in which they left
-            (at least 1), for the others up to now.
-        churned : array-like of shape (n,), optional
+            (at least 1), for the others up to now; a column name where `data` is given.
+        churned : array-like of shape (n,), or str, optional
             1 if the customer left in that period, else 0; goes with `durations`.
+        data : frame, optional
+            One row per customer.
+        leaving : sequence of str, optional
+            Columns of `data`, numbers or categories, that move the odds of leaving; known when the contract begins.
+            The parameters are then those of customers with zeros and reference levels, and ``gamma_leaving:`` the
+            change of the log-odds per unit; see :meth:`ContractResult.given`.
+        weights : array-like of shape (n,), or str, optional
+            Customers that each row of single customers stands for.
 
         Returns
         -------
@@ -70,10 +89,24 @@ class ShiftedBetaGeometric:
         Raises
         ------
         DataError
-            For numbers that rise, are negative or too few, or if nobody or everybody left at once.
+            For numbers that rise, are negative or too few, blank or unknown columns, or if nobody or everybody left at once.
         SpecError
-            If neither or both forms are given.
+            If neither or both forms are given, or `leaving` without `data`.
+
+        Examples
+        --------
+        >>> people = pd.DataFrame({
+        ...     "months": [1, 2, 5, 8, 8, 8, 1, 1, 2, 3, 8, 8], "left": [1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 0],
+        ...     "plan": ["year"] * 6 + ["month"] * 6, "people": [40, 30, 30, 300, 80, 20, 200, 90, 60, 50, 30, 70],
+        ... })
+        >>> found = ShiftedBetaGeometric().fit(
+        ...     data=people, durations="months", churned="left", leaving=["plan"], weights="people"
+        ... )
+        >>> [round(float(found.given({"plan": p}).survival([8])[0]), 2) for p in ("month", "year")]
+        [0.14, 0.8]
         """
+        if data is not None or len(leaving) or weights is not None:
+            return self._fit_customers(data, durations, churned, leaving, weights, alive)
         left, stayed = _counted(alive, durations, churned)
         t_left, t_stay = np.arange(1, len(left) + 1.0), np.arange(len(stayed) + 0.0)
         names = ("alpha", "beta", "c") if self.weibull else ("alpha", "beta")
@@ -89,23 +122,84 @@ class ShiftedBetaGeometric:
         n = round(left.sum() + stayed.sum())
         return ContractResult(params, cov, value, n, len(left), done, what, self.level, notes)
 
+    def _fit_customers(
+        self, data: Any, durations: Any, churned: Any, leaving: Sequence[str], weights: Any, alive: Any
+    ) -> ContractResult:
+        """Estimate from rows of customers."""
+        data = framed(data)
+        named = isinstance(data, pd.DataFrame)
+        if alive is not None or durations is None or churned is None:
+            raise SpecError("Columns and weights of customers go with durations and churned, not with numbers alive.")
+        given = {"durations": durations, "churned": churned}
+        columns, w = columns_of(data if named else durations, given, weights, least={})
+        t, gone = columns["durations"], columns["churned"]
+        _counted(None, t[w > 0], gone[w > 0])  # for its checks
+        terms = terms_of(data, named, leaving, w)
+        z = _complete(terms, data) if terms.names else np.empty((len(t), 0))
+        spread = np.where(z.std(axis=0) > 0, z.std(axis=0), 1.0)
+        rows, mass, _ = grouped([t, gone, *(z / spread).T], w)
+        unit = np.column_stack(rows[2:]) if z.shape[1] else np.empty((len(mass), 0))
+        own = ("alpha", "beta", "c") if self.weibull else ("alpha", "beta")
+        names = (*own, *(f"gamma_leaving:{n}" for n in terms.names))
+
+        def loglik(p: Array) -> tuple[float, Array]:
+            return _customer_loglik(p, len(own), rows[0], rows[1] > 0, unit, mass)
+
+        first = float(mass[(rows[0] == 1) & (rows[1] > 0)].sum() / mass.sum())
+        first = min(max(first, 0.01), 0.9)
+        starts = [np.array([m * first, m * (1 - first), 1.0][: len(own)] + [0.0] * z.shape[1]) for m in (1.0, 5.0)]
+        what = "beta-discrete-Weibull" if self.weibull else "shifted beta-geometric"
+        positive = np.arange(len(names)) < len(own)
+        params, cov, value, done, notes = maximise(loglik, names, starts, positive, what)
+        scale = np.append(np.ones(len(own)), 1 / spread)
+        n = round(float(mass.sum()))
+        cov = cov * scale[:, None] * scale
+        return ContractResult(params * scale, cov, value, n, len(mass), done, what, self.level, notes, leaving=terms)
+
+
+def _complete(terms: Terms, data: pd.DataFrame) -> Array:
+    """Terms of customers, all known."""
+    z = terms.matrix(data)
+    if bad := int(np.isnan(z).any(axis=1).sum()):
+        names = ", ".join(c.name for c in terms.columns)
+        raise DataError(f"{names}: blank or never seen for {bad} of {len(z)} customers; fill it.")
+    return z
+
+
+def _customer_loglik(
+    p: Array, k: int, t: Array, gone: NDArray[np.bool_], z: Array, mass: Array
+) -> tuple[float, Array]:
+    """Log-likelihood of rows of customers, each with an alpha of its own, and its gradient."""
+    a = p[0] * np.exp(np.clip(z @ p[k:], -50, 50))
+    own = [a, *p[1:k]]
+    left, dleft = _log_left(own, np.maximum(t, 1.0))
+    kept, dkept = _log_survival(own, t)
+    value = mass @ np.where(gone, left, kept)
+    slope = mass[:, None] * np.where(gone[:, None], dleft, dkept)
+    along = slope[:, 0] * a  # by log alpha
+    return float(value), np.concatenate([[along.sum() / p[0]], slope[:, 1:].sum(axis=0), along @ z])
+
 
 def _loglik(p: Array, left: Array, stayed: Array, t_left: Array, t_stay: Array) -> tuple[float, Array]:
     """Log-likelihood sum n_t ln P(t) + sum m_t ln S(t), and its gradient."""
-    before, dbefore = _log_survival(p, t_left - 1)
-    after, dafter = _log_survival(p, t_left)
-    gone = -np.expm1(np.minimum(after - before, -1e-300))  # share of the survivors who leave in the period
-    log_left = before + np.log(gone)
-    ratio = np.exp(after - before) / gone
-    dleft = dbefore - (dafter - dbefore) * ratio[:, None]
+    log_left, dleft = _log_left(p, t_left)
     kept, dkept = _log_survival(p, t_stay)
     some, rest = left > 0, stayed > 0
     value = left[some] @ log_left[some] + stayed[rest] @ kept[rest]
     return float(value), left[some] @ dleft[some] + stayed[rest] @ dkept[rest]
 
 
-def _log_survival(p: Array, t: Array) -> tuple[Array, Array]:
-    """Logarithm of S(t) and its gradient (periods, parameters)."""
+def _log_left(p: Sequence[Any] | Array, t: Array) -> tuple[Array, Array]:
+    """Logarithm of P(t) = S(t - 1) - S(t) and its gradient (periods, parameters)."""
+    before, dbefore = _log_survival(p, t - 1)
+    after, dafter = _log_survival(p, t)
+    gone = -np.expm1(np.minimum(after - before, -1e-300))  # share of the survivors who leave in the period
+    ratio = np.exp(after - before) / gone
+    return before + np.log(gone), dbefore - (dafter - dbefore) * ratio[:, None]
+
+
+def _log_survival(p: Sequence[Any] | Array, t: Array) -> tuple[Array, Array]:
+    """Logarithm of S(t) and its gradient (periods, parameters); alpha may differ by row."""
     from scipy.special import betaln, digamma
 
     a, b = p[0], p[1]
@@ -121,7 +215,85 @@ def _log_survival(p: Array, t: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class ContractResult(LifetimeResult):
-    """A fitted model of contracts: see :class:`LifetimeResult` for its parts."""
+    """A fitted model of contracts: see :class:`LifetimeResult` for its parts.
+
+    Attributes
+    ----------
+    leaving : Terms
+        Of the columns that move the odds of leaving; none by default.
+    """
+
+    leaving: Terms = NO_TERMS
+
+    def given(self, customer: Mapping[str, Any] | pd.DataFrame) -> ContractResult:
+        """Return the model of customers with given columns, to ask it for survival, retention and lifetimes.
+
+        Parameters
+        ----------
+        customer : mapping of str to value, or frame with one row
+            The columns of `leaving`.
+
+        Returns
+        -------
+        ContractResult
+            With their alpha; standard errors by the delta method.
+
+        Raises
+        ------
+        SpecError
+            For a model without columns.
+        DataError
+            For columns that are missing, blank or have a level that was never seen, or several rows.
+        """
+        if not self.leaving.names:
+            raise SpecError("This model has no columns; fit it with leaving= to tell customers apart.")
+        frame = pd.DataFrame([customer]) if isinstance(customer, Mapping) else framed(customer)
+        if len(frame) != 1:
+            raise DataError(f"Give one customer at a time, not {len(frame)} rows.")
+        z = self.terms(frame)[0]
+        own = [n for n in self.params.index if not str(n).startswith("gamma_")]
+        slopes = np.eye(len(own), len(self.params))
+        factor = float(np.exp(z @ self.params.to_numpy()[len(own) :]))
+        alpha = float(self.params.iloc[0]) * factor
+        slopes[0, 0], slopes[0, len(own) :] = factor, alpha * z
+        params = self.params[own].copy()
+        params.iloc[0] = alpha
+        covariance = pd.DataFrame(slopes @ self.covariance.to_numpy() @ slopes.T, own, own)
+        said = ", ".join(f"{c.name} {frame[c.name].iloc[0]}" for c in self.leaving.columns)
+        return replace(self, params=params, covariance=covariance, leaving=NO_TERMS, name=f"{self.name}, {said}")
+
+    def terms(self, data: pd.DataFrame) -> Array:
+        """Return the terms of customers' columns.
+
+        Parameters
+        ----------
+        data : DataFrame
+            With the columns of `leaving`.
+
+        Returns
+        -------
+        ndarray of shape (n, terms)
+
+        Raises
+        ------
+        DataError
+            For columns that are missing or blank, and levels that were never seen.
+        """
+        if not self.leaving.names:
+            return np.empty((len(data), 0))
+        for column in self.leaving.columns:
+            if column.name not in data:
+                raise DataError(f"There is no column '{column.name}'.{near(column.name, map(str, data.columns))}")
+        return _complete(self.leaving, data)
+
+    def _numbers(self) -> Array:
+        """Parameters of a model of customers who are all alike."""
+        if self.leaving.names:
+            raise SpecError(
+                f"Customers differ by {listed(c.name for c in self.leaving.columns)}; say by result.given(...) whom to "
+                "ask about first."
+            )
+        return self.params.to_numpy()
 
     def survival(self, t: ArrayLike) -> Array:
         """Share of a cohort still there at the end of period t.
@@ -135,7 +307,7 @@ class ContractResult(LifetimeResult):
         -------
         ndarray of shape (k,)
         """
-        return np.exp(_log_survival(self.params.to_numpy(), _periods(t))[0])
+        return np.exp(_log_survival(self._numbers(), _periods(t))[0])
 
     def retention(self, t: ArrayLike) -> Array:
         """Share of those there at the end of period t - 1 who are there at the end of t.
@@ -153,7 +325,7 @@ class ContractResult(LifetimeResult):
         t = _periods(t)
         if (t < 1).any():
             raise DataError("Retention is known from period 1 on.")
-        p = self.params.to_numpy()
+        p = self._numbers()
         return np.exp(_log_survival(p, t)[0] - _log_survival(p, t - 1)[0])
 
     def curve(self, periods: int) -> pd.DataFrame:
@@ -171,6 +343,7 @@ class ContractResult(LifetimeResult):
         """
         if whole_number("periods", periods) < 1:
             raise SpecError(f"periods must be 1 or more, not {periods}.")
+        self._numbers()
         t = np.arange(periods + 1.0)
         table = self.interval_of(lambda p: np.exp(_log_survival(p.to_numpy(), t)[0]))
         kept = np.append(np.nan, self.retention(t[1:]))
@@ -227,6 +400,7 @@ class ContractResult(LifetimeResult):
             est, se, ci_lower, ci_upper: DEL = sum of S(t) / (1 + d)^t over t = 0, 1, ...; in closed form
             2F1(1, beta; alpha + beta; 1 / (1 + d)) for the shifted beta-geometric (Fader and Hardie 2010).
         """
+        self._numbers()
         return self.interval_of(lambda p: _discounted(p.to_numpy(), 0, discount)).iloc[0]
 
     def residual_lifetime(self, renewals: int, discount: float = 0.1) -> pd.Series:
@@ -252,9 +426,12 @@ class ContractResult(LifetimeResult):
         """
         if isinstance(renewals, bool) or not isinstance(renewals, int | np.integer) or renewals < 0:
             raise SpecError(f"renewals must be a whole number of zero or more, not {renewals!r}.")
+        self._numbers()
         return self.interval_of(lambda p: _discounted(p.to_numpy(), renewals + 1, discount)).iloc[0]
 
-    def discounted(self, p: pd.Series, n: int, discount: float, periods: int | None = None) -> float:
+    def discounted(
+        self, p: pd.Series, n: int, discount: float, periods: int | None = None, terms: ArrayLike = ()
+    ) -> float:
         """Return the discounted number of periods that are paid, given parameters.
 
         Parameters
@@ -267,12 +444,17 @@ class ContractResult(LifetimeResult):
             Rate per period, above 0 unless `periods` is given.
         periods : int, optional
             How many to count; default without end.
+        terms : array-like of shape (terms,), optional
+            Of the customer, where the model has columns: a row of :meth:`terms`.
 
         Returns
         -------
         float
         """
-        return _discounted(p.to_numpy(), n, discount, periods)
+        z, values = np.asarray(terms, dtype=float), p.to_numpy()
+        own = values[: len(values) - len(z)].copy()
+        own[0] *= np.exp(z @ values[len(own) :])
+        return _discounted(own, n, discount, periods)
 
 
 def _discounted(p: Array, n: int, discount: float, periods: int | None = None) -> float:

@@ -187,7 +187,7 @@ def read_histories(
     x, tx, t = columns["frequency"], columns["recency"], columns["T"]
     if not fresh:
         _check(x, tx, t, w)
-    learned = [_terms(data, named, part, w) for part in (buying, leaving)]
+    learned = [terms_of(data, named, part, w) for part in (buying, leaving)]
     z = [terms.matrix(data) if terms.names else np.empty((len(x), 0)) for terms in learned]
     for terms, matrix in zip(learned, z, strict=True):
         if bad := int(np.isnan(matrix).any(axis=1).sum()):
@@ -229,7 +229,7 @@ def _check(x: Array, tx: Array, t: Array, w: Array) -> None:
         raise DataError("Nobody bought again, so nothing is known about repeat purchases.")
 
 
-def _terms(data: Any, named: bool, part: Terms | Sequence[str], w: Array) -> Terms:
+def terms_of(data: Any, named: bool, part: Terms | Sequence[str], w: Array) -> Terms:
     """Terms of named columns, learned if need be."""
     if isinstance(part, Terms):
         return part
