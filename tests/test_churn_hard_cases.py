@@ -312,3 +312,34 @@ def test_a_column_that_tells_the_arms_apart_is_drawn_at_the_end_of_the_axis():
     assert "+∞" in svg
     assert "nan" not in svg
     assert "<circle" in balance_chart(table.head(1))
+
+
+def test_rows_of_one_customer_are_judged_as_one_customer():
+    """A customer cut into rows at months 4 and 8 is the same customer, and was not lost from sight at the cuts."""
+    data = spells()
+    data = data[data["entry"] == 0].assign(id=lambda d: d.index)
+    parts = []
+    for begin, end in ((0, 4), (4, 8), (8, np.inf)):
+        part = data[data["months"] > begin]
+        left = (part["months"] <= end) * part["left"]
+        parts.append(part.assign(entry=float(begin), months=part["months"].clip(upper=end), left=left))
+    for model in (cx.churn.CoxHazards(), cx.churn.WeibullAFT()):
+        whole = model.fit(data, "left", duration="months", columns=["x"])
+        cut = model.fit(pd.concat(parts), "left", duration="months", columns=["x"], entry="entry", cluster="id")
+        judged = [f.evaluate(data, "left", duration="months", times=[3.0, 6, 12]) for f in (whole, cut)]
+        pd.testing.assert_series_equal(*judged)
+
+
+def test_two_spells_of_a_customer_are_two_relations():
+    rng = np.random.default_rng(4)
+    rows = [
+        (c, s, p, int(s == 1 and p == 5), rng.normal())
+        for c in range(60)
+        for s, n in ((1, 5), (2, 3))
+        for p in range(1, n + 1)
+    ]
+    table = pd.DataFrame(rows, columns=["customer_id", "spell", "period", "event", "x"])
+    found = cx.churn.DiscreteHazard(baseline="constant").fit(
+        table.assign(event=table["event"] * (table["x"] > 0)), columns=["x"]
+    )
+    assert np.bincount(found.spells.time.astype(int)).tolist() == [0, 0, 0, 60, 0, 60]

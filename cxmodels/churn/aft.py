@@ -17,7 +17,7 @@ from ..errors import DataError, EstimationError, NotIdentifiedError, listed
 from ..resampling import check_level
 from ..survey.frames import to_pandas
 from .ahead import SurvivalResult, after
-from .durations import Array, Durations, column, group_labels, read_durations
+from .durations import Array, Durations, column, group_labels, last_rows, read_durations
 from .logistic import _frame
 from .terms import Terms, chosen
 
@@ -133,6 +133,7 @@ class WeibullAFT:
             level=self.level,
             name="Weibull, accelerated failure time",
             warnings=spells.messages + messages,
+            ends=last_rows(spells, None if code is None else code[keep]),
             clusters=None if code is None else len(np.unique(code[keep])),
             converged=converged,
         )

@@ -59,6 +59,7 @@ class SurvivalResult(Result):
     level: float
     name: str
     warnings: tuple[str, ...] = field(default=())
+    ends: NDArray[np.bool_] | None = None
 
     def headline(self) -> list[tuple[str, str]]:
         """Return model, rows and reference levels.
@@ -264,7 +265,8 @@ class SurvivalResult(Result):
         -------
         Series
             harrell, uno (concordance), ibs, ibs_null (the same of a Kaplan-Meier curve of the training rows for
-            everybody), n_obs. Weights for censoring come from the training rows.
+            everybody), n_obs. Weights for censoring come from the training rows; of several rows of one customer from the
+            last, which `cluster` tells.
 
         See Also
         --------
@@ -282,7 +284,8 @@ class SurvivalResult(Result):
             if not len(times):
                 raise DataError(f"All {seen.n} customers have the same duration, so there is no time to judge at.")
         grid = times_of(times)
-        train = (self.spells.time, self.spells.event > 0)
+        lives = self.spells if self.ends is None else self.spells[self.ends]
+        train = (lives.time, lives.event > 0)
         foreseen = self.survival(table, grid).to_numpy()
         risk = self._risk(table, foreseen)
         fine = ~np.isnan(foreseen).any(axis=1) & ~np.isnan(risk)

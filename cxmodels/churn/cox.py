@@ -19,7 +19,7 @@ from ..resampling import check_level
 from ..survey.frames import to_pandas
 from . import cox_kernel as kernel
 from .ahead import SurvivalResult, after
-from .durations import Array, column, group_labels, read_durations
+from .durations import Array, column, group_labels, last_rows, read_durations
 from .logistic import _frame
 from .terms import Terms, chosen
 
@@ -154,6 +154,7 @@ class CoxHazards:
             level=self.level,
             name=f"Cox, ties by {self.ties.capitalize()}",
             warnings=spells.messages + messages,
+            ends=last_rows(spells, cluster_code),
             centre=centre,
             strata=strata if isinstance(strata, str) else None,
             levels=tuple(levels),

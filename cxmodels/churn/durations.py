@@ -421,6 +421,25 @@ def times_of(times: Any, what: str = "times") -> Array:
     return np.unique(out)
 
 
+def last_rows(data: Durations, cluster: Counts | None) -> NDArray[np.bool_] | None:
+    """Which rows end the watch of a customer: not those that a further row of the cluster takes up where they end.
+
+    Parameters
+    ----------
+    data : Durations
+    cluster : ndarray of shape (n,) or None
+
+    Returns
+    -------
+    ndarray of bool of shape (n,) or None
+        None without clusters.
+    """
+    if cluster is None:
+        return None
+    ends, starts = (pd.MultiIndex.from_arrays([cluster, t]) for t in (data.time, data.entry))
+    return np.asarray((data.event > 0) | ~ends.isin(starts[data.entry > 0]), dtype=bool)
+
+
 def left_text(spells: Durations, events: int) -> str:
     """Write how many left, and by which label where the data have labels, as ``"3 left (event 'churned')"``.
 

@@ -120,11 +120,11 @@ class DiscreteHazard:
         terms = Terms.learn(X[spells.used], spells.weights)
         x = terms.matrix(X[spells.used])
         reasons = [("blank in a column", np.isnan(x).any(axis=1))]
-        code = None
+        code = relation = None
         if customer is not None:
             code, _, _ = group_labels(column(frame, customer, "customer"), spells.used, "The customer")
             reasons.append(("blank customer", code < 0))
-            _check_rows(code, spells, frame, spells.used)
+            relation = _check_rows(code, spells, frame, spells.used)
         keep, excluded = after(spells.excluded, reasons)
         spells, x = spells[keep], x[keep]
         code = None if code is None else code[keep]
@@ -151,7 +151,7 @@ class DiscreteHazard:
             n_events=int((spells.event > 0).sum()),
             excluded=excluded,
             terms=terms,
-            spells=_lives(spells, code),
+            spells=_lives(spells, None if relation is None else relation[keep]),
             spec=self,
             level=self.level,
             name=f"Discrete-time hazard, {self.link}",
@@ -194,8 +194,10 @@ def _clock(kind: str, period: Array) -> _Clock:
     return _Clock(kind, ("intercept", *names), known)
 
 
-def _check_rows(code: NDArray[np.intp], spells: Durations, frame: pd.DataFrame, used: NDArray[np.bool_]) -> None:
-    """Refuse two rows of one customer, spell and period, and rows after the customer left."""
+def _check_rows(
+    code: NDArray[np.intp], spells: Durations, frame: pd.DataFrame, used: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """Number of the customer and spell of each row; refuse two rows of one period, and rows after the customer left."""
     keys = pd.DataFrame({"code": code, "period": spells.time})
     if "spell" in frame:
         keys["spell"] = frame["spell"].to_numpy()[used]
@@ -211,10 +213,11 @@ def _check_rows(code: NDArray[np.intp], spells: Durations, frame: pd.DataFrame, 
             f"{after} rows are of periods after their customer left; end a customer's rows with the one that has the event "
             "(a column 'spell' tells relations apart)."
         )
+    return np.asarray(keys.groupby(relation, sort=False, dropna=False).ngroup(), dtype=np.intp)
 
 
 def _lives(spells: Durations, code: NDArray[np.intp] | None) -> Durations:
-    """One duration per customer: the last period, whether the customer left in it, and when the first began."""
+    """One duration per customer and spell: the last period, whether the customer left in it, and when the first began."""
     if code is None:
         return Durations(spells.time, spells.event, spells.time - 1, *_rest(spells))
     order = np.lexsort((spells.time, code))
