@@ -183,9 +183,9 @@ def test_a_defined_parameter_without_a_value_has_no_standard_error():
     assert row.loc["both", "se"] > 0
 
 
-def test_scores_of_other_rows_are_refused_in_a_sentence():
+def test_rows_in_the_place_of_the_method_are_refused_in_a_sentence():
     data = cx.datasets.load("holzinger")
     res = cx.SEM("visual =~ x1 + x2 + x3").fit(data)
     for action in (res.scores, res.score_precision):
-        with pytest.raises(CxError, match="not of type DataFrame; scores are of the rows fitted"):
+        with pytest.raises(CxError, match="not of type DataFrame; other rows go into data="):
             action(data.head())
