@@ -105,6 +105,9 @@ def test_levels_starts_and_weights_of_the_models_of_value():
     for call in (contract.survival, contract.retention, contract.curve):
         with pytest.raises(CxError, match="eriods"):
             call("x")
+    for discount in ("10 %", 0, np.nan, True):
+        with pytest.raises(CxError, match="discount must be a rate above zero"):
+            contract.expected_lifetime(discount)
 
 
 def test_a_spend_of_zero_with_purchases_is_not_valued():

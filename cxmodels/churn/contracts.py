@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -465,7 +466,7 @@ def _discounted(p: Array, n: int, discount: float, periods: int | None = None) -
         t = n + np.arange(float(periods))
         log = _log_survival(p, t)[0] - _log_survival(p, np.array([max(n - 1, 0.0)]))[0][0]
         return float((np.exp(log) * (1 + discount) ** -(t - n)).sum())
-    if not discount > 0:
+    if isinstance(discount, bool) or not isinstance(discount, Real) or not 0 < discount < np.inf:
         raise SpecError(f"discount must be a rate above zero, not {discount!r}.")
     if len(p) == 2:
         a, b = p
