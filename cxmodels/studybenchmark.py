@@ -185,8 +185,16 @@ def _encoding(path: Path) -> str | None:
     try:
         raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return likely_encoding(raw)
-    return None
+        likely = likely_encoding(raw)
+    else:
+        return None
+    try:
+        raw.decode(likely)
+    except UnicodeDecodeError:
+        raise DataError(
+            f"The facts cannot be read. '{path.name}' is text neither in UTF-8 nor in {likely}; save it as UTF-8."
+        ) from None
+    return likely
 
 
 def history_of(study: Study) -> History:

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 import cxmodels as cx
+from cxmodels.acsi.hierarchy import last_values, natural_order
 from cxmodels.acsi.rolling import rolling_index
-from cxmodels.errors import CxError
+from cxmodels.acsi.trend import trends
+from cxmodels.errors import CxError, SpecError
 
 from .test_acsi_overlap import MODEL, answers
 
@@ -138,3 +140,26 @@ def test_windows_that_do_not_exist_are_not_compared(found):
         found.change(lag=3)
     with pytest.raises(CxError, match="lag is a number of periods"):
         found.change(lag=0)
+
+
+def test_periods_in_words_are_in_the_order_of_time():
+    names = ["Q3 2024", "Q4 2024", "Q1 2025", "Q2 2025"]
+    scores = pd.DataFrame(
+        {"q": names[::-1], "bank": "a", "construct": "S", "index": [4.0, 3, 2, 1], "se": 1.0, "n": 9}
+    )
+    assert last_values(scores, "q", "bank")["q"].tolist() == names
+    found = trends(scores, "bank", "q").smoothed
+    assert found["wave"].tolist() == names
+    data = cx.datasets.simulate_study(2, 80, 1, seed=3)[0]
+    data["q"] = np.tile(names, 40)
+    assert rolling_index(cx.SatisfactionIndex(), data, period="q", window=3).contents == {
+        "Q1 2025": tuple(names[:3]),
+        "Q2 2025": tuple(names[1:]),
+    }
+    seasons = scores.assign(q=["winter", "spring", "summer", "autumn"])
+    with pytest.raises(SpecError, match=r"'q' .* have no order of their own; give it by periods="):
+        last_values(seasons, "q", "bank")
+    order = pd.Categorical(seasons["q"], ["winter", "spring", "summer", "autumn"], ordered=True)
+    assert last_values(seasons.assign(q=order), "q", "bank")["q"].tolist() == list(order)
+    assert natural_order(["01.02.2024", "02.01.2024"]) is None
+    assert natural_order(["2024-02-01", "2023-12-31"]) == [1, 0]

@@ -168,7 +168,7 @@ GOOD = frame(*walks(2, 3, 1.0, seed=1)[1:], YEARS[:3])
         ({}, {}, "trends takes a frame of scores, or results by wave"),
         (GOOD.assign(year=GOOD.year.where(GOOD.year > 2018)), {}, "2 lines of the scores have no 'year'"),
         (GOOD.assign(index="x"), {}, "'index' of the scores holds text"),
-        (GOOD.assign(year=GOOD.year.astype(object).replace(2018, "2018")), {}, "different kinds"),
+        (GOOD.assign(year=GOOD.year.astype(object).replace(2018, "2018")), {}, "no order of their own"),
         (GOOD, {"step": "own"}, "Unknown step='own'"),
         (GOOD, {"adjust": "bonferroni"}, "Unknown adjust"),
     ],

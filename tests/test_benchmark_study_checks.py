@@ -194,6 +194,26 @@ def test_one_fault_of_the_facts_is_one_problem(clean, tables):
     assert said(data, [blank, shares]) == "1 company without 'sector' (60 rows): 'Company 05'."
 
 
+def test_units_are_counted_once_over_the_waves(clean):
+    silent = clean.company == "Company 03"
+    data = clean.assign(
+        satisfaction=clean.satisfaction.where(~silent),
+        confirm=clean.confirm.where(~silent),
+        ideal=clean.ideal.where(~silent),
+    )
+    assert said(data) == "1 company without any answer to Satisfaction: 'Company 03 (2024)', 'Company 03 (2025)'."
+    zero = clean.assign(weight=clean.weight.where(~silent, 0.0))
+    assert said(zero) == "All case weights are zero for 1 company: 'Company 03'."
+    jumbled = clean.assign(revenue=clean.revenue.where(~silent, range(len(clean))))
+    assert said(jumbled) == "The weight 'revenue' varies within 1 company in a wave: 'Company 03'."
+
+
+def test_an_ordered_category_brings_the_order_of_its_waves(clean):
+    names = clean.year.map({2024: "spring", 2025: "autumn"})
+    data = clean.assign(year=pd.Categorical(names, ["spring", "autumn"], ordered=True))
+    assert prepare(data).waves == ("spring", "autumn")
+
+
 def test_what_is_excluded_needs_no_facts(clean, tables):
     revenue, shares = tables
     roster = prepare(bare(clean), [revenue[revenue.company != "Company 05"], shares], exclude=["Company 05"])
@@ -235,7 +255,9 @@ def test_a_facts_file_may_be_a_workbook_or_parquet(tmp_path, kind):
 
 def test_a_facts_file_that_cannot_be_read_is_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"company,revenue\nA\x98\x81\x8d,1\n")
-    with pytest.raises(DataError, match="facts cannot be read"):
+    with pytest.raises(
+        DataError, match=r"cannot be read\. 'a\.csv' is text neither in UTF-8 nor in cp125\d; save it"
+    ):
         read_facts(tmp_path / "a.csv")
     (tmp_path / "revenue.csv").write_bytes(b"\x00\x01\x02binary")
     with pytest.raises(DataError, match="facts cannot be read"):

@@ -7,6 +7,7 @@ industries, shares of GDP for sectors (public description of the national index)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -223,6 +224,73 @@ def _names(units: pd.DataFrame) -> str:
     return listed(", ".join(map(str, row)) for row in units.itertuples(index=False, name=None))
 
 
+def natural_order(waves: Sequence[Any]) -> list[int] | None:
+    """Positions of waves or periods in the order of time.
+
+    Parameters
+    ----------
+    waves : sequence
+        Numbers, dates, or texts that differ in their numbers only: "Q4 2024" stands before "Q1 2025".
+
+    Returns
+    -------
+    list of int or None
+        None where they have no order of their own, such as names of months.
+
+    Examples
+    --------
+    >>> natural_order(["Q1 2025", "Q4 2024"]), natural_order(["spring", "autumn"])
+    ([1, 0], None)
+    """
+    if not all(isinstance(w, str) for w in waves):
+        try:
+            return sorted(range(len(waves)), key=lambda i: waves[i])
+        except TypeError:
+            return None
+    numbers = [[int(v) for v in re.findall(r"\d+", w)] for w in waves]
+    if len({re.sub(r"\d+", "#", w) for w in waves}) > 1 or not all(numbers):
+        return None
+    if any(len(found) > 2 and found[0] <= 999 for found in numbers):  # 01.02.2025 may be either
+        return None
+    keys = [sorted(found, key=lambda v: -(v > 999)) for found in numbers]  # the year leads
+    return sorted(range(len(waves)), key=keys.__getitem__)
+
+
+def in_order(values: pd.Series, named: str) -> list[Any]:
+    """Different values of a column in the order of time.
+
+    Parameters
+    ----------
+    values : Series
+        Waves or periods; an ordered category brings its order.
+    named : str
+        Argument that gives the order, for the message.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    SpecError
+        If they have no order of their own.
+
+    Examples
+    --------
+    >>> in_order(pd.Series(["1/2025", "4/2024", "1/2025"]), "periods")
+    ['4/2024', '1/2025']
+    """
+    found = list(pd.unique(values))
+    if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype.ordered:
+        return [v for v in values.dtype.categories if v in found]
+    order = natural_order(found)
+    if order is None and len(found) > 1:
+        raise SpecError(
+            f"The values of '{values.name}' ({listed(found)}) have no order of their own; give it by {named}=."
+        )
+    return [found[i] for i in order or range(len(found))]
+
+
 def last_values(
     scores: pd.DataFrame,
     period: str,
@@ -240,7 +308,7 @@ def last_values(
     period, unit : str
         Columns of the period and of what is carried forward.
     periods : sequence, optional
-        All periods in order; by default those that occur, sorted.
+        All periods in order; by default those that occur, in the order of time.
     max_age : int, optional
         Periods after which a measurement is too old and the unit missing; by default never.
 
@@ -254,6 +322,8 @@ def last_values(
     ------
     DataError
         If a column is missing, a unit was measured twice in a period, or a period occurs that is not in `periods`.
+    SpecError
+        If periods have no order of their own.
 
     Examples
     --------
@@ -265,7 +335,9 @@ def last_values(
     for column in (period, unit, "construct", "index", "se"):
         if column not in scores:
             raise DataError(f"There is no column '{column}' in the scores.{near(column, map(str, scores.columns))}")
-    order: list[Any] = sorted(scores[period].unique()) if periods is None else list(periods)
+    order: list[Any] = in_order(scores[period], "periods") if periods is None else list(periods)
+    if isinstance(scores[period].dtype, pd.CategoricalDtype):  # places of categories take no arithmetic
+        scores = scores.assign(**{period: scores[period].astype(object)})
     if odd := [p for p in scores[period].unique() if p not in order]:
         raise DataError(f"The scores have the period {listed(odd)}, which is not among the periods given.")
     if (twice := scores.duplicated([period, unit, "construct"])).any():

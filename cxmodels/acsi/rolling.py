@@ -22,7 +22,7 @@ from ..resampling import whole_number
 from ..results import Result
 from ..survey import Survey, as_survey
 from . import comparison
-from .hierarchy import Weights
+from .hierarchy import Weights, in_order
 from .overlap import PERSON, contributions, joint_variances, number_people
 from .result import IndexResult
 from .satisfaction import SatisfactionIndex
@@ -280,7 +280,7 @@ def rolling_index(
     window : int, default 4
         Periods in a window.
     periods : sequence, optional
-        Periods in order, such as quarters named in words; by default those that occur, sorted.
+        Periods in order, such as quarters named in words; by default those that occur, in the order of time.
     shares : {"equal", "interviews"} or mapping of period to number, default "equal"
         Weight of each period in a unit's window: alike, so that a quarter with much fieldwork does not
         outweigh the others; as many as were asked; or in proportion to given numbers, such as sales. Periods in which
@@ -352,10 +352,7 @@ def _periods(frame: pd.DataFrame, by: Any, period: str, periods: Sequence[Any] |
     if gone := int(frame[period].isna().sum()):
         raise DataError(f"{gone} rows have no '{period}'; fill it, or drop those rows.")
     if periods is None:
-        try:
-            return list(pd.unique(frame[period].sort_values()))
-        except TypeError:
-            raise SpecError(f"The values of '{period}' have no order; give it by periods=.") from None
+        return in_order(frame[period], "periods")
     known = list(pd.unique(frame[period]))
     if strange := [p for p in known if p not in list(periods)]:
         raise SpecError(f"The data hold {period} {listed(strange)}, which periods= does not name.")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .. import index as ix
 from ..errors import CxError, DataError, listed, near
 from ..survey import Survey
-from .hierarchy import WHOLE
+from .hierarchy import WHOLE, natural_order
 from .models import with_price_tolerance
 
 if TYPE_CHECKING:
@@ -178,9 +178,12 @@ def _waves(plan: Benchmark, frame: pd.DataFrame) -> tuple[tuple[Any, ...], list[
     present = list(dict.fromkeys(map(_plain, frame[plan.wave].dropna())))
     if not present:
         return (), [f"'{plan.wave}' is blank in all {len(frame)} rows."]
+    dtype = frame[plan.wave].dtype
+    if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered and not plan.waves:
+        return tuple(w for w in map(_plain, dtype.categories) if w in present), []
     spelled = {str(w): w for w in present}  # 2024 in the plan is "2024" in a column of text
     asked = [spelled.get(str(w), w) for w in map(_plain, plan.waves)] if plan.waves else None
-    order = _order(asked or present)
+    order = natural_order(asked or present)
     if asked is None:
         if order is None and len(present) > 1:
             return (), [f"The waves {listed(present)} have no order of their own; list them in order as waves."]
@@ -205,19 +208,6 @@ def _plain(wave: Any) -> Any:
     if isinstance(wave, float) and wave.is_integer():
         return int(wave)
     return wave
-
-
-def _order(waves: Sequence[Any]) -> list[int] | None:
-    """Positions of waves in their natural order: numbers, dates, texts that differ in numbers only; else None."""
-    if not all(isinstance(w, str) for w in waves):
-        try:
-            return sorted(range(len(waves)), key=lambda i: waves[i])
-        except TypeError:
-            return None
-    if len({re.sub(r"\d+", "#", w) for w in waves}) > 1 or not all(re.search(r"\d", w) for w in waves):
-        return None
-    keys = [sorted(map(int, re.findall(r"\d+", w)), key=lambda v: -(v > 999)) for w in waves]  # the year leads
-    return sorted(range(len(waves)), key=keys.__getitem__)
 
 
 def _named(plan: Benchmark, survey: Survey, case: Any, waves: Sequence[Any]) -> tuple[Survey, Any, pd.DataFrame]:
@@ -374,11 +364,13 @@ def _weight_faults(frame: pd.DataFrame, weight: str, owner: str, level: str, wav
             else ", and no column says which wave a row is of; name it as wave if there are several"
         )
         names = listed(varying.index.get_level_values(1).unique())
-        yield f"The weight '{weight}' varies within {counted(len(varying), owner)}{where}: {names}."
+        owners = counted(varying.index.get_level_values(1).nunique(), owner)
+        yield f"The weight '{weight}' varies within {owners}{where}: {names}."
     if level in frame and not values.isna().any():
         total = values.groupby([frame[WAVE], frame[level]], observed=True).sum()
         if len(empty := total[total == 0]):
-            yield f"All weights '{weight}' are zero in {counted(len(empty), level)}: {listed(empty.index.get_level_values(1).unique())}."  # fmt: skip
+            places = empty.index.get_level_values(1).unique()
+            yield f"All weights '{weight}' are zero in {counted(len(places), level)}: {listed(places)}."
 
 
 def _respondent_problems(plan: Benchmark, frame: pd.DataFrame) -> Iterator[str]:
@@ -418,11 +410,13 @@ def _unit_problems(plan: Benchmark, survey: Survey, case: Any) -> Iterator[str]:
         any_answer = answered[list(items)].any(axis=1)[left].groupby([u[left] for u in unit], observed=True).any()
         if len(silent := any_answer[~any_answer]):
             names = [f"{name} ({wave})" for wave, name in silent.index]
-            yield f"{counted(len(silent), plan.by)} without any answer to {construct}: {listed(names)}."
+            units = silent.index.get_level_values(1).nunique()
+            yield f"{counted(units, plan.by)} without any answer to {construct}: {listed(names)}."
     if case is not None:
         total = pd.Series(case, frame.index)[left].groupby([u[left] for u in unit], observed=True).sum()
         if len(empty := total[total == 0]):
-            yield f"All case weights are zero for {counted(len(empty), plan.by)}: {listed(empty.index.get_level_values(1))}."
+            unweighted = empty.index.get_level_values(1).unique()
+            yield f"All case weights are zero for {counted(len(unweighted), plan.by)}: {listed(unweighted)}."
 
 
 def _exclude_problems(plan: Benchmark, frame: pd.DataFrame) -> Iterator[str]:

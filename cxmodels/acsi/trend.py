@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, DataWarning, SpecError, listed, near
 from ..inference import ADJUSTMENTS, adjusted_pvalues, choose, quantile
 from ..results import Result, axes
+from .hierarchy import in_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -181,7 +182,7 @@ def trends(
         Whether all units share the size of the random walk's step, by construct, or each has its own, which takes
         many waves (ten, say) to be told from sampling error. Standard errors hold the step as estimated.
     waves : sequence, optional
-        Waves in order, those without any measurement included. By default those that occur, sorted, and results in the
+        Waves in order, those without any measurement included. By default those that occur, in the order of time, and results in the
         order given. The distance of waves is that of their numbers, such as years, or 1 where they are not numbers.
     adjust : {"holm", "bh", "none"}, default "holm"
         Adjustment of the slopes' p-values for many units, within each construct.
@@ -291,7 +292,7 @@ def _table(
             raise DataError(f"The column '{column}' of the scores holds text; it must hold numbers.")
     blank = scores["index"].isna()
     table = scores[~blank].reset_index(drop=True)
-    order = _sorted(table[wave], wave) if waves is None else list(waves)
+    order = in_order(table[wave], "waves") if waves is None else list(waves)
     if strange := [w for w in table[wave].unique() if w not in order]:
         raise DataError(f"The scores hold {wave} {listed(strange)}, which waves= does not name.")
     if table[wave].nunique() < 3:
@@ -305,16 +306,6 @@ def _table(
         )
     gone = [("without an index", int(blank.sum()))] if blank.any() else []
     return table, order, pd.DataFrame(gone, columns=["reason", "rows"])
-
-
-def _sorted(values: pd.Series, wave: str) -> list[Any]:
-    """Waves that occur, in order."""
-    try:
-        return list(pd.unique(values.sort_values()))
-    except TypeError:
-        raise SpecError(
-            f"The values of '{wave}' are of different kinds and have no order; give it by waves=."
-        ) from None
 
 
 def _named(lines: pd.DataFrame, keys: list[str], wave: str) -> str:
