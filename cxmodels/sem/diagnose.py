@@ -293,6 +293,8 @@ def improper(e: Estimate) -> list[str]:
         theta = np.zeros((block.p, block.p))
         first, second, at = block.undirected
         own = (first < block.p) & (second < block.p)
+        if not (first != second)[own].any():
+            continue
         theta[first[own], second[own]] = theta[second[own], first[own]] = e.values[at[own]]
         if np.linalg.eigvalsh(theta)[0] < -_TINY and (np.diagonal(theta) >= -_TINY).all():
             out.append(f"The residual covariances of the items are not positive definite{_where(e, group)}.")

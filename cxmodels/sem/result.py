@@ -340,7 +340,7 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         """Fit measures by lavaan's names; ``_scaled`` and ``_robust`` forms where the test is corrected."""
         e = self.estimate
         found = fit.fit_measures(e, self.baseline, self.scaled, self._baseline_scaled)
-        return pd.Series(np.array(list(found.values())), pd.Index(list(found)))
+        return pd.Series(np.array(list(found.values())), _measure_names(tuple(found)))
 
     @cached_property
     @one_thread
@@ -563,6 +563,12 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
 
             raise SpecError(f"There is no group '{group}'; groups are {listed(self.rows.labels)}.")
         return self.rows.labels.index(group)
+
+
+@lru_cache(maxsize=64)
+def _measure_names(names: tuple[str, ...]) -> pd.Index:
+    """Names of fit measures as an index."""
+    return pd.Index(names)
 
 
 @lru_cache(maxsize=64)

@@ -233,11 +233,15 @@ def _factors(
 
 
 def _loadings(s: Array) -> Array:
-    """Rough loadings of items on one factor with unit variance: the first component of the covariances."""
+    """Rough loadings of items on one factor with unit variance: its centroid, or where signs differ the first component."""
     sd = np.sqrt(np.maximum(np.diagonal(s), 1e-300))
     r = s / np.outer(sd, sd)
     r.flat[:: len(r) + 1] = 0.5
-    values, vectors = np.linalg.eigh(r)
-    first = vectors[:, -1] * sqrt(max(values[-1], 0.05))
-    first = first * (1 if first.sum() >= 0 else -1)
+    sums = r.sum(axis=1)
+    if sums.min() > 0.5:  # all items agree
+        first = sums / sqrt(sums.sum())
+    else:
+        values, vectors = np.linalg.eigh(r)
+        first = vectors[:, -1] * sqrt(max(values[-1], 0.05))
+        first = first * (1 if first.sum() >= 0 else -1)
     return np.minimum(np.maximum(first, -0.95), 0.95) * sd
