@@ -373,7 +373,9 @@ class SEM(Planning):
         if (equal or partial) and len(rows.labels) < 2:
             raise SpecError("equal= and partial= compare groups; name the column with group=.")
         if partial and not equal:
-            raise SpecError("partial= lets single parameters differ that equal= holds equal; name those in equal= too.")
+            raise SpecError(
+                "partial= lets single parameters differ that equal= holds equal; name those in equal= too."
+            )
         thresholds = {}
         place = {n: i for i, n in enumerate(rows.names)}
         for name in ordered:
