@@ -358,6 +358,10 @@ def test_slides_have_native_charts_tables_and_notes(view, result, tmp_path):
     assert list(sectors.series[0].values) == pytest.approx((view.groups("sector")["index_"] - top).tolist()[::-1], abs=1e-5)  # fmt: skip
     tables = [sh.table for s in slides for sh in s.shapes if sh.has_table]
     assert tables[0].cell(1, 0).text == view.groups("sector")["name"][0]
+    assert "Company 03 †" in [row.cells[0].text for row in tables[-1].rows]
+    assert any(
+        f"† {view.note('Company 03')}." in sh.text_frame.text for s in slides for sh in s.shapes if sh.has_text_frame
+    )
     for s in slides:
         for shape in s.shapes:
             assert shape.left >= 0

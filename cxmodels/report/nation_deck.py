@@ -11,7 +11,7 @@ import pandas as pd
 
 from .blocks import shown
 from .deck import Deck
-from .nation_report import over_all
+from .nation_report import marked, over_all
 from .nation_tables import ARROWS, text_of
 from .nation_view import NationView
 
@@ -119,13 +119,14 @@ def _table(deck: Deck, v: NationView, frame: pd.DataFrame, level: str, title: st
     heads = [v.head(level), w("rank"), w("tie_group"), w("index"), w("interval")]
     heads += [w("change_since", since=v.since)] if v.before is not None else []
     rows = []
+    frame, notes = marked(frame.assign(name=frame["name"].map(v.name)))
     for x in frame.to_dict("records"):
         rank = "–" if np.isnan(x["rank"]) else f"{x['rank']:.0f} ({x['rank_lower']:.0f}–{x['rank_upper']:.0f})"
-        cells = [v.name(x["name"]), rank, text_of(x["group"], "count", w), w.number(x["index_"]), w.span(x["ci_lower"], x["ci_upper"])]  # fmt: skip
+        cells = [x["name"], rank, text_of(x["group"], "count", w), w.number(x["index_"]), w.span(x["ci_lower"], x["ci_upper"])]  # fmt: skip
         if v.before is not None:
             cells.append(f"{ARROWS[x['flag']]} {_moved(v, x)}".strip())
         rows.append(cells)
-    slide = deck.slide(title, line or w("rank_caption"), _notes(v))
+    slide = deck.slide(title, " ".join([line or w("rank_caption"), *notes]), _notes(v))
     deck.table(slide, heads, rows, [3.2, 1.3, 1.0, 1.0, 1.7, 2.6][: len(heads)])
 
 

@@ -179,12 +179,30 @@ def _table(
     columns = [Column("name", v.head(level)), *ranks, *extra, *_index_columns(v, mark=True)]
     said = [v.scale, w("rank_caption")] if ranked else [v.scale]
     frame = _linked(frame, links)
-    if "note" in frame:
-        notes = [n for n in frame["note"].unique() if n]
-        marks = dict(zip(notes, MARKS, strict=False))
-        said += [f"{mark} {note}." for note, mark in marks.items()]
-        frame = frame.assign(name=[f"{n} {marks.get(note, '')}".strip() for n, note in zip(frame["name"], frame["note"], strict=True)])  # fmt: skip
+    frame, notes = marked(frame)
+    said += notes
     return sortable(frame, columns, w, title=title, caption=" ".join(said), seek=seek, middle=middle)
+
+
+def marked(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Put a mark beside the names that a note belongs to.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With a column ``name``, and perhaps ``note``.
+
+    Returns
+    -------
+    frame : DataFrame
+    notes : list of str
+        What each mark means.
+    """
+    if "note" not in frame:
+        return frame, []
+    marks = dict(zip([n for n in frame["note"].unique() if n], MARKS, strict=False))
+    names = [f"{n} {marks.get(note, '')}".strip() for n, note in zip(frame["name"], frame["note"], strict=True)]
+    return frame.assign(name=names), [f"{mark} {note}." for note, mark in marks.items()]
 
 
 def _linked(frame: pd.DataFrame, links: Mapping[str, str] | None) -> pd.DataFrame:
