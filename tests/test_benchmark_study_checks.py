@@ -208,6 +208,20 @@ def test_units_are_counted_once_over_the_waves(clean):
     assert said(jumbled) == "The weight 'revenue' varies within 1 company in a wave: 'Company 03'."
 
 
+def test_names_that_may_be_one_unit_are_noted(clean):
+    other = np.where(clean.index % 2, " company  03", "Company 03")
+    roster = prepare(clean.assign(company=clean.company.where(clean.company != "Company 03", other)))
+    (note,) = roster.notes
+    assert "'company' has names that differ only in blanks or capitals: 'Company 03', ' company  03'" in note
+
+
+def test_data_without_a_named_unit_and_waves_too_small_to_pool_are_told_apart(clean):
+    assert said(clean.assign(company=None)) == f"'company' is blank in all {len(clean)} rows that could be used."
+    plan = Benchmark(levels=LEVELS, weights=WEIGHTS, wave="year", minimum_n=10_000, small="pool")
+    with pytest.raises(DataError, match="none of the 14 companies can be measured; all rows together are 420, fewer"):
+        plan.fit(clean, bootstrap=0)
+
+
 def test_an_ordered_category_brings_the_order_of_its_waves(clean):
     names = clean.year.map({2024: "spring", 2025: "autumn"})
     data = clean.assign(year=pd.Categorical(names, ["spring", "autumn"], ordered=True))

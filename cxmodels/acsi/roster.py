@@ -90,11 +90,14 @@ def make_roster(
     if problems:
         raise_all([*known, *problems])
     survey, case, left_out = _named(plan, survey, case, waves)
+    if not len(survey):
+        raise_all([*known, f"'{plan.by}' is blank in all {int(left_out['rows'].sum())} rows that could be used."])
     survey, problems, notes, placed = _joined(plan, survey, facts)
     problems = [*known, *problems, *_exclude_problems(plan, survey.frame), *_answer_problems(plan, survey)]
     problems += [*_place_problems(plan, survey.frame[placed]), *_weight_problems(plan, survey.frame[placed])]
     problems += [*_respondent_problems(plan, survey.frame), *_unit_problems(plan, survey, case)]
     raise_all(problems)
+    notes += _spellings(plan, survey.frame)
     return Roster(survey, case, waves, left_out, tuple(notes))
 
 
@@ -289,6 +292,19 @@ def _spelled(names: pd.Series, wanted: pd.Series) -> pd.Series:
     """Names as another column spells them: 7, 7.0 and "7" are the same unit."""
     known = {str(_plain(v)): v for v in wanted.dropna().unique()}
     return names.astype(object).map(lambda v: known.get(str(_plain(v)), v), na_action="ignore")
+
+
+def _spellings(plan: Benchmark, frame: pd.DataFrame) -> list[str]:
+    """Names that differ only in blanks and capitals, which may be one unit written in two ways."""
+    said = []
+    for column in [plan.by, *(k for k in plan.above if k in frame)]:
+        names = pd.Series([v for v in frame[column].unique() if isinstance(v, str)], dtype=object)
+        alike = names[names.map(lambda v: " ".join(v.casefold().split())).duplicated(keep=False)]
+        if len(alike):
+            said.append(
+                f"'{column}' has names that differ only in blanks or capitals: {listed(alike)}; they count apart."
+            )
+    return said
 
 
 def _disagreeing(frame: pd.DataFrame, found: pd.DataFrame, key: str, column: str, said: str) -> list[str]:

@@ -162,6 +162,7 @@ class Pooling:
                     del pending[unit]
                 if kept and self.bootstrap:
                     jobs.append((list(kept), *_resampled(model, own, kept), [*self.root, crc32(group.encode())]))
+        failed |= {u: self._too_few for u in pending if u not in failed}
         return adopted, self._replicates(jobs), {u: why for u, why in failed.items() if u not in adopted}
 
     def _groups(self, level: str, rows: Mapping[Any, Rows]) -> list[tuple[str, Rows]]:
@@ -173,6 +174,11 @@ class Pooling:
         names = dict.fromkeys(labels[own[0]] for own in rows.values())
         found = [(str(name), np.flatnonzero(labels == name)) for name in names]
         return [(name, own) for name, own in found if len(own) >= max(self.minimum_n, 2)]
+
+    @property
+    def _too_few(self) -> str:
+        """Why a unit has no group to borrow from."""
+        return f"all rows together are {len(self.survey)}, fewer than the {self.minimum_n} that a model is borrowed from."
 
     def _model(self, own: Rows) -> tuple[IndexResult | None, str]:
         """The index model of a group, or why there is none."""
