@@ -99,7 +99,7 @@ class SubscriberTruth:
         w, snapshots = self.world, pd.DatetimeIndex(self.world.ends)
         if pd.Timestamp(as_of) not in snapshots:
             raise SpecError(f"'{as_of}' is no snapshot; take a month end from {snapshots[0]:%Y-%m-%d} on.")
-        t = snapshots.get_loc(pd.Timestamp(as_of))
+        t = int(np.flatnonzero(snapshots == pd.Timestamp(as_of))[0])
         _whole(horizon=(horizon, 1))
         if t + horizon >= len(snapshots):
             raise SpecError(
