@@ -44,7 +44,7 @@ bench: setup  ## speed against peers, answers compared first
 	$(BIN)/python -m tests.benchmarks
 
 notebooks: setup  ## run every notebook in place
-	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 lock:  ## renew requirements.lock (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --group dev --group docs pyproject.toml --output-file requirements.lock

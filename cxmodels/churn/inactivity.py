@@ -280,7 +280,7 @@ def cohorts(
     since, cohort = seen[1] - begin[seen[0]], begin[seen[0]]
     table = pd.crosstab(cohort, since).reindex(columns=range(since.max() + 1), fill_value=0).astype(float)
     complete = int(
-        (until.astype("datetime64[D]") + 1).astype("datetime64[M]").astype(int)
+        (until.astype("datetime64[D]") + np.timedelta64(1, "D")).astype("datetime64[M]").astype(int)
     )  # the first unfinished month
     unfinished = table.index.to_numpy()[:, None] + table.columns.to_numpy() >= complete
     table = table.mask(unfinished & (table.columns.to_numpy() > 0))

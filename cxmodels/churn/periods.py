@@ -283,7 +283,9 @@ def months_later(when: Instants, months: Any) -> Instants:
     """
     month = when.astype("datetime64[M]")
     into = when - month
-    first, after = (month + months).astype("datetime64[us]"), (month + months + 1).astype("datetime64[us]")
+    ahead = np.asarray(months).astype("timedelta64[M]")
+    first = (month + ahead).astype("datetime64[us]")
+    after = (month + ahead + np.timedelta64(1, "M")).astype("datetime64[us]")
     return np.minimum(first + into, after - DAY + into % DAY)
 
 

@@ -39,7 +39,7 @@ class Look:
             raise DataError(f"Column '{KEYS[1]}' of the snapshots is blank in {blank} of {len(frame)} rows.")
         code, ids = numbered(who, "snapshots")
         order = np.lexsort((when, code))
-        twice = (np.diff(code[order]) == 0) & (np.diff(when[order]) == np.timedelta64(0))
+        twice = (np.diff(code[order]) == 0) & (np.diff(when[order]) == np.timedelta64(0, "us"))
         if twice.any():
             who = ids[code[order][np.flatnonzero(twice)[0]]]
             raise DataError(

@@ -285,7 +285,7 @@ class _World:
     def _days(self, month: NDArray[np.intp], rng: np.random.Generator) -> Any:
         """Draw a day in each month."""
         length = np.diff(self.ends).astype(int)[month - 1]
-        return self.ends[month - 1] + 1 + (rng.random(len(month)) * length).astype(int)
+        return self.ends[month - 1] + _days(1 + (rng.random(len(month)) * length).astype(int))
 
     def subscriptions(self) -> pd.DataFrame:
         """Spells; the end is the last day of a month."""
@@ -308,7 +308,7 @@ class _World:
         level = self.people["usage"][who] * np.exp(0.012 * (self.paths["satisfaction"][month, who] - 70))
         sessions = rng.poisson(4 * level)
         minutes = np.round(sessions * rng.gamma(6.0, 2.5, len(who)), 1)
-        days = self.ends[month - 1] + 7 * (week + 1)
+        days = self.ends[month - 1] + _days(7 * (week + 1))
         return pd.DataFrame({"customer_id": self.ids[who], "date": days, "minutes": minutes, "sessions": sessions})
 
     def ticket_rows(self, rng: np.random.Generator) -> pd.DataFrame:
@@ -343,7 +343,7 @@ class _World:
         items["recommend"] = _rating(s + rng.normal(0, 8, len(s)), 10)
         for answers in items.values():
             answers[rng.random(len(s)) < missing] = np.nan
-        date = self.ends[month] - rng.integers(0, 10, len(s))
+        date = self.ends[month] - _days(rng.integers(0, 10, len(s)))
         return pd.DataFrame({"customer_id": self.ids[who], "date": date} | items)
 
     def payments(self, spend_effect: float, rng: np.random.Generator) -> pd.DataFrame:
@@ -445,7 +445,7 @@ def _lives(
     dormant = people["usage"] < np.quantile(people["usage"], 0.15)
     gain = offer_effect * np.clip((77 - paths["price"]) / 30, 0, 2) + 0.5 * dormant
     begun = np.where(people["joins"] == 0, -people["earlier"], 0)  # month in which the present spell began
-    start = ends[0] - (30.4 * people["earlier"]).astype(int)
+    start = ends[0] - _days((30.4 * people["earlier"]).astype(int))
     active[0] = people["joins"] == 0
     spells: list[pd.DataFrame] = []
     campaigns: list[pd.DataFrame] = []
@@ -480,7 +480,7 @@ def _lives(
         offer[t + 1 :, leaves] = 0.0
         begun = np.where(comes, t + 1, begun)
         length = int((ends[t + 1] - ends[t]).astype(int))
-        start = np.where(comes, ends[t] + 1 + (rng.random(n) * length).astype(int), start)
+        start = np.where(comes, ends[t] + _days(1 + (rng.random(n) * length).astype(int)), start)
     still = np.flatnonzero(active[months])
     spells.append(
         pd.DataFrame({"who": still, "start": start[still], "end": np.full(len(still), np.datetime64("NaT", "D"))})
@@ -490,6 +490,11 @@ def _lives(
         pd.concat(campaigns, ignore_index=True) if campaigns else none.astype({"t": int, "who": int, "offer": bool})
     )
     return _Lives(active, tenure, tickets, offer, p, pd.concat(spells, ignore_index=True), every)
+
+
+def _days(count: Any) -> Any:
+    """Whole days as lengths of time."""
+    return np.asarray(count).astype("timedelta64[D]")
 
 
 def _logit(
@@ -522,7 +527,7 @@ def _month_ends(first_month: str, months: int) -> Any:
         first = np.array("NaT", dtype="datetime64[M]")
     if np.isnat(first):
         raise SpecError(f"`first_month` must be a month such as '2023-01', not {first_month!r}.")
-    return (first + np.arange(months + 1)).astype("datetime64[D]") - 1
+    return (first + np.arange(months + 1).astype("timedelta64[M]")).astype("datetime64[D]") - _days(1)
 
 
 def _whole(**numbers: tuple[object, int]) -> None:

@@ -68,7 +68,7 @@ def dates(frame: pd.DataFrame, column: str, name: str) -> Instants:
     if values.dtype.kind == "M":
         return values.to_numpy(dtype=UNIT)
     if values.isna().all():
-        return np.full(len(values), np.datetime64("NaT"), dtype=UNIT)
+        return np.full(len(values), np.datetime64("NaT", "us"), dtype=UNIT)
     if not (values.dtype == object or isinstance(values.dtype, pd.StringDtype | pd.CategoricalDtype)):
         raise DataError(
             f"{where} holds {values.dtype}, no dates: read them with pandas.to_datetime(..., format=...)."
