@@ -151,7 +151,10 @@ def test_gradients_are_those_of_the_values():
     again = x > 0
     cases = [
         (lambda p: bgnbd_loglik(p, ux, place, x, tx, t, w), np.array([0.4, 5.0, 0.8, 2.0])),
-        (lambda p: spend_loglik(p, x[again], z[again], w[again]), np.array([3.0, 4.0, 12.0])),
+        (
+            lambda p: spend_loglik(p, x[again], z[again], w[again], np.column_stack([tx[again]])),
+            np.array([3.0, 4.0, 12.0, 0.01]),
+        ),
         (lambda p: contract_loglik(p, w[:5], w[5:11], np.arange(1.0, 6), np.arange(6.0)), np.array([0.7, 2.0, 1.3])),
     ]
     for function, at in cases:

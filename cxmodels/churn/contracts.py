@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, SpecError, listed, near
 from ..resampling import check_level, whole_number
-from .histories import NO_TERMS, terms_of
+from .histories import NO_TERMS, complete_terms, terms_of
 from .lifetimes import Array, LifetimeResult, _numbers, columns_of, framed, grouped, maximise
 from .terms import Terms
 
@@ -136,7 +136,7 @@ class ShiftedBetaGeometric:
         t, gone = columns["durations"], columns["churned"]
         _counted(None, t[w > 0], gone[w > 0])  # for its checks
         terms = terms_of(data, named, leaving, w)
-        z = _complete(terms, data) if terms.names else np.empty((len(t), 0))
+        z = complete_terms(terms, data) if terms.names else np.empty((len(t), 0))
         spread = np.where(z.std(axis=0) > 0, z.std(axis=0), 1.0)
         rows, mass, _ = grouped([t, gone, *(z / spread).T], w)
         unit = np.column_stack(rows[2:]) if z.shape[1] else np.empty((len(mass), 0))
@@ -156,15 +156,6 @@ class ShiftedBetaGeometric:
         n = round(float(mass.sum()))
         cov = cov * scale[:, None] * scale
         return ContractResult(params * scale, cov, value, n, len(mass), done, what, self.level, notes, leaving=terms)
-
-
-def _complete(terms: Terms, data: pd.DataFrame) -> Array:
-    """Terms of customers, all known."""
-    z = terms.matrix(data)
-    if bad := int(np.isnan(z).any(axis=1).sum()):
-        names = ", ".join(c.name for c in terms.columns)
-        raise DataError(f"{names}: blank or never seen for {bad} of {len(z)} customers; fill it.")
-    return z
 
 
 def _customer_loglik(
@@ -285,7 +276,7 @@ class ContractResult(LifetimeResult):
         for column in self.leaving.columns:
             if column.name not in data:
                 raise DataError(f"There is no column '{column.name}'.{near(column.name, map(str, data.columns))}")
-        return _complete(self.leaving, data)
+        return complete_terms(self.leaving, data)
 
     def _numbers(self) -> Array:
         """Parameters of a model of customers who are all alike."""

@@ -188,12 +188,7 @@ def read_histories(
     if not fresh:
         _check(x, tx, t, w)
     learned = [terms_of(data, named, part, w) for part in (buying, leaving)]
-    z = [terms.matrix(data) if terms.names else np.empty((len(x), 0)) for terms in learned]
-    for terms, matrix in zip(learned, z, strict=True):
-        if bad := int(np.isnan(matrix).any(axis=1).sum()):
-            raise DataError(
-                f"{', '.join(c.name for c in terms.columns)}: blank or never seen for {bad} of {len(x)} customers; fill it."
-            )
+    z = [complete_terms(terms, data) if terms.names else np.empty((len(x), 0)) for terms in learned]
     both = np.hstack(z)
     spread = both.std(axis=0)
     rows, mass, place = grouped([x, tx, t, *both.T], w)
@@ -244,3 +239,12 @@ def terms_of(data: Any, named: bool, part: Terms | Sequence[str], w: Array) -> T
     x = terms.matrix(frame)
     fine = ~np.isnan(x).any(axis=1)
     return terms.independent(x[fine], w[fine])[0]
+
+
+def complete_terms(terms: Terms, data: pd.DataFrame) -> Array:
+    """Terms of customers, all known."""
+    z = terms.matrix(data)
+    if bad := int(np.isnan(z).any(axis=1).sum()):
+        names = ", ".join(c.name for c in terms.columns)
+        raise DataError(f"{names}: blank or never seen for {bad} of {len(z)} customers; fill it.")
+    return z

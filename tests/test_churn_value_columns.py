@@ -1,13 +1,13 @@
-"""Contracts with columns that move the odds of leaving: brute force, known truth, money, and what cannot be asked."""
+"""Contracts and spend with columns that move them: brute force, known truth, money, and what cannot be asked."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
-from scipy.special import betaln
+from scipy.special import betaln, gammaln
 
 import cxmodels as cx
-from cxmodels.churn import ShiftedBetaGeometric
+from cxmodels.churn import GammaGamma, ShiftedBetaGeometric
 from cxmodels.errors import DataError, SpecError
 
 TRUTH = {"alpha": 0.8, "beta": 3.5, "price": 0.03, "month": 0.9}
@@ -132,3 +132,68 @@ def test_what_cannot_be_asked_is_said(fitted, job, kind, message):
     data, found = fitted
     with pytest.raises(kind, match=message):
         job(found, data)
+
+
+# --- spend ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def purchases():
+    """Customers whose mean spend is three halves where they live in town, and 2 % more per year of age."""
+    rng = np.random.default_rng(4)
+    n = 6000
+    town, age = rng.random(n) < 0.4, rng.integers(20, 70, n).astype(float)
+    v = 12.0 * np.exp(np.log(1.5) * town + 0.02 * (age - 20))
+    mean_rate = rng.gamma(4.0, 1 / v)  # nu, of the gamma-distributed spends
+    x = rng.integers(1, 12, n).astype(float)
+    spend = rng.gamma(6.0 * x, 1 / (mean_rate * x))
+    return pd.DataFrame(
+        {"frequency": x, "monetary_value": spend, "place": np.where(town, "town", "country"), "age": age - 20}
+    )
+
+
+def test_spend_moves_with_columns(purchases):
+    found = GammaGamma().fit(purchases, spending=["place", "age"])
+    truth = pd.Series(
+        {"p": 6.0, "q": 4.0, "v": 12.0, "gamma_spending:place: town": np.log(1.5), "gamma_spending:age": 0.02}
+    )
+    assert list(found.params.index) == list(truth.index)
+    assert ((found.params - truth) / found.estimates["se"]).abs().max() < 3.5
+    x, z = purchases["frequency"], purchases["monetary_value"]
+
+    def minus(t):
+        p, q = np.exp(t[:2])
+        v = np.exp(t[2] + t[3] * (purchases["place"] == "town") + t[4] * purchases["age"])
+        value = gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(v) + (p * x - 1) * np.log(z)
+        return -(value + p * x * np.log(x) - (p * x + q) * np.log(v + x * z)).sum()
+
+    own = np.append(np.log(found.params.iloc[:3]), found.params.iloc[3:])
+    assert found.loglik == pytest.approx(-minus(own), abs=1e-6)
+    for step in np.eye(5) * 1e-3:
+        assert minus(own + step) > minus(own) < minus(own - step)
+    p, q = found.params.iloc[:2]
+    one = purchases.iloc[[0]]
+    v = np.exp(own[2] + own[3] * (one["place"].iloc[0] == "town") + own[4] * one["age"].iloc[0])
+    expected = p * (v + x[0] * z[0]) / (p * x[0] + q - 1)
+    assert found.expected_spend(one["frequency"], one["monetary_value"], one)[0] == pytest.approx(expected)
+    assert found.slopes_of_spend(purchases.head(5))[1].shape == (5, 5)
+
+
+def test_spend_of_columns_that_do_nothing_is_that_without_them(purchases):
+    plain = GammaGamma().fit(cx.datasets.load("cdnow_summary"))
+    assert plain.params.round(2).tolist() == [6.25, 3.74, 15.45]
+    data = purchases.assign(noise=np.random.default_rng(1).normal(size=len(purchases)))
+    found = GammaGamma().fit(data, spending=["noise"])
+    assert abs(found.params["gamma_spending:noise"]) < 3 * found.estimates["se"]["gamma_spending:noise"]
+
+
+def test_spend_without_its_columns_is_refused(purchases):
+    found = GammaGamma().fit(purchases, spending=["place"])
+    with pytest.raises(SpecError, match="moves with 'place'; give the customers' columns as data="):
+        found.expected_spend([1.0], [20.0])
+    with pytest.raises(DataError, match="no column 'place'"):
+        found.expected_spend([1.0], [20.0], pd.DataFrame({"plaice": ["town"]}))
+    with pytest.raises(DataError, match="data has 2 rows for 1 customers"):
+        found.expected_spend([1.0], [20.0], purchases.head(2))
+    with pytest.raises(SpecError, match="named in a frame"):
+        GammaGamma().fit([1.0, 2.0, 3.0, 4.0, 5.0], [9.0, 8.0, 7.0, 9.0, 9.0], spending=["place"])
