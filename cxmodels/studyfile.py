@@ -14,6 +14,7 @@ from .errors import SpecError, listed, near
 from .inference import ADJUSTMENTS
 from .pls.spec import MISSING, SCHEMES
 from .resampling import INTERVALS
+from .survey.entries import is_number
 
 __all__ = ["SECTIONS", "check_content", "read_toml"]
 
@@ -45,10 +46,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # an integer beyond all floats
-        return False
+    return is_number(value) and math.isfinite(value)
 
 
 def _are_texts(values: Any) -> bool:

@@ -3,9 +3,7 @@
 import html
 import json
 import re
-import shutil
 import string
-import subprocess
 import tomllib
 from dataclasses import replace
 from importlib.resources import files
@@ -19,6 +17,7 @@ from cxmodels.report.nation_sheets import sheets
 from cxmodels.report.nation_view import NationView
 from cxmodels.report.words import LANGUAGES, language
 from tests.benchmark_study import Page, small_study
+from tests.browser import browse, needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -113,18 +112,6 @@ def test_numbers_are_written_as_the_language_writes_them():
 
 
 # --- in a browser -------------------------------------------------------------------------------------------------
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
-
-
-def browse(tmp_path, page, *options):
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", *quiet, *options]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "page.html").as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True).stdout
-
 
 PROBE = """
 <pre id="found"></pre>

@@ -6,8 +6,6 @@ import itertools
 import json
 import math
 import re
-import shutil
-import subprocess
 import warnings
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from cxmodels.errors import (
     SpecError,
     SpecWarning,
 )
+from tests.browser import browse, needs_browser
 
 DATA = Path(__file__).parent / "reference" / "drivers" / "data"
 MOBI = pd.read_csv(DATA / "mobi.csv")
@@ -763,7 +762,6 @@ def test_page_is_self_contained_and_escaped(tmp_path, report):
         cx.report.write_drivers(report, tmp_path / "file" / "page.html")
 
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 PROBE = """
 <pre id="found"></pre>
 <script>
@@ -787,19 +785,11 @@ window.addEventListener("load", function () {
 </script></body>"""
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
+@needs_browser
 def test_sliders_compute_what_the_package_computes(tmp_path, report):
     page = cx.report.drivers_html(report).replace("</body>", PROBE)
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", *quiet, "--dump-dom"]
-    command += [
-        "--virtual-time-budget=3000",
-        f"--user-data-dir={tmp_path / 'profile'}",
-        (tmp_path / "page.html").as_uri(),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True)
-    found = json.loads(re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)[1])
+    shown = browse(tmp_path, page, "--dump-dom", "--virtual-time-budget=3000")
+    found = json.loads(re.search(r'<pre id="found">(.*?)</pre>', shown, re.DOTALL)[1])
     what = report.point.simulate({"a1": 1.5, "a3": 1.5}, scale=(1, 5))
 
     def number(text):

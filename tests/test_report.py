@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
-import subprocess
 import warnings
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,6 +17,7 @@ import cxmodels as cx
 from cxmodels.errors import CxWarning
 from cxmodels.report import notebook_html, study_html, write_study
 from cxmodels.report.html import FIRST_WARNINGS
+from tests.browser import browse, needs_browser
 
 VOID = {
     "meta",
@@ -304,18 +303,6 @@ def test_other_results_show_pictures_with_their_tables(mobi, hostile):
 
 
 # --- in a browser -------------------------------------------------------------------------------------------
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
-
-
-def browse(tmp_path: Path, page: str, *options: str) -> str:
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", *quiet, *options]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "page.html").as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True).stdout
-
 
 PROBE = """
 <pre id="found"></pre><script>
