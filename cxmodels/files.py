@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from .errors import SpecError
+from .errors import DataError, SpecError
 
 
 @contextmanager
@@ -49,6 +49,33 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_page(text: str, path: str | Path) -> Path:
+    """Write a page whole or not at all.
+
+    Parameters
+    ----------
+    text : str
+    path : str or Path
+        File; its folder is made if needed.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    target = Path(path)
+    try:
+        with replacing(target) as draft:
+            draft.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"The report could not be written to '{target}': {error.strerror}.") from None
+    return target
 
 
 def neutral(frame: pd.DataFrame) -> pd.DataFrame:

@@ -113,7 +113,7 @@ def test_customers_of_one_kind_have_a_curve_and_money(fitted):
     [
         (lambda f, _: f.survival([1]), SpecError, "Customers differ by 'price', 'plan'; say by result.given"),
         (lambda f, _: f.expected_lifetime(), SpecError, "result.given"),
-        (lambda f, _: f.given({"price": 1.0}), DataError, "no column 'plan'"),
+        (lambda f, _: f.given({"price": 1.0}), DataError, "'plan' is not in the data"),
         (lambda f, _: f.given({"price": 1.0, "plan": "decade"}), DataError, "never seen for 1 of 1"),
         (lambda f, d: f.given(d.head(2)), DataError, "one customer at a time, not 2 rows"),
         (lambda f, _: f.given({"price": 1.0, "plan": "year"}).given({}), SpecError, "has no columns"),
@@ -191,7 +191,7 @@ def test_spend_without_its_columns_is_refused(purchases):
     found = GammaGamma().fit(purchases, spending=["place"])
     with pytest.raises(SpecError, match="moves with 'place'; give the customers' columns as data="):
         found.expected_spend([1.0], [20.0])
-    with pytest.raises(DataError, match="no column 'place'"):
+    with pytest.raises(DataError, match="'place' is not in the data"):
         found.expected_spend([1.0], [20.0], pd.DataFrame({"plaice": ["town"]}))
     with pytest.raises(DataError, match="data has 2 rows for 1 customers"):
         found.expected_spend([1.0], [20.0], purchases.head(2))

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, SpecError, listed, near
+from ..errors import DataError, SpecError, listed
 from ..resampling import check_level, whole_number
 from .histories import NO_TERMS, complete_terms, terms_of
 from .lifetimes import Array, LifetimeResult, _numbers, columns_of, framed, grouped, maximise
@@ -273,9 +273,6 @@ class ContractResult(LifetimeResult):
         """
         if not self.leaving.names:
             return np.empty((len(data), 0))
-        for column in self.leaving.columns:
-            if column.name not in data:
-                raise DataError(f"There is no column '{column.name}'.{near(column.name, map(str, data.columns))}")
         return complete_terms(self.leaving, data)
 
     def _numbers(self) -> Array:

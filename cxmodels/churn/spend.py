@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..errors import DataError, SpecError, listed, near
+from ..errors import DataError, SpecError, listed
 from ..resampling import check_level
 from .histories import NO_TERMS, complete_terms, terms_of
 from .lifetimes import Array, LifetimeResult, _start, columns_of, framed, grouped, maximise
@@ -229,9 +229,6 @@ class GammaGammaResult(LifetimeResult):
         if not self.spending.names:
             return np.empty((n, 0))
         frame = framed(data)
-        for column in self.spending.columns:
-            if column.name not in frame:
-                raise DataError(f"There is no column '{column.name}'.{near(column.name, map(str, frame.columns))}")
         if len(frame) != n:
             raise DataError(f"data has {len(frame)} rows for {n} customers; give one per customer.")
         return complete_terms(self.spending, frame)

@@ -12,8 +12,7 @@ import pandas as pd
 from .. import __version__
 from ..drivers.scenario import CAUTION, marginal_effects
 from ..drivers.table import filled
-from ..errors import DataError
-from ..files import replacing
+from ..files import write_page
 from ..inference import quantile
 from .blocks import Block, above, facts, figure, inline, markup, paragraph, shown, table
 from .driver_charts import driver_bars, driver_map, what_if_waterfall
@@ -121,13 +120,7 @@ def write_drivers(report: DriverReport, path: str | Path, *, title: str | None =
     ...     write_drivers(res.deliverable(50, seed=1), f"{folder}/drivers.html").name
     'drivers.html'
     """
-    text, target = drivers_html(report, title=title), Path(path)
-    try:
-        with replacing(target) as draft:
-            draft.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"The report could not be written to '{target}': {error.strerror}.") from None
-    return target
+    return write_page(drivers_html(report, title=title), path)
 
 
 # --- the sections -------------------------------------------------------------------------------------------------

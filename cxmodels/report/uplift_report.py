@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .. import __version__
-from ..errors import DataError, SpecError
-from ..files import replacing
+from ..errors import SpecError
+from ..files import write_page
 from .blocks import Block, facts, figure, inline, markup, paragraph, shown, table
 from .uplift_charts import balance_chart, linkage_chart, qini_chart, segments_chart, uplift_profit_chart
 
@@ -230,7 +230,7 @@ def write_uplift(found: Qini, path: str | Path, **options: Any) -> Path:
     DataError
         If the file cannot be written.
     """
-    return _written(uplift_html(found, **options), path)
+    return write_page(uplift_html(found, **options), path)
 
 
 def write_linkage(result: LinkageResult, path: str | Path, *, title: str | None = None) -> Path:
@@ -252,18 +252,7 @@ def write_linkage(result: LinkageResult, path: str | Path, *, title: str | None 
     DataError
         If the file cannot be written.
     """
-    return _written(linkage_html(result, title=title), path)
-
-
-def _written(text: str, path: str | Path) -> Path:
-    """Write a page whole or not at all."""
-    target = Path(path)
-    try:
-        with replacing(target) as draft:
-            draft.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"The report could not be written to '{target}': {error.strerror}.") from None
-    return target
+    return write_page(linkage_html(result, title=title), path)
 
 
 # --- the sections -------------------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .. import __version__
-from ..errors import DataError
-from ..files import replacing
+from ..files import write_page
 from ..worth.words import CAUTION, money
 from .blocks import Block, facts, figure, inline, markup, paragraph, shown, table
 from .worth_charts import worth_chain, worth_curve, worth_linkage, worth_tornado, worth_waterfall
@@ -95,13 +94,7 @@ def write_worth(result: SatisfactionWorth, path: str | Path, *, title: str | Non
     DataError
         If the file cannot be written.
     """
-    text, target = worth_html(result, title=title), Path(path)
-    try:
-        with replacing(target) as draft:
-            draft.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"The report could not be written to '{target}': {error.strerror}.") from None
-    return target
+    return write_page(worth_html(result, title=title), path)
 
 
 # --- the sections -------------------------------------------------------------------------------------------------
