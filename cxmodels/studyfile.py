@@ -14,7 +14,7 @@ from .errors import SpecError, listed, near
 from .inference import ADJUSTMENTS
 from .pls.spec import MISSING, SCHEMES
 from .resampling import INTERVALS
-from .survey.entries import is_number
+from .survey.entries import is_number, written
 
 __all__ = ["SECTIONS", "check_content", "read_toml"]
 
@@ -218,10 +218,10 @@ def check_content(content: Mapping[str, Any], where: str, models: Iterable[str])
     names = [s for s in SECTIONS if s]
     for key, value in content.items():
         if isinstance(value, Mapping) and key not in names and key not in SECTIONS[""]:
-            raise SpecError(f"{where} has an unknown section [{_brief(key)}].{near(str(key), names)}")
+            raise SpecError(f"{where} has an unknown section [{written(key)}].{near(str(key), names)}")
         if key in names:
             if not isinstance(value, Mapping):
-                raise SpecError(f"{where} has {key} = {_brief(value)}, but [{key}] is a section.")
+                raise SpecError(f"{where} has {key} = {written(value)}, but [{key}] is a section.")
             _check_section(where, key, value)
         else:
             _check_key(where, "", key, value)
@@ -236,7 +236,7 @@ def check_content(content: Mapping[str, Any], where: str, models: Iterable[str])
             raise SpecError(f"{where} has {key} in [data], which goes with a file, not with a dataset; leave it out.")
     if "name" in model and model["name"] not in models:
         raise SpecError(
-            f"{where} names the model {_brief(model['name'])}; choose {listed(models)} or give a text."
+            f"{where} names the model {written(model['name'])}; choose {listed(models)} or give a text."
             f"{near(model['name'], models)}"
         )
 
@@ -270,7 +270,7 @@ def _check_key(where: str, section: str, key: Any, value: Any) -> None:
     if key not in rules:
         inside = f" in [{section}]" if section else ""
         known = [*rules, *(s for s in SECTIONS if s and not section)]
-        raise SpecError(f"{where} has an unknown key {_brief(key)}{inside}.{near(str(key), known) or _home(key)}")
+        raise SpecError(f"{where} has an unknown key {written(key)}{inside}.{near(str(key), known) or _home(key)}")
     _check_value(where, section, key, value, rules[key])
 
 
@@ -278,7 +278,7 @@ def _check_value(where: str, section: str, key: str, value: Any, rule: Rule) -> 
     if not rule.fits(value):
         inside = f" in [{section}]" if section else ""
         hint = near(value, rule.options) if isinstance(value, str) else ""
-        raise SpecError(f"{where} has {_plain(key)} = {_brief(value)}{inside}, which must be {rule.wanted}.{hint}")
+        raise SpecError(f"{where} has {_plain(key)} = {written(value)}{inside}, which must be {rule.wanted}.{hint}")
 
 
 def _home(key: Any) -> str:
@@ -294,14 +294,5 @@ def _exactly_one(where: str, section: str, values: Mapping[str, Any], keys: tupl
         raise SpecError(f"{where} needs either '{keys[0]}' or '{keys[1]}' in [{section}]{both}.")
 
 
-def _brief(value: Any) -> str:
-    """A value short enough for one sentence."""
-    try:
-        text = repr(value)
-    except ValueError:  # whole numbers of more than 4,300 digits have no text
-        text = "a number of too many digits"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _plain(key: Any) -> str:
-    return str(key) if len(str(key)) <= 60 and str(key).isprintable() else _brief(key)
+    return str(key) if len(str(key)) <= 60 and str(key).isprintable() else written(key)

@@ -1,11 +1,14 @@
-"""Damaged input against every reader: ``python -m tests.fuzz [inputs]`` counts what is taken and what is refused.
+"""Damaged input against every reader: ``python -m tests.fuzz [inputs [reader]]`` counts what is taken and what is refused.
 
-Whatever a text says, a reader takes it or raises a `CxError` in words; anything else ends the run and shows the input.
+Whatever a text says, a reader takes it or raises a `CxError` in words, within seconds and without filling the memory. Anything
+else, a warning of NumPy included, ends the run and shows the input. Runs of 100,000 are kept for the page on bad input.
 """
 
 import contextlib
 import copy
 import json
+import pickle
+import signal
 import sys
 import tempfile
 import time
@@ -14,19 +17,27 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 import cxmodels as cx
+from cxmodels.churn import selection
 from cxmodels.churn.saved import checksum
-from cxmodels.errors import CxError
+from cxmodels.errors import CxError, CxWarning
 from cxmodels.model import parse_model
 from cxmodels.study import Study
 from cxmodels.survey.codebook import Codebook
+from tests.benchmarks import saved
 
 ROOT = Path(__file__).parents[1]
+KEPT = 100_000  # inputs of a run that stands on the page
+SECONDS = 5  # for one input
+TREES = 6  # of a saved model
+MEMORY = 4 << 30  # bytes of the whole run
 Reader = Callable[[Any], Any]
 
 MODELS = (
@@ -37,9 +48,58 @@ MODELS = (
 )  # fmt: skip
 PIECES = (
     "=~", "<~", "~~", "~", ":=", "==", "<", ">", "|", "~*~", "+", "*", ":", ";", "\n", "(", ")", "c(", "NA", "start(", "equal(",
-    "#", "!", "1e308", "-0", "0x1F", "1_000", "nan", "inf", "''", '"', "`", "\\", "\0", "\ufeff", "\u202e", "é", "Ж", "😀", "=", "[",
+    "#", "!", "1e308", "-0", "0x1F", "1_000", "9" * 5000, "0x" + "F" * 5000, "[" * 2000, "(" * 2000, "nan", "inf", "''", '"', "`", "\\", "\0", "\ufeff", "\u202e", "é", "Ж", "😀", "=", "[",
     "]", "{", "}", "[[", "]]", "true", "1979-05-27T07:32:00Z", '"""', ",", ".", "..", "/", "%", "%s", "{0}", "${x}", "<script>",
 )  # fmt: skip
+STUDY = """
+title = "t"
+subtitle = ""
+[data]
+file = "answers.csv"
+codebook = "book.toml"
+encoding = "utf-8"
+weights = "w"
+wave = "year"
+hierarchy = ["company", "industry"]
+[model]
+text = '''
+A =~ a1 + a2
+B =~ b1 + b2
+B ~ A
+'''
+target = "B"
+items = {a1 = "x", b1 = "y"}
+scale = [1, 10]
+by = ["company"]
+[options]
+engine = "sem"
+scheme = "path"
+modes = {A = "B"}
+standardize = true
+consistent = false
+estimator = "MLR"
+missing = "fiml"
+[bootstrap]
+replicates = 20
+interval = "bca"
+workers = -1
+[labels]
+A = {en = "First", uk = "Перше"}
+"""
+BOOK = """
+weights = "w"
+wave = "year"
+hierarchy = ["company", "industry"]
+missing = [98, [-9, -1], "refused"]
+[items.IMAG1]
+label = {en = "Trust", de = "Vertrauen"}
+scale = [1, 10]
+reversed = true
+values = {1 = "Poor", 10 = {en = "Excellent", de = "Hervorragend"}}
+[items."CUEX1"]
+label = "Expected"
+missing = []
+"""
 ODD: tuple[Any, ...] = (
     None, True, False, -1, 0, 1, 2**63, 10**400, -1e308, 1e-320, 0.5, "", "x", "\0", "é" * 50, [], {}, [[]], [None], {"a": {}},
     list(range(300)), ["x", "x"], "__class__", "../../x", -0.0,
@@ -70,7 +130,7 @@ def damaged_text(rng: np.random.Generator, seeds: tuple[str, ...]) -> str:
 
 def damaged_tree(rng: np.random.Generator, tree: Any) -> Any:
     """A nested description with a few values replaced, dropped, doubled or moved."""
-    tree = copy.deepcopy(tree)
+    tree = pickle.loads(pickle.dumps(tree))  # a copy, much faster than copy.deepcopy
     for _ in range(rng.integers(1, 4)):
         holder, key = tree, None
         while isinstance(holder, dict | list) and len(holder):
@@ -122,26 +182,29 @@ def readers(folder: Path) -> Iterator[tuple[str, Callable[[np.random.Generator],
     )
     yield (
         "study file",
-        lambda rng: damaged_toml(rng, studies),
-        lambda text: read_toml(folder / "study.toml", text, Study.from_toml),
+        lambda rng: damaged_toml(rng, (*studies, STUDY)),
+        lambda text: read_toml(folder / "study.toml", text, read_study),
     )
-    books = ((ROOT / "datasets" / "mobi" / "codebook.toml").read_text("utf-8"),)
+    book = (ROOT / "datasets" / "mobi" / "codebook.toml").read_text("utf-8")
+    answers = cx.datasets.load("mobi").head(20).assign(w=1.0, year=2024, company="a", industry="b")
     yield (
         "codebook",
-        lambda rng: damaged_toml(rng, books),
-        lambda text: read_toml(folder / "book.toml", text, Codebook.from_toml),
+        lambda rng: damaged_toml(rng, (book, BOOK)),
+        lambda text: read_toml(folder / "book.toml", text, lambda path: read_book(path, answers)),
     )
-    frame = cx.datasets.load("telco").head(600)
-    x = frame.drop(columns="churn")
-    for kind in ("linear", "boosted"):
-        path = folder / f"{kind}.json"
-        cx.Churn(candidates=[kind], folds=2).fit(x, frame["churn"]).save(path)
-        whole = json.loads(path.read_text("utf-8"))
-        yield (
-            f"saved model ({kind})",
-            lambda rng, whole=whole: damaged_model(rng, whole),
-            SavedModel(path, x.head(20)),
-        )
+    for kind in ("linear", "additive", "pairwise", "boosted", "deep"):
+        yield (f"saved model ({kind})", *saved_model(kind, folder / f"{kind}.json"))
+
+
+def saved_model(kind: str, path: Path) -> tuple[Callable[[np.random.Generator], Any], Reader]:
+    """A small model of a kind, with totals, categories and blanks, damaged and read."""
+    frame = cx.datasets.load("telco").head(900)
+    x, y = frame[["contract", "tenure", "monthly_charges", "total_charges", "internet_service"]], frame["churn"]
+    few = {k: replace(shape, trees=TREES) for k, shape in selection.SHAPES.items()}
+    with patch.dict(selection.SHAPES, few):
+        cx.Churn(candidates=[kind], folds=2, drop_noise=False).fit(x, y).save(path)
+    whole = json.loads(path.read_text("utf-8"))
+    return lambda rng: damaged_model(rng, whole), SavedModel(path, x.head(20))
 
 
 def damaged_toml(rng: np.random.Generator, seeds: tuple[str, ...]) -> str:
@@ -175,6 +238,26 @@ def read_toml(path: Path, text: str, read: Reader) -> None:
     read(path)
 
 
+def read_study(path: Path) -> None:
+    """Read a study, its model, and, where its data come with the package, those: all that comes before an estimation."""
+    study = Study.from_toml(path)
+    study.spec()
+    if study.data.get("dataset") == "mobi" and not study.units:
+        study.check()
+
+
+def read_book(path: Path, answers: Any) -> None:
+    """Read a codebook, write it, read it back, and put it to a survey."""
+    book = Codebook.from_toml(path)
+    again = path.with_name("again.toml")
+    book.to_toml(again)
+    if Codebook.from_toml(again) != book:
+        raise AssertionError("the codebook's text reads back to another one")
+    survey = cx.Survey(answers, book)
+    survey.numeric([c for c in book if c in answers])
+    repr(survey)
+
+
 class SavedModel:
     """Load what is written, and if it loads, score rows with it."""
 
@@ -183,9 +266,43 @@ class SavedModel:
 
     def __call__(self, text: str) -> None:
         self.path.write_text(text, "utf-8", errors="surrogatepass")
-        p = cx.churn.load(self.path).predict_proba(self.rows)
+        model = cx.churn.load(self.path)
+        p = model.predict_proba(self.rows)
+        model.reasons(self.rows.head(2), top=2)
+        repr(model)
         if not (np.isfinite(p).all() and (p >= 0).all() and (p <= 1).all()):
             raise AssertionError("scores are no probabilities")
+
+
+@contextlib.contextmanager
+def timely(seconds: float) -> Iterator[None]:
+    """End with an AssertionError what takes longer."""
+
+    def late(*_: object) -> None:
+        raise AssertionError(f"no answer within {seconds} s")
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def refused(read: Reader, given: Any) -> bool:
+    """Whether a reader refused an input; with warnings other than our own as errors."""
+    try:
+        with timely(SECONDS):
+            read(given)
+    except CxError as error:
+        if not str(error).strip():
+            raise AssertionError("refused without a word") from error
+        return True
+    return False
 
 
 def run(count: int, seed: int = 1, only: str | None = None) -> dict[str, Counter[str]]:
@@ -198,8 +315,8 @@ def run(count: int, seed: int = 1, only: str | None = None) -> dict[str, Counter
     """
     out = {}
     with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", CxWarning)
         for name, damage, read in readers(Path(place)):
             if only is not None and not name.startswith(only):
                 continue
@@ -207,12 +324,7 @@ def run(count: int, seed: int = 1, only: str | None = None) -> dict[str, Counter
             for _ in range(count):
                 given = damage(rng)
                 try:
-                    read(given)
-                    counts["taken"] += 1
-                except CxError as error:
-                    counts["refused"] += 1
-                    if not str(error).strip():
-                        raise AssertionError(f"{name}: refused without a word:\n{given!r}") from error
+                    counts["refused" if refused(read, given) else "taken"] += 1
                 except Exception as error:
                     culprit = Path(tempfile.gettempdir(), "cxmodels_fuzz_culprit.txt")
                     culprit.write_text(given, "utf-8", errors="surrogatepass")
@@ -224,16 +336,31 @@ def run(count: int, seed: int = 1, only: str | None = None) -> dict[str, Counter
     return out
 
 
+def keep(found: dict[str, Counter[str]]) -> None:
+    """Keep counts of long runs, beside those of other readers."""
+    rows = [{"reader": name, "inputs": c.total(), "taken": c["taken"], "refused": c["refused"]} for name, c in found.items()]  # fmt: skip
+    earlier = saved.load("fuzz").get("fuzz", {"rows": []})["rows"]
+    new = [*(r for r in earlier if r["reader"] not in found), *rows]
+    saved.keep("fuzz", "fuzz", sorted(new, key=lambda r: str(r["reader"])))
+
+
 def main() -> None:
-    """Print the counts."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    """Print the counts, and keep those of long runs."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else KEPT
     only = sys.argv[2] if len(sys.argv) > 2 else None
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     start = time.perf_counter()
-    for name, counts in run(count, only=only).items():
+    found = run(count, only=only)
+    for name, counts in found.items():
         print(
             f"{name:22} {counts.total():8,} inputs: {counts['taken']:7,} taken, {counts['refused']:7,} refused, nothing else"
         )
     print(f"{time.perf_counter() - start:.0f} s")
+    if count >= KEPT:
+        keep(found)
 
 
 if __name__ == "__main__":

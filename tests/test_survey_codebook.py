@@ -150,6 +150,13 @@ def test_broken_dictionaries_give_one_kind_of_error(data):
         ("weights = 3", "weights must be the name of a column, not 3"),
         ("hierarchy = ['a', 'a']", "hierarchy names a column twice"),
         ("[items.q1]\nscale = [1, 10\nlabel = 'x'", r"is not valid TOML: .*line 3"),
+        (f"[items.q1]\nscale = [1, {'9' * 5000}]", "is not valid TOML: Exceeds the limit"),
+        (
+            f"[items.q1]\nscale = [1, 0x{'F' * 5000}]",
+            "must be the two ends of the answer scale, .*not a number of too many",
+        ),
+        (f"weights = {'[' * 2000}", r"is not valid TOML: "),
+        (f"weights = [{', '.join('123' * 900)}]", r"the name of a column, not \[1, 2, 3.{,70}$"),
     ],
 )
 def test_bad_codebooks_name_file_item_and_remedy(tmp_path, text, message):

@@ -24,6 +24,7 @@ from .entries import (
     toml,
     toml_key,
     values_of,
+    written,
 )
 
 __all__ = ["Codebook", "Item"]
@@ -71,7 +72,7 @@ class Item:
     def __post_init__(self) -> None:
         where = f"Item '{self.name}'"
         if not isinstance(self.name, str) or not self.name:
-            raise SpecError(f"An item needs the name of its column, not {self.name!r}.")
+            raise SpecError(f"An item needs the name of its column, not {written(self.name)}.")
         clean = {
             "label": texts_of(self.label, f"{where}: label"),
             "scale": None if self.scale is None else scale_of(self.scale, where),
@@ -81,7 +82,7 @@ class Item:
         for key, value in clean.items():
             object.__setattr__(self, key, value)
         if not isinstance(self.reversed, bool):
-            raise SpecError(f"{where}: reversed must be true or false, not {self.reversed!r}.")
+            raise SpecError(f"{where}: reversed must be true or false, not {written(self.reversed)}.")
         if self.reversed and self.scale is None:
             raise SpecError(f"{where} is reversed but has no scale: give the two ends, such as scale = [1, 10].")
         self._check_missing_outside_scale(where)
@@ -183,7 +184,7 @@ class Codebook(Mapping[str, Item]):
         listed_items = list(items.values()) if isinstance(items, Mapping) else list(items)
         for item in listed_items:
             if not isinstance(item, Item):
-                raise SpecError(f"A codebook holds cxmodels.survey.Item objects, not {item!r}.")
+                raise SpecError(f"A codebook holds cxmodels.survey.Item objects, not {written(item)}.")
         entries = {item.name: item for item in listed_items}
         if len(entries) < len(listed_items):
             names = [item.name for item in listed_items]
@@ -250,7 +251,7 @@ class Codebook(Mapping[str, Item]):
             return cls.from_dict(source, base=base)
         if isinstance(source, str | os.PathLike):
             return cls.from_toml(source, base=base)
-        raise SpecError(f"A codebook is a Codebook, a dict or the path of a TOML file, not {source!r}.")
+        raise SpecError(f"A codebook is a Codebook, a dict or the path of a TOML file, not {written(source)}.")
 
     @classmethod
     def from_dict(
@@ -339,8 +340,9 @@ class Codebook(Mapping[str, Item]):
             raise SpecError(f"Codebook '{path}' cannot be opened: {error.strerror}.") from None
         except UnicodeDecodeError as error:
             raise SpecError(f"Codebook '{path}' is not UTF-8 (byte {error.start + 1}): save it as UTF-8.") from None
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise SpecError(f"Codebook '{path}' is not valid TOML: {error}.") from None
+        except (ValueError, RecursionError) as error:  # tomllib lets numbers of 5,000 digits and deep nesting through
+            reason = str(error).rstrip(".") or "it is nested too deeply"
+            raise SpecError(f"Codebook '{path}' is not valid TOML: {reason}.") from None
         return cls.from_dict(data, where=f"Codebook '{path.name}'", base=base)
 
     def to_dict(self) -> dict[str, Any]:
@@ -409,7 +411,7 @@ def _item(name: str, entry: Any, default: dict[str, Any], base: Item | None) -> 
             return entry
         entry = _entry(entry)
     if not isinstance(entry, Mapping):
-        raise SpecError(f"Item '{name}' must be a table of {listed(_ITEM_KEYS)}, not {entry!r}.")
+        raise SpecError(f"Item '{name}' must be a table of {listed(_ITEM_KEYS)}, not {written(entry)}.")
     _check_keys(entry, _ITEM_KEYS, f"Item '{name}'")
     said = default | dict(entry)
     if base is None:

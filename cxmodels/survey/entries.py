@@ -47,6 +47,15 @@ def is_number(value: object) -> bool:
         return False
 
 
+def written(value: Any) -> str:
+    """A value as Python writes it, short enough for one sentence."""
+    try:
+        text = repr(value)
+    except ValueError:  # whole numbers of more than 4,300 digits have no text
+        text = "a number of too many digits"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def plain(value: Any) -> float:
     """A number as int where it is whole, so that codes print and compare alike whatever file they came from."""
     return int(value) if math.isfinite(value) and value == int(value) else float(value)
@@ -58,14 +67,16 @@ def texts_of(value: Any, where: str) -> dict[str, str]:
         return {"en": value} if value else {}
     if isinstance(value, Mapping) and all(isinstance(t, str) for pair in value.items() for t in pair):
         return dict(value)
-    raise SpecError(f'{where} must be a text, or texts by language such as {{en = "..."}}, not {value!r}.')
+    raise SpecError(f'{where} must be a text, or texts by language such as {{en = "..."}}, not {written(value)}.')
 
 
 def scale_of(value: Any, where: str) -> tuple[float, float]:
     """Two rising finite ends."""
     pair = list(value) if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else []
     if len(pair) != 2 or not all(is_number(v) and math.isfinite(v) for v in pair):
-        raise SpecError(f"{where}: scale must be the two ends of the answer scale, such as [1, 10], not {value!r}.")
+        raise SpecError(
+            f"{where}: scale must be the two ends of the answer scale, such as [1, 10], not {written(value)}."
+        )
     lo, hi = map(plain, pair)
     if lo >= hi:
         raise SpecError(
@@ -89,14 +100,14 @@ def missing_of(value: Any, where: str) -> tuple[Missing, ...]:
         elif len(pair) == 2 and all(map(is_number, pair)) and pair[0] <= pair[1]:
             codes.append((plain(pair[0]), plain(pair[1])))
         else:
-            raise SpecError(f"{where}: a missing code is a number, a text or a rising pair, not {code!r}.")
+            raise SpecError(f"{where}: a missing code is a number, a text or a rising pair, not {written(code)}.")
     return tuple(codes)
 
 
 def values_of(value: Any, where: str) -> dict[Code, dict[str, str]]:
     """Texts of single answers; codes written as text in TOML keys become numbers again."""
     if not isinstance(value, Mapping):
-        raise SpecError(f"{where}: values must be a table of code = text, not {value!r}.")
+        raise SpecError(f"{where}: values must be a table of code = text, not {written(value)}.")
     return {_code(code): texts_of(text, f"{where}: the text of code {code}") for code, text in value.items()}
 
 
@@ -114,7 +125,7 @@ def role_of(name: Any, role: str) -> str | None:
     """The name of a column, or None."""
     if name is None or (isinstance(name, str) and name):
         return name
-    raise SpecError(f"{role} must be the name of a column, not {name!r}.")
+    raise SpecError(f"{role} must be the name of a column, not {written(name)}.")
 
 
 def hierarchy_of(names: Any) -> tuple[str, ...]:
