@@ -34,13 +34,12 @@ def scores(e: Estimate, fitted: Rows, rows: Rows, index: pd.Index, method: str, 
         mine = rows.codes == number
         x = rows.x[mine][:, [place[n] for n in block.names[: block.p]]]
         p = block.p
-        measurement = _measurement(e, number)
         if e.data.ordinal:
             known = [levels.get(n) for n in block.names[:p]]
-            out[mine], error[mine] = ordinal_scores(e, number, x, known, method, measurement)
+            out[mine], error[mine] = ordinal_scores(e, number, x, known, method, _measurement(e, number))
             continue
         mu = s.mean[:p] if e.table.options.means else e.data.samples[number].mean
-        out[mine], error[mine] = _block_scores(x, mu, s.cov, s.mean[p:], p, method, *measurement)
+        out[mine], error[mine] = _block_scores(x, mu, s.cov, _centre(e, number), p, method, _design(e, number))
         out[mine], error[mine] = (
             np.where(np.isnan(x).all(axis=1)[:, None], np.nan, y) for y in (out[mine], error[mine])
         )
@@ -92,8 +91,7 @@ def precision(e: Estimate, rows: Rows, method: str) -> pd.DataFrame:
                 [(mine[f"{n}_se"] ** 2).mean() if f"{n}_se" in mine else np.nan for n in block.names[p:]]
             )
         else:
-            weights = _weights(s.cov[:p, :p], s.cov[p:, :p], s.cov[p:, p:], method)
-            error = np.diagonal((weights or _measured(*_measurement(e, number)))[1])
+            error = _weights(s.cov[:p, :p], s.cov[p:, :p], s.cov[p:, p:], method, _design(e, number))[1]
         with np.errstate(invalid="ignore", divide="ignore"):
             share = 1 - error / variance if method == "regression" else variance / (variance + error)
             columns = {"se": np.sqrt(np.maximum(error, 0.0)), "reliability": share, "determinacy": np.sqrt(share)}
@@ -104,34 +102,58 @@ def precision(e: Estimate, rows: Rows, method: str) -> pd.DataFrame:
 
 
 def _block_scores(
-    x: Array, mu: Array, cov: Array, centre: Array, p: int, method: str, loadings: Array, theta: Array
+    x: Array, mu: Array, cov: Array, centre: Array, p: int, method: str, design: Array
 ) -> tuple[Array, Array]:
     """Scores and their standard errors, pattern by pattern of answers."""
     out, error = np.empty((len(x), len(cov) - p)), np.empty((len(x), len(cov) - p))
     patterns, which = np.unique(~np.isnan(x), axis=0, return_inverse=True)
+    lost = design[:, : len(cov) - p].any(axis=0)
     for k, seen in enumerate(patterns):
         at = np.flatnonzero(seen)
-        found = _weights(cov[np.ix_(at, at)], cov[p:, at], cov[p:, p:], method)
-        weights, spread = found or _measured(loadings[at], theta[np.ix_(at, at)])
+        weights, spread = _weights(cov[np.ix_(at, at)], cov[p:, at], cov[p:, p:], method, design[at])
         rows = which == k
         out[rows] = centre + (x[np.ix_(rows, at)] - mu[at]) @ weights.T
-        error[rows] = np.sqrt(np.maximum(np.diagonal(spread), 0.0))
+        error[rows] = np.sqrt(np.maximum(spread, 0.0))
+        if method == "bartlett":  # nothing of what this pattern answered measures it
+            out[np.ix_(rows, lost & ~weights.any(axis=1))] = np.nan
     return out, error
 
 
-def _weights(sigma: Array, across: Array, latent: Array, method: str) -> tuple[Array, Array] | None:
-    """Weights of the items (latent, p) and the error covariance of the scores; None if Bartlett's do not exist."""
-    regression = np.linalg.solve(sigma, across.T).T
-    error = latent - regression @ across.T
+def _weights(sigma: Array, across: Array, latent: Array, method: str, design: Array) -> tuple[Array, Array]:
+    """Weights of the items (latent, p) and the error variances of the scores."""
     if method == "regression":
-        return regression, error
-    # Bartlett: what makes the regression scores unbiased, W = (R latent^-1)^-1 R, R latent^-1 the reliability
-    shrink = regression @ across.T
-    if np.linalg.cond(shrink) > 1e12:
-        return None
-    back = latent @ np.linalg.inv(shrink)
-    weights = back @ regression
-    return weights, weights @ sigma @ weights.T - latent
+        regression = np.linalg.solve(sigma, across.T).T
+        return regression, np.diagonal(latent - regression @ across.T)
+    inner = np.linalg.solve(sigma, design)
+    square = design.T @ inner
+    known = np.diagonal(square) > 0
+    size = np.sqrt(np.where(known, np.diagonal(square), 1.0))
+    inverse = np.linalg.pinv(square / np.outer(size, size), rcond=1e-10, hermitian=True) / np.outer(size, size)
+    k = len(latent)
+    error = np.diagonal(inverse)[:k] - np.diagonal(latent)
+    return (inverse @ inner.T)[:k], np.where(known[:k], error, np.nan)
+
+
+def _design(e: Estimate, number: int) -> Array:
+    """How constructs and observed predictors move the items, (p, constructs + predictors): what GLS regresses on."""
+    block, p = e.blocks[number], e.blocks[number].p
+    to, source, rows = block.directed
+    effects = np.zeros((block.v, block.v))
+    effects[to, source] = e.values[rows]
+    given = np.setdiff1d(source[source < p], to)
+    return np.linalg.solve(np.eye(p) - effects[:p, :p], np.hstack([effects[:p, p:], np.eye(p)[:, given]]))
+
+
+def _centre(e: Estimate, number: int) -> Array:
+    """Means of the constructs; where means are not modelled, what those of the observed predictors bring."""
+    block, p = e.blocks[number], e.blocks[number].p
+    if e.table.options.means:
+        return e.states[number].mean[p:]
+    effects = np.zeros((block.v, block.v))
+    to, source, rows = block.directed
+    effects[to, source] = e.values[rows]
+    moved = effects[p:, :p] @ e.data.samples[number].mean
+    return np.linalg.solve(np.eye(block.v - p) - effects[p:, p:], moved)
 
 
 def _measurement(e: Estimate, number: int) -> tuple[Array, Array]:
@@ -146,10 +168,3 @@ def _measurement(e: Estimate, number: int) -> tuple[Array, Array]:
     own = (i < p) & (j < p)
     theta[i[own], j[own]] = theta[j[own], i[own]] = e.values[rows[own]]
     return loadings, theta
-
-
-def _measured(loadings: Array, theta: Array) -> tuple[Array, Array]:
-    """Bartlett weights from the measurement equations alone; zero for constructs without items."""
-    inverse = np.linalg.pinv(theta)
-    error = np.linalg.pinv(loadings.T @ inverse @ loadings)
-    return error @ loadings.T @ inverse, error
