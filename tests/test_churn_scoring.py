@@ -1,6 +1,7 @@
 """Churn models as data: files scored in chunks, saved and damaged JSON, SQL in a database, and logistic inference."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,13 @@ def test_what_is_no_parquet_file_is_said(fitted, tmp_path):
         cx.churn.score_file(fitted["linear"], tmp_path / "none.parquet", tmp_path / "out.parquet")
     with pytest.raises(SpecError, match="is the file that is read"):
         cx.churn.score_file(fitted["linear"], tmp_path / "in.parquet", tmp_path / "in.parquet")
+
+
+def test_scoring_a_file_without_arrow_names_the_extra(fitted, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for score, source in ((cx.churn.score_file, "a.parquet"), (cx.churn.score_files, ["a.parquet"])):
+        with pytest.raises(SpecError, match=r'^This needs the package pyarrow: pip install "cxmodels\[store\]"\.$'):
+            score(fitted["linear"], source, tmp_path / "out")
 
 
 @pytest.mark.parametrize("kind", KINDS)

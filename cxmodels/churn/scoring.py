@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError, listed, near
-from ..files import replacing
+from ..files import needed, replacing
 from .encoding import Column, Table, check_columns, derive, is_blank, match, parsed
 from .scorer import Scorer, probability
 
@@ -105,9 +105,7 @@ def score_file(
     >>> report.rows
     2000
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa, pq = needed("pyarrow", "store"), needed("pyarrow.parquet", "store")
     if isinstance(model, str | os.PathLike):
         from .saved import load
 
