@@ -106,10 +106,13 @@ def clip(text: str, size: float, width: float, bold: bool = False) -> str:
     """
     if text_width(text, size, bold) <= width:
         return text
-    parts = _clusters(text)
-    while parts and text_width("".join(parts) + "…", size, bold) > width:
-        parts.pop()
-    return "".join(parts).rstrip() + "…"
+    kept, used = [], text_width("…", size, bold)
+    for part in _clusters(text):
+        used += text_width(part, size, bold)
+        if used > width:
+            break
+        kept.append(part)
+    return "".join(kept).rstrip() + "…"
 
 
 def wrap(text: str, size: float, width: float, lines: int = 4, bold: bool = False) -> list[str]:

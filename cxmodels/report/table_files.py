@@ -105,7 +105,12 @@ def _html_symbol(head: str) -> str:
 
 
 def _html_note(text: str) -> str:
-    return SYMBOL.sub(r"<i>\1</i>", _esc(text).replace("&lt;", "<")).replace(" < ", " &lt; ")
+    """A note with its statistics in italics; all else is escaped, as names from the data may stand in it."""
+    parts, at = [], 0
+    for found in SYMBOL.finditer(text):
+        parts += [_esc(text[at : found.start()]), f"<i>{found[1]}</i>"]
+        at = found.end()
+    return "".join([*parts, _esc(text[at:])])
 
 
 def _esc(text: str) -> str:
