@@ -7,7 +7,7 @@ statistical events: the numbers exist, but the reader must know. Filter them by 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "ConvergenceWarning",
@@ -124,3 +124,84 @@ def listed(names: Iterable[object], limit: int = 8) -> str:
     every = [f"'{n}'" for n in names]
     head = ", ".join(every[:limit])
     return head if len(every) <= limit else f"{head} and {len(every) - limit} more"
+
+
+def raise_all(problems: Sequence[str]) -> None:
+    """Raise one error for all problems.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        A sentence each.
+
+    Raises
+    ------
+    DataError
+        Unless there are none.
+
+    Examples
+    --------
+    >>> raise_all([])
+    """
+    if len(problems) == 1:
+        raise DataError(problems[0])
+    if problems:
+        raise DataError(f"{len(problems)} problems: " + " ".join(f"({i}) {p}" for i, p in enumerate(problems, 1)))
+
+
+def check_kind(value: object, kind: type, what: str, made_by: str) -> None:
+    """Refuse an object of another class than is asked for.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    kind : type
+        What is needed.
+    what : str
+        Who asks, as the user wrote it.
+    made_by : str
+        How to get one.
+
+    Raises
+    ------
+    SpecError
+        If it is none.
+
+    Examples
+    --------
+    >>> check_kind("phones.csv", dict, "compare()", "dict()")
+    Traceback (most recent call last):
+        ...
+    cxmodels.errors.SpecError: compare() takes a dict, as dict() gives, not 'phones.csv'.
+    """
+    if not isinstance(value, kind):
+        raise SpecError(f"{what} takes a {kind.__name__}, as {made_by} gives, not {described(value)}.")
+
+
+def described(value: object, longest: int = 60) -> str:
+    """Return a value for a message: as Python writes it, cut after `longest` signs, or by its class if it is large.
+
+    Parameters
+    ----------
+    value : object
+    longest : int, default 60
+        Signs shown.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> described("study.toml"), described([0.5, "a"]), described(SpecError("no"))
+    ("'study.toml'", "[0.5, 'a']", 'a SpecError')
+    """
+    if value is None or isinstance(value, str | int | float | list | tuple | dict | set):
+        try:
+            text = " ".join(repr(value).split())
+        except ValueError:  # a whole number of thousands of digits has no text
+            return "a number of thousands of digits"
+        return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"

@@ -12,7 +12,37 @@ from typing import Any
 
 import pandas as pd
 
-from .errors import DataError, SpecError
+from .errors import DataError, SpecError, described
+
+
+def path_of(value: object, what: str) -> Path:
+    """Return a path, or say that something else was given.
+
+    Parameters
+    ----------
+    value : str or path
+    what : str
+        Who asks, as the user wrote it.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    SpecError
+        If the value names no file.
+
+    Examples
+    --------
+    >>> path_of({"q1": [7]}, "read_survey()")
+    Traceback (most recent call last):
+        ...
+    cxmodels.errors.SpecError: read_survey() takes the name of a file, not a dict.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise SpecError(f"{what} takes the name of a file, not {described(value)}.")
+    return Path(value)
 
 
 @contextmanager

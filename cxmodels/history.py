@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import DataError, SpecError, listed, near
+from .files import path_of
 from .store import Store, check_name, check_new, kind_of, masked, opened
 
 RUNS = {"run": "integer", "study": "text", "wave": "text", "finished": "time", "tables": "text", "provenance": "text"}
@@ -48,6 +49,9 @@ class History:
 
     target: str | os.PathLike[str]
     study: str = "study"
+
+    def __post_init__(self) -> None:
+        path_of(self.target, "History()")
 
     def __repr__(self) -> str:
         return f"History({masked(self.target)!r}, study={self.study!r})"

@@ -233,6 +233,7 @@ def check_inside(x: Array, items: Sequence[str], lo: Array, hi: Array) -> None:
         worst = [f"'{items[i]}' ({outside[i]} answers)" for i in map(int, np.flatnonzero(outside))]
         first = int(np.flatnonzero(outside)[0])
         raise DataError(
-            f"Answers outside the scale {lo[first]:g}-{hi[first]:g}: {', '.join(worst[:8])}; "
-            "correct the scale, or declare the codes as missing in the codebook."
+            f"Answers outside the scale {lo[first]:g}-{hi[first]:g}: {', '.join(worst[:8])}"
+            f"{f' and {len(worst) - 8} more items' if len(worst) > 8 else ''}; "
+            "correct the scale, or declare the codes as missing in the codebook, where each of these items must stand."
         )

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import SpecError, listed, near
+from .errors import SpecError, described, listed, near
 from .resampling import check_level
 
 Array = NDArray[np.float64]
@@ -40,7 +40,8 @@ def choose(what: str, value: str, options: tuple[str, ...]) -> None:
     >>> choose("adjust", "holm", ADJUSTMENTS)
     """
     if value not in options:
-        raise SpecError(f"Unknown {what}={value!r}; choose from {listed(options)}.{near(str(value), options)}")
+        hint = near(value, options) if isinstance(value, str) else ""
+        raise SpecError(f"Unknown {what}={described(value)}; choose from {listed(options)}.{hint}")
 
 
 def quantile(level: float, df: float = np.inf) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import pandas as pd
 from . import datasets
 from .acsi import ACSI, ECSI, SCHEMES, BenchmarkResult, IndexModel, IndexResult, SatisfactionIndex
 from .acsi.engines import answers_given
-from .errors import DataError, SpecError, listed, near
+from .errors import DataError, SpecError, described, listed, near
+from .files import path_of
 from .provenance import fingerprint, versions
 from .results import Result
 from .studybenchmark import checked_lines, run_benchmark
 from .studyfile import SECTIONS, check_content, read_toml
-from .survey import Survey, read_survey
+from .survey import Survey, read_survey, read_surveys
 
 __all__ = ["Study", "StudyResult"]
 
@@ -62,6 +63,7 @@ class Study:
         [data]                               # one of:
         dataset = "mobi"                     #   a data set of the package
         file = "survey.sav"                  #   .sav .dta .csv .xlsx .parquet, from the study file's folder
+        file = "files/{company}_{year}.*"    #   or many: what stands in braces becomes columns
         codebook = "codebook.toml"           # optional: labels, scales, missing codes
         weights = "w"                        # optional column names
         wave = "year"
@@ -125,10 +127,10 @@ class Study:
     72.45
     """
 
-    name: str
-    title: str
-    data: Mapping[str, Any]
-    model: Mapping[str, Any]
+    name: str = ""
+    title: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
     subtitle: str = ""
     language: str = "en"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -138,6 +140,14 @@ class Study:
     history: Mapping[str, Any] = field(default_factory=dict)
     cluster: Mapping[str, Any] = field(default_factory=dict)
     folder: Path = Path()
+
+    def __post_init__(self) -> None:
+        if not (self.name and self.title and self.data and self.model):
+            given = f", not from {described(self.name)} alone" if self.name and not self.title else ""
+            raise SpecError(
+                f"A study is made by Study.from_toml('study.toml'), or by Study.of from a mapping with title, data and "
+                f"model{given}."
+            )
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Study:
@@ -156,7 +166,7 @@ class Study:
         SpecError
             If the file is missing or no TOML, or for an unknown key, naming the nearest known one.
         """
-        path = Path(path)
+        path = path_of(path, "Study.from_toml()")
         return cls.of(read_toml(path), where=f"Study file '{path}'", name=path.stem, folder=path.parent)
 
     @classmethod
@@ -185,6 +195,10 @@ class Study:
         SpecError
             For unknown or missing keys and values of the wrong kind.
         """
+        if not isinstance(content, Mapping):
+            raise SpecError(
+                f"Study.of() takes a mapping, as a study file holds it, not {described(content)}; Study.from_toml reads a file."
+            )
         content = {"name": name, **content}
         check_content(content, where, MODELS)
         sections = {k: dict(content.get(k, {})) for k in SECTIONS if k}
@@ -214,7 +228,8 @@ class Study:
         codebook = self.folder / d["codebook"] if "codebook" in d else None
         if "dataset" not in d:
             extra = {k: d[k] for k in ("encoding", "sheet") if k in d}
-            return read_survey(self.folder / d["file"], codebook, lang=self.language, **roles, **extra)
+            read = read_surveys if "{" in Path(d["file"]).name else read_survey
+            return read(self.folder / d["file"], codebook, lang=self.language, **roles, **extra)
         if codebook is None and not roles:
             return datasets.survey(d["dataset"])
         known = datasets.survey(d["dataset"])
@@ -233,14 +248,16 @@ class Study:
             If the model is wrong, or a label names no construct of it.
         """
         m, o = self.model, self.options
-        scale = m.get("scale")
         spec = SatisfactionIndex(
             MODELS[m["name"]] if "name" in m else m["text"],
             target=m.get("target"),
             items=m.get("items"),
-            scale=None if scale is None else (float(scale[0]), float(scale[1])),
             **{k: v for k, v in o.items() if k != "missing"},
         )
+        if "scale" in m:  # of the model, so that the codebook goes before it
+            lo, hi = map(float, m["scale"])
+            scales = dict.fromkeys(spec.model.items, (lo, hi))
+            spec = replace(spec, model=replace(spec.model, scales=scales), items=None)
         constructs = spec.model.measures
         if unknown := [k for k in self.labels if k not in constructs]:
             raise SpecError(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .acsi import Benchmark, BenchmarkResult
-from .acsi.roster import WAVE, raise_all
-from .errors import CxError, DataError, EstimationError
+from .acsi.roster import WAVE
+from .errors import CxError, DataError, EstimationError, raise_all
 from .files import needed
 from .history import History
 from .store import masked
@@ -67,7 +67,7 @@ def run_benchmark(study: Study, progress: Progress | None = None) -> BenchmarkRe
         subtitle=study.subtitle,
         language=study.language,
         labels=dict(study.labels),
-        notes=(*notes, *found.notes),
+        notes=(*survey.notes, *notes, *found.notes),
     )
     if study.history:
         result.keep(history_of(study), progress)
@@ -100,7 +100,7 @@ def checked_lines(study: Study) -> list[str]:
         groups = "".join(f", {part[k].nunique()} {k}" for k in plan.above if k in part)
         lines.append(f"{wave}  {len(part)} rows, {len(sizes)} {plan.by}{groups}; {small} below minimum_n")
     left = [f"Left out  {r.rows} rows: {r.reason}" for r in roster.left_out.itertuples()]
-    return [*lines, *left, *notes, *roster.notes]
+    return [*lines, *left, *survey.notes, *notes, *roster.notes]
 
 
 def benchmark_input(study: Study) -> tuple[Benchmark, Survey, list[pd.DataFrame], list[str]]:

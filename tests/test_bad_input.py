@@ -186,7 +186,7 @@ def test_model_at_fault(case):
     ("options", "message"),
     [
         ({"scheme": "paths"}, "Unknown scheme 'paths'.* Did you mean 'path'"),
-        ({"scheme": None}, "Unknown scheme 'None'"),
+        ({"scheme": None}, "Unknown scheme None"),
         ({"modes": {"Qualty": "B"}}, "modes names 'Qualty', which is not a construct.* Did you mean 'Quality'"),
         ({"modes": {"Quality": "C"}}, "The mode of 'Quality' is 'C'; choose 'A' or 'B'"),
         ({"modes": "B"}, "modes must name constructs"),

@@ -66,12 +66,64 @@ def test_a_column_that_some_files_lack_is_warned_of(folder):
         "Column 'ideal' is in 7 of 8 files; its answers are missing in 'Company 2_2025.csv'. Did you mean 'Ideal'?"
     )
     assert survey.frame["ideal"].isna().sum() >= 150
+    assert survey.notes[1:] == tuple(str(w.message) for w in told)
+
+
+def test_files_of_all_kinds_are_read_and_told_of_where_the_pattern_leaves_them(folder):
+    pytest.importorskip("openpyxl")
+    place, data = folder
+    for name in ("Company 1_2025", "Company 3_2024"):
+        pd.read_csv(place / f"{name}.csv").sample(frac=1, axis=1, random_state=1).to_excel(
+            place / f"{name}.xlsx", index=False
+        )
+        (place / f"{name}.csv").unlink()
+    survey = cx.read_surveys(place / "{company}_{year}.*", encoding="utf-8", sheet=0)
+    assert len(survey) == len(data)
+    assert (
+        survey.frame.groupby("company")["ideal"].mean().to_dict() == data.groupby("company")["ideal"].mean().to_dict()
+    )
+    assert "'Company 1_2025.xlsx', 'Company 3_2024.xlsx'" in cx.read_surveys(place / "{company}_{year}.csv").notes[1]
+    with pytest.raises(SpecError, match="sheet= applies to none of the 6 files"):
+        cx.read_surveys(place / "{company}_{year}.csv", sheet="a")
+
+
+def test_all_files_that_cannot_be_read_are_named_at_once(folder):
+    place, _ = folder
+    (place / "Company 1_2024.csv").write_bytes(b"a;b\x00\xff\n1;2\n")
+    (place / "Company 2_2025.csv").write_text("a,b\n1,2,3\n")
+    with pytest.raises(
+        DataError, match=r"^2 problems: \(1\) .*1_2024.csv' is not text.* \(2\) .*2_2025.csv', line 2"
+    ):
+        cx.read_surveys(place / "{company}_{year}.csv")
+
+
+def test_a_study_file_names_a_folder_and_its_scale_gives_way_to_the_codebook(folder):
+    place, data = folder
+    (place / "book.toml").write_text("[items.complaint]\nscale = [0, 1]\n")
+    content = {
+        "title": "Folder",
+        "data": {"file": "{company}_{year}.csv", "codebook": "book.toml", "wave": "year", "weights": "weight"},
+        "model": {
+            "text": "Satisfaction =~ satisfaction + confirm + ideal; Complaints =~ complaint; Complaints ~ Satisfaction",
+            "target": "Satisfaction",
+            "scale": [1, 10],
+        },
+        "bootstrap": {"replicates": 10},
+    }
+    study = cx.Study.of(content, folder=place)
+    assert study.check()[0] == f"Rows   {len(data)}"
+    spec = study.spec()
+    found = spec.ends(spec.fit(study.survey(), bootstrap=0).fit_of())
+    ends = dict(zip(spec.model.items, zip(*found, strict=True), strict=True))
+    assert ends["complaint"] == (0, 1)
+    assert ends["satisfaction"] == (1, 10)
 
 
 @pytest.mark.parametrize(
     ("pattern", "kind", "said"),
     [
         ("*.csv", SpecError, r"put a column in braces"),
+        ("{company}.xyz", DataError, r"No file of .* fits"),
         ("{}.csv", SpecError, r"In braces stands the name of a column"),
         ("{a}_{a}.csv", SpecError, r"'a' stands twice"),
         ("{company}.sav", DataError, r"No file of .* fits '\{company\}.sav': it holds 'Company 1_2024.csv'"),

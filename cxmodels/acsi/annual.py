@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from ..errors import CxError, CxWarning, DataError, SpecError, listed
+from ..errors import CxError, CxWarning, DataError, SpecError, check_kind, listed
 from ..inference import ADJUSTMENTS, choose
 from ..provenance import fingerprint
 from ..resampling import Interval, entropy
@@ -99,6 +99,7 @@ class Benchmark:
     adjust: Literal["holm", "bh", "none"] = field(default="holm", kw_only=True)
 
     def __post_init__(self) -> None:
+        check_kind(self.index, SatisfactionIndex, "Benchmark()", "SatisfactionIndex(model)")
         choose("adjust", self.adjust, ADJUSTMENTS)
         rules = check_rules(self.small, self.minimum_n)
         if not self.minimum_n and (self.others is not None or rules != ("skip",)):

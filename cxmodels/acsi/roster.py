@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .. import index as ix
-from ..errors import CxError, DataError, listed, near
+from ..errors import CxError, listed, near, raise_all
 from ..survey import Survey
 from .hierarchy import WHOLE, natural_order
 from .models import with_price_tolerance
@@ -99,29 +99,6 @@ def make_roster(
     raise_all(problems)
     notes += _spellings(plan, survey.frame)
     return Roster(survey, case, waves, left_out, tuple(notes))
-
-
-def raise_all(problems: Sequence[str]) -> None:
-    """Raise one error for all problems.
-
-    Parameters
-    ----------
-    problems : sequence of str
-        A sentence each.
-
-    Raises
-    ------
-    DataError
-        Unless there are none.
-
-    Examples
-    --------
-    >>> raise_all([])
-    """
-    if len(problems) == 1:
-        raise DataError(problems[0])
-    if problems:
-        raise DataError(f"{len(problems)} problems: " + " ".join(f"({i}) {p}" for i, p in enumerate(problems, 1)))
 
 
 def counted(n: int, noun: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, DataWarning, SpecError, listed, near
+from ..errors import DataError, DataWarning, SpecError, described, listed, near
 
 Array = NDArray[np.float64]
 
@@ -43,8 +43,10 @@ def as_frame(model: Any, X: Any, y: Any, *, reset: bool) -> tuple[pd.DataFrame, 
 
     if X is None or np.isscalar(X) or isinstance(X, os.PathLike):
         raise DataError(
-            f"X must be a table (Expected 2D array), not {X!r}; read a file first, as by pandas.read_csv."
+            f"X must be a table (Expected 2D array), not {described(X)}; read a file first, as by pandas.read_csv."
         )
+    if hasattr(X, "codebook"):
+        raise DataError(f"X must be a table (Expected 2D array), not {described(X)}; give its .frame.")
     if _is_frame(X):
         from ..survey.frames import to_pandas
 

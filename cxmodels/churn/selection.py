@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import SpecError, listed, near
+from ..errors import SpecError, described, listed, near
 from . import boosted, linear
 from .calibration import Sigmoid, fit_sigmoid
 from .encoding import Codes, Column, Table
@@ -220,6 +220,10 @@ def check_candidates(names: Any) -> tuple[Any, ...]:
     SpecError
         For a name that is not known, something else than a classifier, or nothing at all.
     """
+    if not isinstance(names, str | Iterable) or hasattr(names, "columns") or hasattr(names, "codebook"):
+        raise SpecError(
+            f"candidates are names of models, some of {listed(CANDIDATES)}, or classifiers, not {described(names)}."
+        )
     asked = [names] if isinstance(names, str) or hasattr(names, "fit") else list(names)
     for one in asked:
         if isinstance(one, str) and one not in CANDIDATES:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import DataWarning, EstimationError, NotIdentifiedError, SpecError, SpecWarning, listed
+from ..errors import DataWarning, EstimationError, NotIdentifiedError, SpecError, SpecWarning, described, listed
 from ..inference import choose
 from ..resampling import whole_number
 from ..survey import as_survey
@@ -106,7 +106,7 @@ class Drivers:
     def __post_init__(self) -> None:
         put = object.__setattr__
         if not isinstance(self.outcome, str):
-            raise SpecError(f"The outcome must be the name of one column, not {self.outcome!r}.")
+            raise SpecError(f"The outcome must be the name of one column, not {described(self.outcome)}.")
         put(self, "controls", texts("controls", self.controls))
         put(self, "categorical", texts("categorical", self.categorical))
         names = texts("attributes", self.attributes)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from ..errors import SpecError, SpecWarning, near
+from ..errors import SpecError, SpecWarning, described, near
 from .expression import read_expression
 from .lexer import Token, error_at, is_call, normalise, split, tokenize
 from .modifiers import FIELDS, Modifiers, merge, read_modifier, read_start
@@ -21,6 +21,7 @@ _HEADERS = ("group", "level", "block", "class")
 _OPERATORS = "an operator (=~, <~, ~, ~~ ...)"
 _RELATIONS = (":=", "==", "<", ">")
 _MEANT = {"=": "=~", "~=": "=~", "->": "~", "<->": "~~", "=>": ">", "<=": "<", ">=": ">"}
+FILE = re.compile(r"[^\s~=*]+\.(toml|txt|lav|R|csv|tsv|xlsx|sav|dta|parquet)", re.IGNORECASE)
 _PARAMETER = re.compile(r"(.+?)(=~|<~|~\*~|~~|~|\|)(.*)")
 
 Key = tuple[int, str, str, str]
@@ -101,6 +102,10 @@ def parse_model(text: str | Model) -> Model:
         return text
     if not isinstance(text, str):
         raise SpecError(f"A model is text with one equation per line, or a Model, not {type(text).__name__}.")
+    if FILE.fullmatch(text.strip()):
+        raise SpecError(
+            f"A model is text with one equation per line; {described(text)} is the name of a file, read it first."
+        )
     model = _read(text)
     _warn_products(model.rows)
     return model

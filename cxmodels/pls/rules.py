@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import SpecError, listed, near
+from ..errors import SpecError, described, listed, near
 from ..model import Model
 from ..resampling import whole_number
 from . import kernel
@@ -24,7 +24,8 @@ SCHEMES = ("path", "factorial", "centroid", "gsca")
 def check_options(spec: PLS) -> None:
     """Refuse options that are none."""
     if spec.scheme not in SCHEMES:
-        raise SpecError(f"Unknown scheme '{spec.scheme}'; choose from {listed(SCHEMES)}.{near(spec.scheme, SCHEMES)}")
+        hint = near(spec.scheme, SCHEMES) if isinstance(spec.scheme, str) else ""
+        raise SpecError(f"Unknown scheme {described(spec.scheme)}; choose from {listed(SCHEMES)}.{hint}")
     for name, known in (("interaction", INTERACTIONS), ("higher_order", HIGHER_ORDER)):
         if (given := getattr(spec, name)) not in known:
             raise SpecError(f"Unknown {name}='{given}'; choose from {listed(known)}.{near(str(given), known)}")

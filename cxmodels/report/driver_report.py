@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .. import __version__
 from ..drivers.scenario import CAUTION, marginal_effects
 from ..drivers.table import filled
+from ..errors import check_kind
 from ..files import write_page
 from ..inference import quantile
-from .blocks import Block, above, facts, figure, inline, markup, paragraph, shown, table
+from .blocks import ENGLISH, Block, above, facts, figure, inline, markup, paragraph, shown, table
 from .driver_charts import driver_bars, driver_map, what_if_waterfall
 from .metric_charts import profile_chart
+from .onepage import render, template
 
 if TYPE_CHECKING:
     from ..drivers.deliverable import DriverReport
@@ -52,43 +53,35 @@ def drivers_html(report: DriverReport, *, title: str | None = None, whole: bool 
     >>> page.count("type=\"range\""), "http" in page.replace("http://www.w3.org/2000/svg", "")
     (2, False)
     """
-    from jinja2 import Environment, PackageLoader
+    from ..drivers.deliverable import DriverReport
 
-    env = Environment(loader=PackageLoader("cxmodels", "report"), autoescape=True, trim_blocks=True)
-    style = markup(env.loader.get_source(env, "style.css")[0])  # type: ignore[union-attr]
+    check_kind(report, DriverReport, "drivers_html()", "DriverResult.deliverable")
     res = report.point
-    title = shown(title or f"What drives {res.spec.outcome}", 300)
     sections = [
-        ("what-if", "What if", _what_if(report, env, whole, prefix)),
+        ("what-if", "What if", _what_if(report, whole, prefix)),
         ("map", "Where to act", _map(report, prefix)),
         ("profile", "Against the competitor", _profile(report, prefix)),
         ("importance", "Importance in full", _importance(report)),
         ("tests", "How sure", _tests(report)),
         ("method", "Method", _method(report)),
     ]
-    body = env.get_template("body.html").render(
+    return render(
+        ENGLISH,
         whole=whole,
-        title=title,
+        title=title or f"What drives {res.spec.outcome}",
         subtitle=f"{len(res.spec.players)} attributes, {res.n_obs:,} respondents",
         prefix=prefix,
-        headline=markup(
-            driver_bars(
-                _named(report.bootstrap.shares),
-                report.random_test["significant"].rename(index=shown),
-                id=f"{prefix}bars",
-            )
+        headline=driver_bars(
+            _named(report.bootstrap.shares),
+            report.random_test["significant"].rename(index=shown),
+            id=f"{prefix}bars",
         ),
         rows=shown(dict(res.headline())["Rows"], 400),
         lead=[inline(shown(report.paragraph, 4000))],
-        alarm="",
-        warnings={"first": [shown(w, 600) for w in report.warnings], "rest": []},
-        sections=[{"id": i, "title": t, "blocks": b} for i, t, b in sections if b],
-        version=__version__,
-        disclaimer=CAUTION,
+        warnings=report.warnings,
+        sections=sections,
+        note=CAUTION,
     )
-    if not whole:
-        return f'<div class="cx" style="max-width:62rem;padding:1rem 1.4rem"><style>{style}</style>{body}</div>'
-    return env.get_template("template.html").render(title=title, version=__version__, style=style, body=markup(body))
 
 
 def write_drivers(report: DriverReport, path: str | Path, *, title: str | None = None) -> Path:
@@ -126,7 +119,7 @@ def write_drivers(report: DriverReport, path: str | Path, *, title: str | None =
 # --- the sections -------------------------------------------------------------------------------------------------
 
 
-def _what_if(report: DriverReport, env: Any, whole: bool, prefix: str) -> list[Block]:
+def _what_if(report: DriverReport, whole: bool, prefix: str) -> list[Block]:
     if report.what_if is None:
         return []
     what, res = report.what_if, report.point
@@ -143,7 +136,7 @@ def _what_if(report: DriverReport, env: Any, whole: bool, prefix: str) -> list[B
             if res.spec.linear
             else " The sliders take effects per point at their mean, which is exact for small moves only."
         )
-        widget = env.get_template("sliders.html").render(
+        widget = template("sliders.html").render(
             prefix=prefix,
             data=markup(json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")),
             attributes=data["attributes"],

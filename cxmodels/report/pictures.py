@@ -52,7 +52,11 @@ def draw(kind: str, result: Any, **options: Any) -> Drawing:
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise
-        raise SpecError(f"The picture has no option {str(error).rsplit(' ', 1)[-1]}.") from None
+        option = str(error).rsplit(" ", 1)[-1]
+        save = (
+            " The drawing's write(path) saves it." if option.strip("'") in ("path", "file", "filename", "out") else ""
+        )
+        raise SpecError(f"The picture has no option {option}.{save}") from None
 
 
 def _survival(result: Any, **options: Any) -> str:

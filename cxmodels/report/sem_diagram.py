@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import SpecError, listed
+from ..errors import SpecError, check_kind, listed
 from ..sem import SEMBootstrap, SEMResult
 from .blocks import shown
 from .geometry import HEAD, Edge, Point, Rect, place_labels
@@ -99,6 +99,8 @@ def sem_diagram(
     >>> sem_diagram(res)[:4]
     '<svg'
     """
+    if not isinstance(result, SEMBootstrap):
+        check_kind(result, SEMResult, "sem_diagram()", "SEM.fit")
     said, labels = say(words), labels or {}
     point = result.result if isinstance(result, SEMBootstrap) else result
     parts = panels(result)
@@ -490,5 +492,5 @@ def _notes(graphs: Sequence[Graph], which: str, significance: float, said: Words
         notes.append(said["hexagon"])
     inner = [[c for c in g.covariances if c.start in g.nodes and c.end in g.nodes] for g in graphs]
     if any(len(c) > MOST_ARCS for c in inner):
-        notes.append(said["arcs"].format(n=max(map(len, inner))))
+        notes.append(said["arcs"].format(n=number(max(map(len, inner)), 0, said)))
     return "; ".join(notes) + "."

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .. import __version__
-from ..errors import SpecError
+from ..errors import check_kind
 from ..files import write_page
-from .blocks import Block, facts, figure, inline, markup, paragraph, shown, table
+from .blocks import ENGLISH, Block, facts, figure, inline, markup, paragraph, shown, table
+from .onepage import render
 from .uplift_charts import balance_chart, linkage_chart, qini_chart, segments_chart, uplift_profit_chart
 
 if TYPE_CHECKING:
@@ -85,8 +85,9 @@ def uplift_html(
     >>> page.count("<svg"), "http" in page.replace("http://www.w3.org/2000/svg", "")
     (2, False)
     """
-    if not hasattr(found, "measures") or not hasattr(found, "curve"):
-        raise SpecError(f"uplift_html takes what cx.churn.qini returns, not {type(found).__name__}.")
+    from ..churn.qini_curve import Qini
+
+    check_kind(found, Qini, "uplift_html()", "cx.churn.qini")
     m = found.measures
     all_, top = float(m["est"]["effect"]), float(m["est"]["effect_30"])
     lead = (
@@ -143,8 +144,9 @@ def linkage_html(result: LinkageResult, *, title: str | None = None, whole: bool
     str
         Self-contained: inline style and SVG, nothing loaded.
     """
-    if not hasattr(result, "gains"):
-        raise SpecError(f"linkage_html takes what Linkage.fit returns, not {type(result).__name__}.")
+    from ..linkage import LinkageResult
+
+    check_kind(result, LinkageResult, "linkage_html()", "Linkage.fit")
     outcome, name = result.spec.outcome, inline(shown(result.measurement.name))
     head = dict(result.headline())
     effects = result.effects.rename(index=APPROACHES).reset_index()
@@ -352,19 +354,7 @@ def _page(
     prefix: str,
 ) -> str:
     """The whole page."""
-    from jinja2 import Environment, PackageLoader
-
-    env = Environment(loader=PackageLoader("cxmodels", "report"), autoescape=True, trim_blocks=True)
-    style = markup(env.loader.get_source(env, "style.css")[0])  # type: ignore[union-attr]
-    title = shown(title, 300)
-    body = env.get_template("body.html").render(
-        whole=whole, title=title, prefix=prefix, subtitle=subtitle, headline=head, rows=shown(rows, 400), lead=[shown(lead, 2000)],
-        alarm="", warnings={"first": [shown(w, 600) for w in warnings], "rest": []},
-        sections=[{"id": i, "title": t, "blocks": b} for i, t, b in sections if b], version=__version__, disclaimer=disclaimer,
+    return render(
+        ENGLISH, whole=whole, title=title, prefix=prefix, subtitle=subtitle, headline=head, rows=shown(rows, 400),
+        lead=[shown(lead, 2000)], warnings=warnings, sections=sections, note=disclaimer,
     )  # fmt: skip
-    if not whole:
-        return f'<div class="cx" style="max-width:62rem;padding:1rem 1.4rem"><style>{style}</style>{body}</div>'
-    page: str = env.get_template("template.html").render(
-        title=title, version=__version__, style=style, body=markup(body)
-    )
-    return page

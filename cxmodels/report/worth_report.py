@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .. import __version__
+from ..errors import check_kind
 from ..files import write_page
 from ..worth.words import CAUTION, money
-from .blocks import Block, facts, figure, inline, markup, paragraph, shown, table
+from .blocks import ENGLISH, Block, facts, figure, inline, paragraph, shown, table
+from .onepage import render
 from .worth_charts import worth_chain, worth_curve, worth_linkage, worth_tornado, worth_waterfall
 
 if TYPE_CHECKING:
@@ -49,11 +50,9 @@ def worth_html(result: SatisfactionWorth, *, title: str | None = None, whole: bo
     >>> page.count("<svg"), "http" in page.replace("http://www.w3.org/2000/svg", "")
     (5, False)
     """
-    from jinja2 import Environment, PackageLoader
+    from ..worth import SatisfactionWorth
 
-    env = Environment(loader=PackageLoader("cxmodels", "report"), autoescape=True, trim_blocks=True)
-    style = markup(env.loader.get_source(env, "style.css")[0])  # type: ignore[union-attr]
-    title = shown(title or f"What {result.target} is worth", 300)
+    check_kind(result, SatisfactionWorth, "worth_html()", "cx.value_of_satisfaction()")
     sections = [
         ("return", "Return", _return(result, prefix)),
         ("budget", "Return against budget", _budget(result, prefix)),
@@ -62,17 +61,12 @@ def worth_html(result: SatisfactionWorth, *, title: str | None = None, whole: bo
         ("cause", "Association and cause", _cause(result)),
         ("method", "Method", _method(result)),
     ]
-    body = env.get_template("body.html").render(
-        whole=whole, title=title, prefix=prefix,
+    return render(
+        ENGLISH, whole=whole, title=title or f"What {result.target} is worth", prefix=prefix,
         subtitle=f"{result.customers:,} customers, {result.n_obs:,} respondents of known outcome",
-        headline=markup(worth_chain(result, id=f"{prefix}chain")), rows=shown(dict(result.headline())["Rows"], 400),
-        lead=[inline(shown(result.paragraph, 4000))], alarm="",
-        warnings={"first": [shown(w, 600) for w in result.warnings], "rest": []},
-        sections=[{"id": i, "title": t, "blocks": b} for i, t, b in sections if b], version=__version__, disclaimer=CAUTION,
+        headline=worth_chain(result, id=f"{prefix}chain"), rows=shown(dict(result.headline())["Rows"], 400),
+        lead=[inline(shown(result.paragraph, 4000))], warnings=result.warnings, sections=sections, note=CAUTION,
     )  # fmt: skip
-    if not whole:
-        return f'<div class="cx" style="max-width:62rem;padding:1rem 1.4rem"><style>{style}</style>{body}</div>'
-    return env.get_template("template.html").render(title=title, version=__version__, style=style, body=markup(body))
 
 
 def write_worth(result: SatisfactionWorth, path: str | Path, *, title: str | None = None) -> Path:

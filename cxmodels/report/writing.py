@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from ..acsi import BenchmarkResult
-from ..errors import CxWarning, DataError, SpecError, listed
+from ..errors import CxWarning, DataError, SpecError, check_kind, listed
 from ..files import neutral
 from .company_report import company_html
 from .html import study_html
@@ -63,6 +63,9 @@ def write_study(result: StudyResult | BenchmarkResult, out: str | Path = "report
     """
     if isinstance(result, BenchmarkResult):
         return write_benchmark(result, out)
+    from ..study import StudyResult
+
+    check_kind(result, StudyResult, "write_study()", "Study.run")
     with whole_folder(Path(out) / result.study.name) as folder:
         (folder / "report.html").write_text(study_html(result), encoding="utf-8")
         (folder / "result.json").write_text(result_json(result), encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..errors import SpecError, listed, near
+from ..errors import SpecError, described, listed, near
 
 __all__ = ["ESTIMATORS", "Plan", "plan_for"]
 
@@ -82,9 +82,11 @@ def plan_for(
     SpecError
         For an unknown estimator, or one that cannot do what is asked.
     """
-    upper = str(name).upper()
+    upper = name.upper() if isinstance(name, str) else ""
     if upper not in ESTIMATORS:
-        raise SpecError(f"Unknown estimator '{name}'; choose from {listed(ESTIMATORS, 20)}.{near(upper, ESTIMATORS)}")
+        raise SpecError(
+            f"Unknown estimator {described(name)}; choose from {listed(ESTIMATORS, 20)}.{near(upper, ESTIMATORS)}"
+        )
     if upper == "ML" and (clustered or weighted):
         upper = "MLR"
     kind, se, test, default = ESTIMATORS[upper]

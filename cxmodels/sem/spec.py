@@ -426,7 +426,7 @@ class SEM(Planning):
         return found
 
     def _plan(self, *, fiml: bool, clustered: bool, weighted: bool) -> Plan:
-        name = str(self.estimator).upper()
+        name = self.estimator.upper() if isinstance(self.estimator, str) else ""
         if name == "ML" and self.interaction == "product" and not self._ordered and self._products:
             name = "MLR"
         if self._ordered:
@@ -436,7 +436,7 @@ class SEM(Planning):
         elif name in ("WLSMV", "ULSMV", "WLSM", "ULSM"):
             raise SpecError(f"Estimator {name} is for ordinal items; name them with ordered=[...], or use MLR.")
         return plan_for(
-            name, information=self.information, fiml=fiml, clustered=clustered, weighted=weighted,
+            name or self.estimator, information=self.information, fiml=fiml, clustered=clustered, weighted=weighted,
             wishart=self.likelihood == "wishart", ordinal=bool(self._ordered),
         )  # fmt: skip
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..errors import DataError, DataWarning, SpecError, listed, near
+from ..errors import DataError, DataWarning, SpecError, listed, near, raise_all
+from ..files import path_of
 from .codebook import Codebook, Item
-from .reading import opened
+from .reading import KINDS, Loaded, opened, takes
 from .survey import Survey
 
 __all__ = ["read_surveys"]
@@ -37,15 +38,17 @@ def read_surveys(
     pattern : path
         Path whose last part has names in braces, such as ``"wave24/{company}.sav"`` or
         ``"files/{company}_{year}.csv"``. Every file that fits is read, in the order of names; values that are whole
-        numbers in all files become numbers. A ``*`` stands for anything that is not kept.
+        numbers in all files become numbers. A ``*`` stands for anything that is not kept:
+        ``"files/{company}_{year}.*"`` reads files of all kinds.
     codebook, weights, wave, hierarchy, encoding, sheet, lang : optional
-        As for :func:`read_survey`; `wave` and `hierarchy` may name the columns made from the names.
+        As for :func:`read_survey`; `wave` and `hierarchy` may name the columns made from the names. `encoding` goes
+        to the files of text, SPSS and Stata among them, `sheet` to the workbooks.
 
     Returns
     -------
     Survey
-        Rows of all files below one another. Its `notes` say how many files were read, which others of the folder
-        were not, and what reading decided in each.
+        Rows of all files below one another, columns put together by name. Its `notes` say how many files were read,
+        which others of the folder were not, and what reading decided in each.
 
     Warns
     -----
@@ -55,7 +58,7 @@ def read_surveys(
     Raises
     ------
     DataError
-        If no file fits, one cannot be read, a column exists already, or two files give a column different meanings
+        If no file fits, some cannot be read (all are named), a column exists already, or two files give a column different meanings
         (other missing codes, texts or scale ends).
     SpecError
         If the pattern has no name in braces, or one twice.
@@ -72,10 +75,10 @@ def read_surveys(
     0    Alfa  2024   7   5
     1    Beta  2024   9   5
     """
-    place = Path(pattern)
-    fits = _matcher(place.name)
+    place = path_of(pattern, "read_surveys()")
+    fits = _matcher(place)
     files, others = _files(place, fits)
-    loaded = {path: opened(path, encoding, sheet, lang) for path in files}
+    loaded = _opened(files, encoding, sheet, lang)
     frames = {path: frame for path, (frame, _, _) in loaded.items()}
     book = _one_book({path: book for path, (_, book, _) in loaded.items()})
     keys = _keys({path: fits.fullmatch(path.name).groupdict() for path in files})  # type: ignore[union-attr]
@@ -85,24 +88,28 @@ def read_surveys(
                 f"Column '{key}' is to come from the names of the files, but {listed(held)} have it: "
                 f"use another name in the braces, or * to keep the column."
             )
-    _tell_of_gaps(frames)
+    gaps = list(_gaps(frames))
+    for gap in gaps:
+        warnings.warn(gap, DataWarning, stacklevel=2)
     named = [frame.assign(**{k: v[path] for k, v in keys.items()}) for path, frame in frames.items()]
     whole = pd.concat(named, ignore_index=True)
     whole = whole[[*keys, *(c for c in whole.columns if c not in keys)]]
     notes = [f"{len(files)} files read, {len(whole):,} rows."]
     if others:
         notes.append(f"Not read, as their names do not fit: {listed(others)}.")
+    notes += gaps
     notes += [f"{path.name}: {note}" for path, (_, _, told) in loaded.items() for note in told]
     return Survey(
         whole, Codebook.of(codebook, base=book), weights=weights, wave=wave, hierarchy=hierarchy, notes=tuple(notes)
     )
 
 
-def _matcher(name: str) -> re.Pattern[str]:
+def _matcher(place: Path) -> re.Pattern[str]:
     """A file name with {names} as a regular expression."""
+    name = place.name
     parts = re.split(r"(\{[^{}]*\}|\*)", name)
     keys = [p[1:-1] for p in parts if p.startswith("{") and p.endswith("}")]
-    example = "such as 'files/{company}_{year}.csv'"
+    example = f"such as '{place if place.is_dir() else 'files'}/{{company}}_{{year}}.csv'"
     if not keys:
         raise SpecError(
             f"The names of the files must say whose they are: put a column in braces, {example}, not '{name}'."
@@ -119,7 +126,7 @@ def _matcher(name: str) -> re.Pattern[str]:
 
 
 def _files(place: Path, fits: re.Pattern[str]) -> tuple[list[Path], list[str]]:
-    """Files that fit, and names of others with the same ending."""
+    """Files that fit, and names of others that could be read."""
     folder = place.parent
     if not folder.is_dir():
         beside = (p.name for p in folder.parent.iterdir()) if folder.parent.is_dir() else ()
@@ -129,7 +136,27 @@ def _files(place: Path, fits: re.Pattern[str]) -> tuple[list[Path], list[str]]:
     if not files:
         seen = f"it holds {listed([p.name for p in there[:5]])}" if there else "it is empty"
         raise DataError(f"No file of '{folder}' fits '{place.name}': {seen}.")
-    return files, [p.name for p in there if p not in files and p.suffix == place.suffix]
+    return files, [p.name for p in there if p not in files and p.suffix.lower() in KINDS]
+
+
+def _opened(files: Iterable[Path], encoding: str | None, sheet: str | int | None, lang: str) -> dict[Path, Loaded]:
+    """Contents of all files, options given to those that take them; all that cannot be read are told of at once."""
+    files = list(files)
+    for option, value in {"encoding": encoding, "sheet": sheet}.items():
+        if value is not None and not any(takes(path, option) for path in files):
+            raise SpecError(f"{option}= applies to none of the {len(files)} files: leave it out.")
+    loaded, problems = {}, []
+    for path in files:
+        own_encoding, own_sheet = (
+            encoding if takes(path, "encoding") else None,
+            sheet if takes(path, "sheet") else None,
+        )
+        try:
+            loaded[path] = opened(path, own_encoding, own_sheet, lang)
+        except DataError as error:
+            problems.append(str(error))
+    raise_all(problems)
+    return loaded
 
 
 def _keys(found: Mapping[Path, Mapping[str, str]]) -> dict[str, dict[Path, str | int]]:
@@ -158,16 +185,14 @@ def _one_book(books: Mapping[Path, Codebook]) -> Codebook:
     return Codebook([item for item, _ in items.values()])
 
 
-def _tell_of_gaps(frames: Mapping[Path, pd.DataFrame]) -> None:
-    """Warn of columns that some files lack."""
+def _gaps(frames: Mapping[Path, pd.DataFrame]) -> Iterator[str]:
+    """A sentence for each column that some files lack."""
     columns = dict.fromkeys(c for frame in frames.values() for c in frame.columns)
     for column in columns:
         without = [p.name for p, frame in frames.items() if column not in frame.columns]
         if without:
             hint = near(str(column), (c for c in columns if c != column))
-            warnings.warn(
+            yield (
                 f"Column '{column}' is in {len(frames) - len(without)} of {len(frames)} files; its answers are missing "
-                f"in {listed(without)}.{hint}",
-                DataWarning,
-                stacklevel=3,
+                f"in {listed(without)}.{hint}"
             )

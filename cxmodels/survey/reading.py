@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from ..errors import CxError, DataError, SpecError, listed, near
+from ..files import path_of
 from .codebook import Codebook, Item
 from .sheets import Loaded, read_csv, read_excel, whole
 from .survey import Survey
 
 __all__ = ["read_survey"]
 
-_KINDS = {
+KINDS = {
     ".sav": "an SPSS file",
     ".zsav": "an SPSS file",
     ".dta": "a Stata file",
@@ -87,7 +88,7 @@ def read_survey(
     0   7  8.5
     1   9  NaN
     """
-    frame, book, notes = opened(Path(path), encoding, sheet, lang)
+    frame, book, notes = opened(path_of(path, "read_survey()"), encoding, sheet, lang)
     book = Codebook.of(codebook, base=book)
     return Survey(frame, book, weights=weights, wave=wave, hierarchy=hierarchy, notes=notes)
 
@@ -117,18 +118,26 @@ def opened(path: Path, encoding: str | None, sheet: str | int | None, lang: str)
 
 
 def _kind(path: Path) -> str:
-    kind = _KINDS.get(path.suffix.lower())
+    if "{" in path.name:
+        raise DataError(f"'{path}' stands for many files: read them together by read_surveys('{path}').")
+    kind = KINDS.get(path.suffix.lower())
     if kind is None and path.is_dir():
         raise DataError(f"'{path}' is a folder: read its files together by read_surveys('{path}/{{company}}.csv').")
     if kind is None:
-        raise DataError(f"File '{path}' is of no kind that can be read: its name must end in {listed(_KINDS)}.")
+        raise DataError(f"File '{path}' is of no kind that can be read: its name must end in {listed(KINDS)}.")
     return kind
 
 
+def takes(path: Path, option: str) -> bool:
+    """Whether a file of this name has an encoding, or sheets."""
+    kind = KINDS.get(path.suffix.lower())
+    return kind == "an Excel workbook" if option == "sheet" else kind not in ("an Excel workbook", "a Parquet file")
+
+
 def _check_options(path: Path, kind: str, encoding: str | None, sheet: str | int | None) -> None:
-    if sheet is not None and kind != "an Excel workbook":
+    if sheet is not None and not takes(path, "sheet"):
         raise SpecError(f"sheet= is for Excel workbooks, and {path.name!r} is {kind}: leave it out.")
-    if encoding is not None and kind in ("an Excel workbook", "a Parquet file"):
+    if encoding is not None and not takes(path, "encoding"):
         raise SpecError(f"encoding= does not apply to {path.name!r}: {kind} declares its own, so leave it out.")
 
 

@@ -92,6 +92,8 @@ def _decode(path: Path, encoding: str | None) -> str:
     raw = path.read_bytes()
     if encoding is None and raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
+    if encoding is None and b"\0" in raw:
+        raise DataError(f"File '{path}' is not text (it has NUL characters): check its format and encoding.")
     try:
         text = raw.decode(encoding or "utf-8-sig")
     except LookupError:
