@@ -4,8 +4,6 @@ import hashlib
 import importlib.util
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -258,16 +256,3 @@ def test_rebuild_recipes_keep_the_numbers_as_text():
         b"customer_id,date,cds,amount\n1,1997-01-18,2,29.70\n"
     )
     assert rebuild.renamed(b"ID,x,t_x,T,zbar\n1,2,30.40,38.86,22.35\n").splitlines()[1] == b"1,2,30.40,38.86,22.35"
-
-
-def test_wheel_has_the_free_data_and_not_mobi(tmp_path):
-    pytest.importorskip("hatchling")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        inside = {n.removeprefix("cxmodels/_data/") for n in archive.namelist() if "/_data/" in n}
-    cards = datasets._cards()
-    free = {f"{name}/{cards[name]['file']}" for name in FILED if cards[name]["redistributable"]}
-    assert inside >= free | {f"{name}/card.toml" for name in cards} | {"mobi/codebook.toml", "NOTICE.md"}
-    assert "mobi/mobi.csv" not in inside
