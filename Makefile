@@ -8,7 +8,7 @@ STUDY  ?= datasets/mobi/study.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test check docs trust bench notebooks lock data clean
+.PHONY: help setup study test check docs trust bench notebooks oldest newest lock data clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,16 @@ bench: setup  ## speed against peers, answers compared first
 notebooks: setup  ## run every notebook in place
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
+oldest:  ## all tests on Python 3.11 with the oldest dependencies allowed (needs uv)
+	uv venv --quiet --clear --python 3.11 $(VENV)-oldest
+	uv pip install --quiet --python $(VENV)-oldest --resolution lowest-direct --group dev --editable '.[all]'
+	$(VENV)-oldest/bin/python -m pytest -q -n auto -W default::DeprecationWarning  # old libraries upon newer ones
+
+newest:  ## all tests with the newest dependencies (needs uv; PYTHON=python3.13)
+	uv venv --quiet --clear --python $(PYTHON) $(VENV)-newest
+	uv pip install --quiet --python $(VENV)-newest --group dev --editable '.[all]'
+	$(VENV)-newest/bin/python -m pytest -q -n auto
+
 lock:  ## renew requirements.lock (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --group dev --group docs pyproject.toml --output-file requirements.lock
 
@@ -53,4 +63,4 @@ data: setup  ## rebuild the files in datasets/ from their sources
 	$(BIN)/python datasets/rebuild.py
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis
