@@ -102,22 +102,24 @@ def _upper(x: float, df: float) -> float:
 
 
 def _incremental(x: float, df: float, xb: float, dfb: float) -> dict[str, float]:
-    """Measures against the baseline."""
+    """Measures against the baseline; without NFI and RFI where it has fewer degrees of freedom, so is no baseline."""
     with np.errstate(all="ignore"):
         d, db, dfb = np.float64(x - df), np.float64(xb - dfb), np.float64(dfb)
         worst = max(d, db, 0.0)
         cfi = 1 - max(d, 0.0) / worst if worst > 1e-9 else 1.0  # nothing to explain
         ratio, ratio_b = np.float64(x) / df, np.float64(xb) / dfb
         tli = 1 - d * dfb / (db * df) if df > 0 else 1.0
-        nfi = (xb - x) / np.float64(xb)
+        share = (xb - x) / np.float64(xb)
+        worse = ratio_b - ratio < 0 and np.isfinite(ratio)
+        rfi = 1.0 if df <= 0 or worse else float((ratio_b - ratio) / ratio_b)
         return {
             "cfi": float(cfi),
             "tli": float(tli),
             "nnfi": float(tli),
-            "rfi": float((ratio_b - ratio) / ratio_b) if df > 0 else 1.0,
-            "nfi": float(nfi),
-            "pnfi": float(df / dfb * nfi),
-            "ifi": float((xb - x) / np.float64(xb - df)),
+            "rfi": rfi if df <= dfb else np.nan,
+            "nfi": float(share) if df <= dfb else np.nan,
+            "pnfi": float(df / dfb * share),
+            "ifi": float((xb - x) / np.float64(xb - df)) if xb >= df else 1.0,
             "rni": float(1 - d / db),
         }
 
@@ -185,10 +187,10 @@ def _rmsea(e: Estimate, scaled: Scaled | None) -> dict[str, float]:
         "rmsea_notclose_h0": 0.08,
     }
     if scaled is not None:
-        if scaled.shift or e.plan.test == "mean.var.adjusted":
+        if e.plan.test == "scaled.shifted":
             out |= _one_rmsea(scaled.chisq, scaled.df, 1.0, n, groups, "_scaled")
         else:  # the statistic as it is, against the sum of its eigenvalues
-            out |= _one_rmsea(e.chisq, scaled.factor * e.df, 1.0, n, groups, "_scaled")
+            out |= _one_rmsea(e.chisq, scaled.hat * e.df, 1.0, n, groups, "_scaled")
         if e.plan.kind == "ML" and not e.plan.fiml:
             out |= _one_rmsea(scaled.chisq, scaled.df, scaled.factor, n, groups, "_robust")
     return out
@@ -316,7 +318,8 @@ def _other(e: Estimate, x: float, df: float) -> dict[str, float]:
 def _gfi(e: Estimate) -> float:
     """Share of the weighted squares of the moments that the model accounts for, averaged over groups.
 
-    With missing values, as in lavaan, the moments are those available and their weight is the expected information.
+    With missing values, as in lavaan, the moments are those available (of weighted rows the unrestricted ones) and their
+    weight is the expected information.
     """
     from .objective import LeastSquares
 
@@ -336,7 +339,8 @@ def _gfi(e: Estimate) -> float:
             mean, cov = s.mean[: block.p], s.cov[: block.p, : block.p]
             seen = (sample.mean, sample.cov)
             if e.plan.fiml and sample.x is not None:
-                seen = available_moments(sample.x, sample.weights)
+                if sample.weights is None:
+                    seen = available_moments(sample.x)
                 weight = information(e.data.patterns[number], mean, cov, "expected")
             stats, implied = moments(*seen, means), moments(mean, cov, means)
         exo = _exogenous(e, number)

@@ -129,13 +129,12 @@ def sized(p: int) -> int:
     return p + len(vech(p)[0])
 
 
-def available_moments(x: Array, weights: Array | None = None) -> tuple[Array, Array]:
+def available_moments(x: Array) -> tuple[Array, Array]:
     """Means of what was answered, and covariances of what was answered together.
 
     Parameters
     ----------
     x : ndarray of shape (n, p)
-    weights : ndarray of shape (n,), optional
 
     Returns
     -------
@@ -155,12 +154,11 @@ def available_moments(x: Array, weights: Array | None = None) -> tuple[Array, Ar
     (array([2., 4.]), np.float64(1.333))
     """
     seen = (~np.isnan(x)).astype(float)
-    w = np.ones(len(x)) if weights is None else weights
     filled = np.where(seen > 0, x, 0.0)
-    n = seen.T @ (seen * w[:, None])
+    n = seen.T @ seen
     with np.errstate(invalid="ignore", divide="ignore"):
-        centre = (filled * w[:, None]).sum(axis=0) / np.diagonal(n)
+        centre = filled.sum(axis=0) / np.diagonal(n)
         z = (filled - centre) * seen
-        means = (z * w[:, None]).T @ seen / n
-        cov = (z.T @ (z * w[:, None]) / n - means * means.T) * n / (n - 1)
-    return centre, cov * ((w.sum() - 1) / w.sum())
+        means = z.T @ seen / n
+        cov = (z.T @ z / n - means * means.T) * n / (n - 1)
+    return centre, cov * (1 - 1 / len(x))

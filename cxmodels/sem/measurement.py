@@ -10,10 +10,11 @@ import pandas as pd
 
 from ..errors import DataError, SpecError
 from ..survey import as_survey
-from . import assessment, modification, scoring
+from . import assessment, scoring
 from .composites import is_hidden
 from .estimate import Estimate
 from .prepare import other_rows
+from .residuals import residuals
 from .threads import one_thread
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class Measurement:
         ----------
         kind : {"raw", "cor", "standardized", "normalized"}
             As they are; of the correlations; divided by their standard error given that parameters are estimated;
-            divided by that of the sample covariances.
+            divided by that of the sample covariances. Standard errors are robust where those of the estimator are,
+            and given fixed predictors.
         group : label, optional
             By default the first (or only) group.
 
@@ -96,7 +98,7 @@ class Measurement:
             Items by items.
         """
         self._one_level("Residuals")
-        return modification.residuals(self.estimate, self._group(group), kind)
+        return residuals(self.estimate, self._group(group), kind)
 
     @one_thread
     def scores(

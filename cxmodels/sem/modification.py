@@ -1,4 +1,4 @@
-"""Score tests of what the model leaves out, and residuals.
+"""Score tests of what the model leaves out.
 
 A candidate parameter with Jacobian column c, score s = c'W r and information c'W c has the modification index
 n s² / (c'W c - c'W J inv(J'W J) J'W c), the drop in chi-square that freeing it promises (Sörbom 1989).
@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import SpecError
 from .composites import is_hidden
 from .estimate import Estimate
 from .incomplete import Incomplete
-from .inference import information, invert
+from .inference import invert
 from .matrices import move, state
 from .objective import LeastSquares, jacobian_of, weigh
 from .responses import Responses
@@ -29,7 +28,7 @@ from .table import Entry, Table
 
 Array = NDArray[Any]
 
-__all__ = ["modification_indices", "parameter_scores", "residuals"]
+__all__ = ["modification_indices", "parameter_scores"]
 
 
 def modification_indices(e: Estimate, labels: Sequence[Any]) -> pd.DataFrame:
@@ -85,11 +84,13 @@ def _candidates(table: Table) -> list[Entry]:
         paths = dict.fromkeys(n for x in mine if x.op == "~" for n in (x.lhs, x.rhs))
         wanted = [(f, "=~", i) for f in factors_ for i in measured]
         wanted += [(a, "~~", b) for names in (own, latent) for a, b in combinations(names, 2)]
-        wanted += [(a, "~", b) for a in paths for b in paths if a != b and a not in role.exogenous]
+        given = set(role.exogenous)
+        closed = given if table.options.thresholds and table.options.fixed_x else set()
+        wanted += [(a, "~", b) for a in paths for b in paths if a != b and a not in closed and not {a, b} <= given]
         for lhs, op, rhs in wanted:
             x = Entry(lhs, op, rhs, group, level)
-            loading = (rhs, "=~", lhs)  # the same arrow, under another name
-            if x.key not in known and not (op == "~" and loading in known):
+            loading = rhs in latent and lhs in measured  # the same arrow, under another name
+            if x.key not in known and not (op == "~" and (loading or (rhs, "=~", lhs) in known)):
                 out.append(x)
     return out
 
@@ -115,6 +116,7 @@ def parameter_scores(e: Estimate, wide: Table, values: Array) -> tuple[Array, Ar
         else:
             s, p = state(block, values), block.p
             jacobian = jacobian_of(block, move(block, s), wide.options.means) @ block.select
+            jacobian[_given(e, number)] = 0.0
             if isinstance(e.objective, Incomplete):
                 weighted, inner = _incomplete(e.objective, number, s.mean[:p], s.cov[:p, :p], jacobian)
             else:
@@ -123,6 +125,15 @@ def parameter_scores(e: Estimate, wide: Table, values: Array) -> tuple[Array, Ar
         score += share * (weighted @ jacobian)
         info += share * (jacobian.T @ inner)
     return score, info, e.multiplier
+
+
+def _given(e: Estimate, number: int) -> NDArray[np.bool_]:
+    """Which moments of a group belong to fixed predictors alone, whatever causes they are given."""
+    role, options = e.table.roles[number], e.table.options
+    fixed = np.array([options.fixed_x and n in role.exogenous for n in role.observed])
+    rows, cols = vech(len(fixed))
+    pairs = fixed[rows] & fixed[cols]
+    return np.concatenate([fixed, pairs]) if options.means else pairs
 
 
 def _gap(e: Estimate, number: int) -> Array:
@@ -145,41 +156,3 @@ def _incomplete(objective: Incomplete, number: int, mu: Array, sigma: Array, jac
     patterns = objective.patterns[number]
     info = missing.information(patterns, mu, sigma, "expected")
     return missing.score(patterns, mu, sigma).stacked / patterns.total, info @ jacobian
-
-
-def residuals(e: Estimate, number: int, kind: str) -> pd.DataFrame:
-    """Sample less implied covariances (or correlations) of the items of a group."""
-    if kind not in ("raw", "cor", "standardized", "normalized"):
-        raise SpecError(f"kind is 'raw', 'cor', 'standardized' or 'normalized', not '{kind}'.")
-    block, s = e.blocks[number], e.states[number]
-    p, names = block.p, block.names[: block.p]
-    sample, sigma = e.data.samples[number].cov, s.cov[:p, :p]
-    if isinstance(e.objective, LeastSquares) and e.data.ordinal:  # of the latent responses, on the scale of the data
-        target = e.objective.targets[number]
-        assert isinstance(target, Responses)
-        sample, sigma = target.covariances(target.stats), target.covariances(target.implied(e.values))
-        names = tuple(names[i] for i in np.unique(target.found.row))
-    if kind == "cor":
-        a, b = np.sqrt(np.diagonal(sample)), np.sqrt(np.abs(np.diagonal(sigma)))
-        return pd.DataFrame(sample / np.outer(a, a) - sigma / np.outer(b, b), names, names)
-    gap = sample - sigma
-    if kind != "raw":
-        if e.data.ordinal:
-            raise SpecError(f"kind='{kind}' is for numerical items; use 'raw' or 'cor'.")
-        base = sample if kind == "normalized" else sigma
-        d = np.diagonal(base)
-        variance = (np.outer(d, d) + base**2) / e.data.samples[number].n
-        if kind == "standardized":
-            m = move(block, s)
-            j = jacobian_of(block, m, False) @ block.select
-            inverse = invert(information(e, "expected"), e.basis) / e.multiplier
-            rows, cols = vech(p)
-            taken = np.zeros((p, p))
-            taken[rows, cols] = taken[cols, rows] = np.einsum("iq,qr,ir->i", j, inverse, j)
-            variance = variance - taken
-        with np.errstate(invalid="ignore", divide="ignore"):
-            small = variance < 1e-10 * np.outer(d, d) / e.data.n
-            gap = np.where(
-                small, np.where(np.abs(gap) < 1e-6 * np.sqrt(np.outer(d, d)), 0.0, np.nan), gap / np.sqrt(variance)
-            )
-    return pd.DataFrame(gap, names, names)
