@@ -43,9 +43,9 @@ def pls(rows: int = 1000, constructs: int = 5, items: int = 4) -> Callable[[], o
     return lambda: spec.fit(data).tables()
 
 
-def sem(rows: int) -> Callable[[], object]:
-    """One covariance model with standard errors and fit."""
-    data, spec = answers(rows, 3, 3), cx.SEM(chain(3, 3))
+def sem(rows: int = 1000, items: int = 3) -> Callable[[], object]:
+    """One covariance model of three constructs with standard errors and fit."""
+    data, spec = answers(rows, 3, items), cx.SEM(chain(3, items))
     return lambda: spec.fit(data).fit_measures
 
 
@@ -67,7 +67,8 @@ JOBS: dict[tuple[str, str], tuple[Callable[[int], Callable[[], object]], int, in
     ("PLS", "items of a construct"): (lambda n: pls(items=n, constructs=2), 4, 400),
     ("PLS", "constructs"): (lambda n: pls(constructs=n, items=2), 2, 200),
     ("PLS bootstrap", "replicates"): (replicates, 100, 10_000),
-    ("SEM by ML", "rows"): (sem, 1_000, 100_000),
+    ("SEM by ML", "rows"): (lambda n: sem(rows=n), 1_000, 100_000),
+    ("SEM by ML", "items of a construct"): (lambda n: sem(items=n), 2, 200),
     ("Satisfaction index", "companies"): (units, 10, 1_000),
 }
 
