@@ -68,7 +68,7 @@ JOBS: dict[tuple[str, str], tuple[Callable[[int], Callable[[], object]], int, in
     ("PLS", "constructs"): (lambda n: pls(constructs=n, items=2), 2, 200),
     ("PLS bootstrap", "replicates"): (replicates, 100, 10_000),
     ("SEM by ML", "rows"): (lambda n: sem(rows=n), 1_000, 100_000),
-    ("SEM by ML", "items of a construct"): (lambda n: sem(items=n), 2, 200),
+    ("SEM by ML", "items of a construct"): (lambda n: sem(rows=5_000, items=n), 2, 200),
     ("Satisfaction index", "companies"): (units, 10, 1_000),
 }
 
