@@ -67,11 +67,16 @@ def run_benchmark(study: Study, progress: Progress | None = None) -> BenchmarkRe
         subtitle=study.subtitle,
         language=study.language,
         labels=dict(study.labels),
-        notes=(*survey.notes, *notes, *found.notes),
+        notes=(*_unusual(study, survey), *notes, *found.notes),
     )
     if study.history:
         result.keep(history_of(study), progress)
     return result
+
+
+def _unusual(study: Study, survey: Survey) -> tuple[str, ...]:
+    """What reading the data decided; of a folder without the number of its files, which is nothing to be warned of."""
+    return survey.notes[1:] if "{" in study.data.get("file", "") else survey.notes
 
 
 def checked_lines(study: Study) -> list[str]:

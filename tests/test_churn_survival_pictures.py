@@ -87,7 +87,7 @@ def test_triangle_chart_writes_every_share():
 
 def test_survival_chart_shows_curves_names_and_numbers_at_risk():
     found = telco_curves()
-    svg = found.picture(time="Months")
+    svg = found.plot(time="Months")
     assert len(re.findall("<polyline", svg)) == 3
     assert len(re.findall("<polygon", svg)) == 3
     shown = texts(svg)
@@ -98,12 +98,12 @@ def test_survival_chart_shows_curves_names_and_numbers_at_risk():
     assert "72" in shown
     assert "80" not in shown  # the axis ends with the data
     assert "<svg" in notebook_html(found)
-    assert svg == found.picture(time="Months")
+    assert svg == found.plot(time="Months")
 
 
 def test_a_curve_with_truncation_and_few_customers_is_drawn():
     found = KaplanMeier().fit([2.5, 3.0, 1.2, 4.0], [1, 0, 1, 1], entry=[0.5, 1.0, 0, 2.0])
-    assert "Customers at risk" in texts(found.picture())
+    assert "Customers at risk" in texts(found.plot())
 
 
 # --- forecasts --------------------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_forecast_with_columns_that_move_buying():
 
 def test_tracking_chart_and_contracts_judged():
     found = judge_forecast(BGNBD(), log(), "1997-09-30")
-    shown = texts(found.picture())
+    shown = texts(found.plot())
     assert {"learned", "held out", "counted", "foreseen", "Periods of 7 days"} <= set(shown)
     assert "<svg" in found._repr_html_()
     alive = [1000, 869, 743, 653, 593, 551, 517, 491, 468, 445, 427, 409, 394]

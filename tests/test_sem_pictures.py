@@ -215,9 +215,9 @@ def test_text_forms_have_every_arrow(results):
     [
         (lambda r: r.diagram(which="std"), "Did you mean 'std_lv'|which is 'std_all'"),
         (lambda r: r.diagram(colour="red"), "The picture has no option 'colour'"),
-        (lambda r: r.plot_estimates("~"), "no paths to draw"),
-        (lambda r: r.plot_estimates("~1"), "op is '=~', '~', '~~', '<~', not '~1'"),
-        (lambda r: r.plot_estimates(level=95), "confidence level"),
+        (lambda r: r.plot("~"), "no paths to draw"),
+        (lambda r: r.plot("~1"), "op is '=~', '~', '~~', '<~', not '~1'"),
+        (lambda r: r.plot(level=95), "confidence level"),
         (lambda r: r.plot_modification(0), "top is a whole number"),
         (lambda r: r.plot_residuals("x"), "There is no group 'x'"),
     ],
@@ -269,7 +269,7 @@ def test_modification_plot_holds_the_largest_indices(results):
 )
 def test_estimate_plot_holds_estimates_and_intervals(results, name, op, count):
     res = results[name]
-    ax = res.plot_estimates(op)
+    ax = res.plot(op)
     points = np.asarray(ax.collections[1].get_offsets())
     frame = res.standardized.query("op == @op and lhs != rhs and (std_all_se > 0 or op != '~~')")
     assert len(points) == len(frame) == count

@@ -162,7 +162,7 @@ class Forecast(Result):
             "Parameters": self.model.estimates.rename_axis("parameter").reset_index(),
         }
 
-    def picture(self, **options: Any) -> Any:
+    def plot(self, **options: Any) -> Any:
         """Draw purchases counted and foreseen over time.
 
         Parameters

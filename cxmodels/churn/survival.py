@@ -469,7 +469,7 @@ class KaplanMeierResult(Result):
         value = float(gap @ np.linalg.pinv(cov) @ gap) if df else 0.0
         return pd.Series({"chisq": value, "df": float(df), "pvalue": float(chdtrc(df, value)) if df else np.nan})
 
-    def picture(self, **options: Any) -> Any:
+    def plot(self, **options: Any) -> Any:
         """Draw the curves with the numbers at risk.
 
         Parameters

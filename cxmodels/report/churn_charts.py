@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from .lettering import text_width
 from .svg import ACCENT, BLUE, GREY, PAPER, RULE, Picture, columns, number, say, span, ticks
 
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 18.0, 26.0, 44.0
@@ -195,7 +196,10 @@ def profit_chart(
     pic.draw("circle", cx=x, cy=top, r=5, fill=ACCENT, stroke=PAPER, stroke_width=1)
     text = f"{number(most, 2, said)} at {number(100 * share, 0, said)} %"
     early = share < 0.6
-    pic.text(x + (9 if early else -9), top - 7, text, SMALL, "start" if early else "end", bold=True)
+    at_x = x + (9 if early else -9)
+    if early and top < TOP + 8:  # beside the name of the axis, not on it
+        at_x = max(at_x, LEFT + text_width("Money per customer", SMALL) + 14)
+    pic.text(at_x, top - 7, text, SMALL, "start" if early else "end", bold=True)
     return pic.svg()
 
 

@@ -71,9 +71,9 @@ def notebook_html(result: Result) -> str:
     elif isinstance(result, WhatIf):
         pictures = [what_if_waterfall(result, id=f"{prefix}waterfall")]
     elif isinstance(result, KaplanMeierResult) and len(result.groups) <= 6:
-        pictures = [result.picture(id=f"{prefix}survival")]
+        pictures = [result.plot(id=f"{prefix}survival")]
     elif isinstance(result, Forecast):
-        pictures = [result.picture(id=f"{prefix}tracking")]
+        pictures = [result.plot(id=f"{prefix}tracking")]
     elif isinstance(result, SatisfactionWorth):
         pictures = [worth_chain(result, id=f"{prefix}chain"), worth_waterfall(result, id=f"{prefix}waterfall")]
     else:

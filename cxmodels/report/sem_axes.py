@@ -79,7 +79,7 @@ def modification(result: SEMResult, top: int = 10, ax: Axes | None = None) -> Ax
 
 
 def estimates(result: SEMResult, op: str = "=~", ax: Axes | None = None, *, level: float = 0.95) -> Axes:
-    """Draw standardised estimates with their intervals; see :meth:`SEMResult.plot_estimates`."""
+    """Draw standardised estimates with their intervals; see :meth:`SEMResult.plot`."""
     from scipy.special import ndtri
 
     if op not in KINDS:

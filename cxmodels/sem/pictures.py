@@ -50,7 +50,7 @@ class Pictures:
         """
         return axes("modification", self, top, ax)  # type: ignore[arg-type]
 
-    def plot_estimates(self, op: str = "=~", ax: Axes | None = None, *, level: float = 0.95) -> Axes:
+    def plot(self, op: str = "=~", ax: Axes | None = None, *, level: float = 0.95) -> Axes:
         """Show standardised estimates of one kind with their intervals.
 
         Parameters
