@@ -16,7 +16,7 @@ import pytest
 import cxmodels as cx
 from cxmodels.errors import CxWarning
 from cxmodels.report import notebook_html, study_html, write_study
-from cxmodels.report.html import FIRST_WARNINGS
+from cxmodels.report.onepage import FIRST_WARNINGS
 from tests.browser import browse, needs_browser
 
 VOID = {

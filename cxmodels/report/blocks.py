@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from .lettering import right_to_left
+from .words import NOTHING, Language, language
 
 Block = dict[str, Any]
 LONGEST = 160  # characters of a text from the data that a page shows; the tables on disk hold all of it
+ENGLISH = language("en")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 
 
@@ -34,13 +36,15 @@ class Flag:
     why: str
 
 
-def below(values: pd.Series, limit: float) -> Flag:
+def below(values: pd.Series, limit: float, words: Language = ENGLISH) -> Flag:
     """Flag values under a limit.
 
     Parameters
     ----------
     values : Series
     limit : float
+    words : Language, optional
+        By default English.
 
     Returns
     -------
@@ -51,16 +55,18 @@ def below(values: pd.Series, limit: float) -> Flag:
     >>> below(pd.Series([0.6, 0.8, float("nan")]), 0.7).where.tolist()
     [True, False, False]
     """
-    return Flag((values < limit).to_numpy(), "▼", f"below {limit:g}")
+    return Flag((values < limit).to_numpy(), "▼", words("below", limit=words.plain(limit)))
 
 
-def above(values: pd.Series, limit: float) -> Flag:
+def above(values: pd.Series, limit: float, words: Language = ENGLISH) -> Flag:
     """Flag values over a limit.
 
     Parameters
     ----------
     values : Series
     limit : float
+    words : Language, optional
+        By default English.
 
     Returns
     -------
@@ -71,7 +77,7 @@ def above(values: pd.Series, limit: float) -> Flag:
     >>> above(pd.Series([4.0, 6.0]), 5).where.tolist()
     [False, True]
     """
-    return Flag((values > limit).to_numpy(), "▲", f"above {limit:g}")
+    return Flag((values > limit).to_numpy(), "▲", words("above", limit=words.plain(limit)))
 
 
 def shown(text: object, longest: int = LONGEST) -> str:
@@ -172,6 +178,7 @@ def table(
     digits: int = 3,
     flags: Mapping[str, Flag] | None = None,
     folded: bool = False,
+    words: Language = ENGLISH,
 ) -> Block:
     """Make a block of one table.
 
@@ -186,6 +193,8 @@ def table(
     flags : mapping of column to Flag, optional
     folded : bool, default False
         Whether the screen shows the title only, until asked; print shows all.
+    words : Language, optional
+        How numbers are written; by default as in English.
 
     Returns
     -------
@@ -196,7 +205,7 @@ def table(
     rows = [
         [
             {
-                "text": cell(value, digits, c),
+                "text": cell(value, digits, c, words),
                 "number": numeric[c],
                 "flag": flags[c] if c in flags and flags[c].where[i] else None,
             }
@@ -208,7 +217,7 @@ def table(
     return {"kind": "table", "head": head, "rows": rows, "title": title, "caption": caption, "folded": folded}
 
 
-def cell(value: Any, digits: int, column: str = "") -> str:
+def cell(value: Any, digits: int, column: str = "", words: Language = ENGLISH) -> str:
     """Write a value as the reader sees it.
 
     Parameters
@@ -218,6 +227,8 @@ def cell(value: Any, digits: int, column: str = "") -> str:
         Decimals of a floating-point number.
     column : str, default ""
         Its column; p-values and scale ends are written their own way.
+    words : Language, optional
+        How numbers are written; by default as in English.
 
     Returns
     -------
@@ -226,18 +237,17 @@ def cell(value: Any, digits: int, column: str = "") -> str:
     Examples
     --------
     >>> cell(-0.5, 2), cell(float("nan"), 2), cell(0.0002, 3, "pvalue"), cell(12345, 0)
-    ('−0.50', '–', '< .001', '12,345')
+    ('−0.50', '–', '< 0.001', '12,345')
     """
     if value is None or pd.isna(value):
-        return "–"
+        return NOTHING
     if isinstance(value, float | np.floating):
-        if column == "pvalue":
-            return "< .001" if value < 0.001 else f"{value:.3f}"
-        if column in ("missing", "lowest", "highest"):
-            return f"{value:g}".replace("-", "−")
-        return f"{value:.{digits}f}".replace("-", "−")
+        if column.startswith("pvalue"):
+            return words.pvalue(float(value))
+        plain = column in ("missing", "lowest", "highest")
+        return words.plain(float(value)) if plain else words.number(float(value), digits)
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return f"{value:,}".replace("-", "−")
+        return words.count(int(value))
     return shown(value)
 
 

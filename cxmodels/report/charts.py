@@ -228,7 +228,7 @@ def unit_dots(
     at = _reach(rows, [line])
     half = most // 2
     if len(rows) > most:
-        gap = Row("", gap=said["omitted"].format(n=len(rows) - 2 * half))
+        gap = Row("", gap=said["omitted"].format(n=number(len(rows) - 2 * half, 0, said)))
         rows = [*rows[:half], gap, *rows[-half:]]
     return Rows(rows, at, 1, said["index"], guides=guides, notes=notes, height=21).svg(title, width, said, id)
 
@@ -276,7 +276,7 @@ def headline(
     said = say(words)
     value, inside = number(index, 1, said), span(ci_lower, ci_upper, 1, said)
     facts = ([said["interval"].format(span=inside)] if inside else []) + (
-        [said["n"].format(n=n)] if n is not None else []
+        [said["n"].format(n=number(n, 0, said))] if n is not None else []
     )
     told = ", ".join([f"{label} {value}", *facts, *(f"{k} {number(v, 1, said)}" for k, v in (marks or {}).items())])
     left, right, ruler = 0.36 * width, width - 16, 62.0

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .. import __version__
 from ..churn import Campaign
 from ..churn.curves import brier_parts, calibration_curve, deciles, gains
 from ..churn.evaluation import by_group, evaluate_intervals
 from ..churn.profit import profit_curve
 from ..errors import SpecError
 from ..files import replacing
-from .blocks import Block, facts, figure, markup, paragraph, shown, table
+from .blocks import ENGLISH, Block, facts, figure, paragraph, shown, table
 from .churn_charts import calibration_chart, gains_chart, profit_chart
+from .onepage import render
 
 if TYPE_CHECKING:
     from ..churn.estimator import Churn
@@ -251,28 +251,17 @@ def _data(model: Churn) -> list[Block]:
 
 def _page(title: str, model: Churn, sections: list[tuple[str, str, list[Block]]], truth: np.ndarray) -> str:
     """The whole page."""
-    from jinja2 import Environment, PackageLoader
-
-    env = Environment(loader=PackageLoader("cxmodels", "report"), autoescape=True, trim_blocks=True)
-    style = markup(env.loader.get_source(env, "style.css")[0])  # type: ignore[union-attr]
-    body = env.get_template("body.html").render(
+    return render(
+        ENGLISH,
         whole=True,
-        title=shown(title, 300),
+        title=title,
         subtitle=f"Model card: {shown(model.model_id_)}",
-        prefix="",
-        headline=markup(""),
+        headline="",
         rows=f"{len(truth):,} customers judged",
         lead=[],
-        alarm="",
-        warnings={"first": [], "rest": []},
-        sections=[{"id": i, "title": t, "blocks": b} for i, t, b in sections if b],
-        version=__version__,
-        disclaimer="",
+        sections=sections,
+        note="",
     )
-    page: str = env.get_template("template.html").render(
-        title=shown(title, 300), version=__version__, style=style, body=markup(body)
-    )
-    return page
 
 
 def _text(

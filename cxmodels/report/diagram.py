@@ -15,7 +15,7 @@ import pandas as pd
 from ..errors import DataError, SpecError, listed, near
 from .geometry import HEAD, Edge, Rect
 from .layout import Layout, arrange
-from .lettering import clip, text_width, wrap
+from .lettering import clip, room_for, text_width, wrap
 from .svg import (
     ACCENT,
     BLUE,
@@ -258,9 +258,10 @@ def _boxes(
     indices, explained = _numbers(index, "index"), _numbers(r_squared, "R²")
     for given, what in ((indices, "index is given for"), (explained, "R² is given for"), (items, "items are of")):
         _known(given, names, what)
+    room = room_for(names.values(), LABEL, 126.0, 150.0)
     return {
         name: _Box(
-            label, wrap(label, LABEL, 126.0, bold=True), indices.get(name), explained.get(name), items.get(name, {})
+            label, wrap(label, LABEL, room, bold=True), indices.get(name), explained.get(name), items.get(name, {})
         )
         for name, label in names.items()
     }
@@ -305,7 +306,7 @@ def _loadings(loadings: pd.DataFrame | None) -> dict[tuple[str, str], float]:
 
 def _box_width(boxes: Mapping[str, _Box]) -> float:
     widest = max(text_width(line, LABEL, bold=True) for b in boxes.values() for line in b.lines)
-    return min(max(widest + 24, 144.0 if any(b.items for b in boxes.values()) else 118.0), 156.0)
+    return min(max(widest + 24, 144.0 if any(b.items for b in boxes.values()) else 118.0), 176.0)
 
 
 def _box_height(box: _Box) -> float:

@@ -8,44 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .. import __version__
 from . import charts, study_sem
-from .blocks import Block, Flag, above, below, cell, facts, figure, inline, markup, paragraph, shown, table
+from .blocks import Block, Flag, above, below, facts, figure, inline, paragraph, shown
 from .diagram import path_diagram
+from .onepage import render
+from .study_view import StudyView
+from .words import Language
+from .words import language as words_in
 
 if TYPE_CHECKING:
     from ..study import StudyResult
 
-DISCLAIMER = "ACSI is a registered name of its owner; this software and this report are neither affiliated with it nor endorsed by it."
 RELIABILITY = {"alpha": 0.7, "rho_a": 0.7, "rho_c": 0.7, "ave": 0.5}
 LOADING_LIMIT, VIF_LIMIT, HTMT_LIMITS = 0.7, 5.0, (0.85, 0.9)
-FIRST_WARNINGS = 8  # shown at once; more are folded
-INTERVAL = {"se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper"}
-STATISTICS = {
-    "est": "Estimate",
-    "se": "Std. error",
-    "t": "t",
-    "pvalue": "p",
-    "ci_lower": "Lower",
-    "ci_upper": "Upper",
-}
-ARROW = {"outcome": "Outcome", "predictor": "Predictor"}
-TERMS = [
-    ("Index", "Mean of a construct's items, weighted by the model, on 0 (worst answer) to 100 (best)"),
-    ("Impact", "Points by which an index moves per point of a driver's index, over all paths of the model"),
-    ("Interval, lower, upper", "Range that covers the population's value in the stated share of samples"),
-    ("Loading", "Correlation of an item with its construct"),
-    ("Weight", "Share of an item in the construct's score; a negative one subtracts what the item measures"),
-    ("Alpha, Rho A, Rho C", "Reliability: share of a score that is not chance (Cronbach 1951; Dijkstra and Henseler 2015; Jöreskog 1971)"),
-    ("AVE", "Average variance extracted: share of the items' variance that the construct explains"),
-    ("HTMT", "Heterotrait-monotrait ratio (Henseler, Ringle and Sarstedt 2015): near 1, two constructs measure the same"),
-    ("VIF", "Variance inflation factor: how far predictors, or items, repeat one another; 1 is not at all"),
-    ("R²", "Share of a construct's variance that the arrows into it explain"),
-    ("f²", "What a predictor adds to R², relative to what remains unexplained"),
-]  # fmt: skip
+EFFECT_SIZES = {"small": 0.02, "medium": 0.15, "large": 0.35}
+TERMS = ("index", "impact", "interval", "loading", "weight", "reliability", "ave", "htmt", "vif", "r2", "f2")
 
 
-def study_html(result: StudyResult, *, whole: bool = True, prefix: str = "") -> str:
+def study_html(
+    result: StudyResult, *, whole: bool = True, prefix: str = "", language: str | Language | None = None
+) -> str:
     """Render a study as HTML.
 
     Parameters
@@ -56,361 +38,370 @@ def study_html(result: StudyResult, *, whole: bool = True, prefix: str = "") -> 
         notebook.
     prefix : str, default ""
         Put before every id, so that several reports fit into one page.
+    language : str, optional
+        Of everything that is said: ``"en"``, ``"uk"``, ``"ru"`` or ``"bg"``. By default that of the study.
 
     Returns
     -------
     str
         Self-contained: inline style and SVG, no script, nothing loaded. The same result gives the same text.
-    """
-    from jinja2 import Environment, PackageLoader
 
-    env = Environment(loader=PackageLoader("cxmodels", "report"), autoescape=True, trim_blocks=True)
-    style = markup(env.loader.get_source(env, "style.css")[0])  # type: ignore[union-attr]
-    title = shown(result.study.title, 300)
-    body = env.get_template("body.html").render(
+    Raises
+    ------
+    SpecError
+        For a language that has no catalogue.
+    """
+    v = StudyView(result, prefix, words_in(language or result.study.language))
+    w = v.words
+    return render(
+        w,
         whole=whole,
-        title=title,
+        title=result.study.title,
         subtitle=shown(result.study.subtitle, 500),
         prefix=prefix,
-        headline=markup(_headline(result, prefix)),
-        rows=_rows(result),
-        lead=_lead(result),
-        alarm=_alarm(result),
-        warnings=_warnings(result),
-        sections=[s for s in _sections(result, prefix) if s["blocks"]],
-        version=__version__,
-        disclaimer=DISCLAIMER,
+        headline=_headline(v),
+        rows=_rows(v),
+        lead=_lead(v),
+        alarm=_alarm(v),
+        warnings=_warnings(v),
+        sections=_sections(v),
+        note=w("disclaimer"),
     )
-    if not whole:
-        return f'<div class="cx" style="max-width:62rem;padding:1rem 1.4rem"><style>{style}</style>{body}</div>'
-    return env.get_template("template.html").render(title=title, version=__version__, style=style, body=markup(body))
 
 
-def _sections(r: StudyResult, prefix: str) -> list[dict[str, Any]]:
+def _sections(v: StudyView) -> list[tuple[str, str, list[Block]]]:
+    w = v.words
     return [
-        {"id": "model", "title": "What drives what", "blocks": _model_blocks(r, prefix)},
-        {"id": "indices", "title": "Indices", "blocks": _index_blocks(r, prefix)},
-        {"id": "impacts", "title": "What to work on", "blocks": _impact_blocks(r, prefix)},
-        {"id": "units", "title": "Units compared", "blocks": _unit_blocks(r, prefix)},
-        {"id": "quality", "title": "Measurement quality", "blocks": _quality_blocks(r, prefix)},
-        {"id": "tables", "title": "Full tables", "blocks": _table_blocks(r)},
-        {"id": "method", "title": "Method and provenance", "blocks": _method_blocks(r)},
+        ("model", w("sec_model"), _model_blocks(v)),
+        ("indices", w("sec_indices"), _index_blocks(v)),
+        ("impacts", w("sec_impacts"), _impact_blocks(v)),
+        ("units", w("sec_units"), _unit_blocks(v)),
+        ("quality", w("sec_quality"), _quality_blocks(v)),
+        ("tables", w("sec_tables"), _table_blocks(v)),
+        ("method", w("method"), _method_blocks(v)),
     ]
 
 
 # --- what must be read first --------------------------------------------------------------------------------
 
 
-def _alarm(r: StudyResult) -> str:
+def _alarm(v: StudyView) -> str:
     """The reason not to publish, if there is one."""
-    if not r.converged:
-        return "The estimation did not converge: do not publish these figures"
-    return "" if r.proper else "Improper solution: some figures cannot be right as they are"
+    if not v.result.converged:
+        return v.words("alarm_converged")
+    return "" if v.result.proper else v.words("alarm_proper")
 
 
-def _warnings(r: StudyResult) -> dict[str, list[str]]:
-    every = [shown(w, 600) for w in r.warnings]
-    if not every and _alarm(r):
-        every = ["See the units and the full tables for which model it is."]
-    return {"first": every[:FIRST_WARNINGS], "rest": every[FIRST_WARNINGS:]}
+def _warnings(v: StudyView) -> list[str]:
+    every = list(v.result.warnings)
+    return [v.words("alarm_where")] if not every and _alarm(v) else every
 
 
-def _rows(r: StudyResult) -> str:
+def _rows(v: StudyView) -> str:
     """Rows read, used and excluded, weights and blanks, in one line."""
-    blanks = r.blanks
-    treatment = {
-        "mean": "replaced by the item's mean", "pairwise": "left out pair by pair",
-        "fiml": "treated by full-information maximum likelihood",
-    }.get(r.treatment, "")  # fmt: skip
-    answers = f"{blanks:,} missing answers {treatment}" if blanks else "no missing answers"
-    return f"{_used(r)}; {_case_weights(r)}; {answers}."
+    return f"{_used(v)}; {_case_weights(v)}; {_blanks(v) or v.words('no_blanks')}."
 
 
-def _used(r: StudyResult) -> str:
-    excluded = ", ".join(f"{x.rows:,} for {shown(x.reason)}" for x in r.excluded.itertuples()) or "none"
-    return f"{len(r.index.survey.frame):,} rows read, {r.n_obs:,} used, excluded: {excluded}"
+def _used(v: StudyView) -> str:
+    w, r = v.words, v.result
+    lost = [
+        w("excluded_for", n=int(n), reason=shown(w.told(why)))
+        for why, n in zip(r.excluded["reason"], r.excluded["rows"], strict=True)
+    ]
+    return w("rows_line", rows=len(r.index.survey.frame), used=r.n_obs, excluded=", ".join(lost) or w("none"))
 
 
-def _case_weights(r: StudyResult) -> str:
-    if not r.weighted:
-        return "no case weights"
-    name = r.index.survey.weight_name
-    return f"weighted by the survey's '{shown(name)}'" if name else "weighted"
+def _blanks(v: StudyView) -> str:
+    """Missing answers and what was done about them; empty if there are none."""
+    w, r = v.words, v.result
+    if not r.blanks:
+        return ""
+    blanks, done = w("blanks", n=r.blanks), f"treated_{r.treatment}"
+    return w("blanks_treated", blanks=blanks, treatment=w(done)) if done in w.texts else blanks
 
 
-def _headline(r: StudyResult, prefix: str) -> str:
-    row = _target_row(r)
+def _case_weights(v: StudyView) -> str:
+    if not v.result.weighted:
+        return v.words("no_weights")
+    name = v.result.index.survey.weight_name
+    return v.words("weights_survey", name=shown(name)) if name else v.words("weighted")
+
+
+def _headline(v: StudyView) -> str:
+    w, row = v.words, _target_row(v)
     return charts.headline(
         row["index"],
         row["ci_lower"],
         row["ci_upper"],
-        label=_name(r, r.index.target),
-        n=r.n_obs,
-        words={"interval": f"{_percent(r.index.level)} interval {{span}}", "n": "n = {n:,}"},
-        id=f"{prefix}headline",
+        label=v.name(v.result.index.target),
+        n=v.result.n_obs,
+        words={**w.pictures, "interval": w("level_interval", level=v.level, span="{span}")},
+        id=f"{v.prefix}headline",
     )
 
 
-def _target_row(r: StudyResult) -> dict[str, float]:
+def _impacts(v: StudyView) -> pd.DataFrame:
+    """Impacts on the headline construct."""
+    every = v.result.index.impacts
+    return every[every["target"] == v.result.index.target]
+
+
+def _target_row(v: StudyView) -> dict[str, float]:
     """Index of the headline construct and its interval."""
-    frame = r.index.scores.set_index("construct")
-    return {k: frame[k].astype(float)[r.index.target] for k in ("index", "ci_lower", "ci_upper")}
+    frame = v.result.index.scores.set_index("construct")
+    return {k: frame[k].astype(float)[v.result.index.target] for k in ("index", "ci_lower", "ci_upper")}
 
 
-def _percent(level: float) -> str:
-    return f"{100 * level:g}%"
-
-
-def _lead(r: StudyResult) -> list[str]:
+def _lead(v: StudyView) -> list[str]:
     """The result in plain words."""
-    target, row = r.index.target, _target_row(r)
-    name = inline(_name(r, target))
-    first = (
-        f"{name} stands at {row['index']:.1f} on a scale from 0 to 100 ({_percent(r.index.level)} interval "
-        f"{row['ci_lower']:.1f} to {row['ci_upper']:.1f}, {r.n_obs:,} respondents)."
-    )
-    impacts = r.index.impacts.query("target == @target").sort_values("impact", key=abs, ascending=False)
+    w, r, row = v.words, v.result, _target_row(v)
+    first = w(
+        "lead_stands", target=v.target, index=w.number(row["index"]), level=v.level,
+        span=w.span(row["ci_lower"], row["ci_upper"]), respondents=w("respondents", n=r.n_obs),
+    )  # fmt: skip
+    impacts = _impacts(v).sort_values("impact", key=abs, ascending=False)
     if impacts.empty or not r.converged:
         return [first]
     best = impacts.iloc[0]
-    second = f"{inline(_name(r, best['driver']))} moves it most: one point more goes with {cell(best['impact'], 2)} points of {name}"
-    second += "." if np.isnan(best["ci_lower"]) else f" ({cell(best['ci_lower'], 2)} to {cell(best['ci_upper'], 2)})."
+    span = w.span(best["ci_lower"], best["ci_upper"], 2)
+    second = w(
+        "lead_moves", driver=inline(v.name(best["driver"])), impact=w.number(best["impact"], 2), target=v.target,
+        span=f" ({span})" if span else "",
+    )  # fmt: skip
     return [first, second]
 
 
 # --- the sections -------------------------------------------------------------------------------------------
 
 
-def _model_blocks(r: StudyResult, prefix: str) -> list[Block]:
+def _model_blocks(v: StudyView) -> list[Block]:
+    r, w = v.result, v.words
     if r.by_sem:
-        return study_sem.model_blocks(r, prefix, lambda c: _name(r, c), path_diagram)
+        return study_sem.model_blocks(v)
     svg = path_diagram(
-        {c: _name(r, c) for c in r.constructs},
+        v.names(),
         r.bootstrap.paths,
         index=r.index.scores.set_index("construct")["index"],
         r_squared=r.fit.r_squared,
         highlight=r.index.target,
-        title=f"Path diagram of {shown(r.study.title)}",
-        id=f"{prefix}paths",
+        title=w("diagram_of", title=shown(r.study.title)),
+        words=w.pictures,
+        id=f"{v.prefix}paths",
     )
-    text = (
-        "Arrows carry standardised path coefficients: how many standard deviations the outcome moves with one of the "
-        "predictor, the other predictors held equal. Boxes carry the index of the construct and the share of its "
-        "variance that the arrows into it explain."
-    )
-    return [paragraph(text), figure(svg)]
+    return [paragraph(w("model_text")), figure(svg)]
 
 
-def _index_blocks(r: StudyResult, prefix: str) -> list[Block]:
-    scores = _label(r, r.index.scores)
-    svg = charts.index_bars(scores, highlight=_name(r, r.index.target), id=f"{prefix}indices-chart")
-    heads = {"construct": "Construct", "index": "Index", **INTERVAL, "n": "n"}
-    caption = f"On 0–100, with {_percent(r.index.level)} interval at fixed weights."
+def _index_blocks(v: StudyView) -> list[Block]:
+    r, w = v.result, v.words
+    scores = v.labelled(r.index.scores)
+    svg = charts.index_bars(
+        scores,
+        highlight=v.name(r.index.target),
+        title=w("index_each"),
+        words=w.pictures,
+        id=f"{v.prefix}indices-chart",
+    )
+    heads, caption = v.heads("construct", "index", "interval", n="n"), w("index_caption", level=v.level)
     if r.bootstrap is not None:
-        heads |= {"se_bootstrap": "Std. error with free weights"}
-        caption += " The last standard error lets the weights vary with the sample."
-    blocks = [figure(svg), table(scores, heads, "Indices", caption, digits=2)]
+        heads |= {"se_bootstrap": w("se_free")}
+        caption += " " + w("index_free")
+    blocks = [figure(svg), v.table(scores, heads, w("sec_indices"), caption, digits=2)]
     if len(r.index.rates):
-        rates = {"measure": "Measure", "value": "Share", **INTERVAL, "n": "n"}
-        blocks.append(table(r.index.rates, rates, "Rates", "Shares on 0–1, with Wilson intervals."))
+        rates = v.heads("measure", "interval", n="n")
+        rates = {"measure": rates.pop("measure"), "value": w("part_share"), **rates}
+        said = r.index.rates.assign(measure=[_measure(v, m) for m in r.index.rates["measure"]])
+        blocks.append(v.table(said, rates, w("rates"), w("rates_caption")))
     return blocks
 
 
-def _impact_blocks(r: StudyResult, prefix: str) -> list[Block]:
-    target = r.index.target
-    impacts = r.index.impacts.query("target == @target")
+def _measure(v: StudyView, name: str) -> str:
+    """A rate as the reader calls it."""
+    known = v.words.known(f"measure_{name.lower().replace(' ', '_')}") if not v.english else None
+    return str(known or name)
+
+
+def _impact_blocks(v: StudyView) -> list[Block]:
+    r, w, impacts = v.result, v.words, _impacts(v)
     if impacts.empty:
         return []
-    name = _name(r, target)
     performance = r.index.scores.set_index("construct")["index"]
-    drivers = _label(r, impacts)
-    text = (
-        f"The impact of a driver is what its total effect adds to {inline(name)}, in points per point of the driver's "
-        "own index, along every path of the model. It describes association in this survey; it does not prove cause."
+    drivers = v.labelled(impacts)
+    bars = charts.impact_bars(
+        drivers, shown(v.name(r.index.target), 40), words=w.pictures, id=f"{v.prefix}impact-chart"
     )
-    blocks = [paragraph(text), figure(charts.impact_bars(drivers, shown(name, 40), id=f"{prefix}impact-chart"))]
+    blocks = [paragraph(w("impact_text_one", target=v.target)), figure(bars)]
     if len(impacts) > 1:
         at = {"construct": drivers["driver"], "importance": impacts["impact"], "performance": impacts["driver"].map(performance)}  # fmt: skip
-        ipma = charts.importance_performance(pd.DataFrame(at), target=shown(name, 60), id=f"{prefix}ipma")
-        blocks.append(figure(ipma, "Improvement pays most where a driver is important and weak, at the lower right."))
+        ipma = charts.importance_performance(
+            pd.DataFrame(at),
+            target=shown(v.name(r.index.target), 60),
+            title=w("map"),
+            words=w.pictures,
+            id=f"{v.prefix}ipma",
+        )
+        blocks.append(figure(ipma, w("map_caption")))
     return blocks
 
 
-def _unit_blocks(r: StudyResult, prefix: str) -> list[Block]:
-    if r.units is None:
+def _unit_blocks(v: StudyView) -> list[Block]:
+    u, w, target = v.result.units, v.words, v.result.index.target
+    if u is None:
         return []
-    u, target = r.units, r.index.target
     names = {unit: shown(", ".join(map(str, unit))) for unit in u.fits}
     scores = u.scores.assign(unit=[names[k] for k in zip(*(u.scores[c] for c in u.keys), strict=True)])
     rows = scores[scores["construct"] == target]
-    svg = charts.unit_dots(rows, overall=_target_row(r)["index"], overall_label="All respondents", id=f"{prefix}unit-chart")  # fmt: skip
-    notes = {names[unit]: _unit_note(fit) for unit, fit in u.fits.items()}
+    svg = charts.unit_dots(
+        rows,
+        overall=_target_row(v)["index"],
+        overall_label=w("units_all"),
+        title=w("index_units"),
+        words=w.pictures,
+        id=f"{v.prefix}unit-chart",
+    )
+    notes = {names[unit]: _unit_note(w, fit) for unit, fit in u.fits.items()}
     ranked = rows.sort_values("index", ascending=False, kind="stable").reset_index(drop=True)
     ranked = ranked.assign(note=ranked["unit"].map(notes))
-    by = ", ".join(shown(k) for k in u.keys)
-    heads = {"unit": by.capitalize(), "index": "Index", **INTERVAL, "n": "n"}
+    by = ", ".join(_key(w, k) for k in u.keys)
+    heads = {"unit": by.capitalize(), **v.heads("index", "interval", n="n")}
     flags = {}
     if any(notes.values()):
-        heads["note"] = "Note"
-        flags["note"] = Flag((ranked["note"] != "").to_numpy(), "▼", "see the warnings")
-    text = f"{len(u.fits):,} units by {by}, each estimated by itself"
-    text += f"; {len(u.skipped):,} could not be estimated." if len(u.skipped) else "."
+        heads["note"] = w("note")
+        flags["note"] = Flag((ranked["note"] != "").to_numpy(), "▼", w("see_warnings"))
+    text = w("units_text", n=len(u.fits), by=by)
+    text += f"; {w('units_lost', n=len(u.skipped))}." if len(u.skipped) else "."
     measured = dict.fromkeys(scores["construct"])
     wide = pd.DataFrame({c: scores.loc[scores["construct"] == c, "index"].to_numpy() for c in measured})
     wide.insert(0, "unit", list(rows["unit"]), allow_duplicates=True)
     wide = wide.assign(_order=rows["index"].to_numpy()).sort_values("_order", ascending=False, kind="stable")
-    columns = {"unit": by.capitalize()} | {c: _name(r, c) for c in measured}
-    caption = f"On 0–100, with {_percent(u.level)} interval at fixed weights."
+    columns = {"unit": by.capitalize()} | {c: v.name(c) for c in measured}
+    caption = w("index_caption", level=w.share(u.level, None))
+    title = w("by_unit", target=v.name(target))
     blocks = [
         paragraph(text),
         figure(svg),
-        table(ranked, heads, f"{_name(r, target)} by unit", caption, digits=1, flags=flags, folded=len(ranked) > 12),
-        table(wide, columns, "Every construct by unit", "Indices on 0–100.", digits=1, folded=True),
+        v.table(ranked, heads, title, caption, digits=1, flags=flags, folded=len(ranked) > 12),
+        v.table(wide, columns, w("every_by_unit"), w("index_short"), digits=1, folded=True),
     ]
     if len(u.skipped):
-        skipped = {c: shown(c).capitalize() for c in u.skipped.columns}
-        blocks.append(table(u.skipped, skipped, "Units that could not be estimated"))
+        skipped = {k: _key(w, k).capitalize() for k in u.keys} | {"rows": w("rows_head"), "reason": w("reason")}
+        told = u.skipped.assign(reason=u.skipped["reason"].map(w.told))
+        blocks.append(v.table(told, skipped, w("units_skipped")))
     return blocks
 
 
-def _unit_note(fit: Any) -> str:
+def _key(words: Language, column: str) -> str:
+    """A column that names units, as the reader calls it."""
+    return str(words.known(f"level_{column}", "") if words.code != "en" else "").lower() or shown(column)
+
+
+def _unit_note(words: Language, fit: Any) -> str:
     """What makes a unit's figures doubtful."""
-    said = [] if fit.converged else ["not converged"]
-    return ", ".join(said + (["negative weight"] if fit.negative_weights() else []))
+    said = [] if fit.converged else [words("not_converged")]
+    return ", ".join(said + ([words("negative_weight")] if fit.negative_weights() else []))
 
 
-def _quality_blocks(r: StudyResult, prefix: str) -> list[Block]:
-    if r.by_sem:
-        return study_sem.quality_blocks(r, prefix, lambda c: _name(r, c), lambda f: _label(r, f))
-    fit = r.fit
+def _quality_blocks(v: StudyView) -> list[Block]:
+    if v.result.by_sem:
+        return study_sem.quality_blocks(v)
+    w, fit, boot = v.words, v.result.fit, v.result.bootstrap
     several = fit.layout.design.size > 1
     reliability = fit.reliability.copy()
     reliability.loc[~several] = np.nan
     reliability = reliability.reset_index()
-    heads = {"construct": "Construct", "alpha": "Alpha", "rho_a": "Rho A", "rho_c": "Rho C", "ave": "AVE"}
-    caption = "Reliability of at least .70 and AVE of at least .50 are usual; ▼ is below. –: single item."
-    flags = {k: below(reliability[k], limit) for k, limit in RELIABILITY.items()}
-    boot = r.bootstrap
+    heads = v.heads("construct", "alpha", "rho_a", "rho_c", ave="AVE")
+    flags = {k: below(reliability[k], limit, w) for k, limit in RELIABILITY.items()}
     pairs = boot.htmt[_first_of_pair(boot.htmt, fit.layout.constructs)].sort_values("est", ascending=False)
-    labels = [f"{_name(r, a)} – {_name(r, b)}" for a, b in zip(pairs["row"], pairs["column"], strict=True)]
+    labels = [f"{v.name(a)} – {v.name(b)}" for a, b in zip(pairs["row"], pairs["column"], strict=True)]
     forest = charts.interval_forest(
         pairs.assign(label=labels),
         thresholds=HTMT_LIMITS,
         axis_label="HTMT",
-        title="Heterotrait-monotrait ratios",
-        id=f"{prefix}htmt",
+        title=w("htmt_title"),
+        words=w.pictures,
+        id=f"{v.prefix}htmt",
     )
-    text = (
-        "Constructs should differ from one another: the heterotrait-monotrait ratio (HTMT) compares correlations between "
-        "constructs with those within, and an interval that reaches .90 (.85 for constructs far apart) says that two "
-        "constructs are hard to tell apart."
-    )
+    far, near = (w.number(limit, 2) for limit in HTMT_LIMITS)
+    caption = w("reliability_caption", alpha=w.number(RELIABILITY["alpha"], 2), ave=w.number(RELIABILITY["ave"], 2))
     return [
-        table(_label(r, reliability), heads, "Constructs", caption, flags=flags),
-        _item_block(r),
-        paragraph(text),
+        v.table(reliability, heads, w("constructs"), caption, flags=flags),
+        _item_block(v),
+        paragraph(w("htmt_text", near=near, far=far)),
         figure(forest),
-        facts(TERMS, "What the terms mean", folded=True),
+        v.terms(*TERMS),
     ]
 
 
-def _item_block(r: StudyResult) -> Block:
-    fit = r.fit
+def _item_block(v: StudyView) -> Block:
+    w, fit = v.words, v.result.fit
     items = fit.loadings.rename(columns={"est": "loading"})
     items["weight"], items["vif"] = fit.weights["est"], fit.item_vif["vif"]
-    items["label"] = [shown(r.item_label(i)) for i in items["item"]]
-    heads = {"item": "Item", "label": "Question", "construct": "Construct", "loading": "Loading", "weight": "Weight", "vif": "VIF"}  # fmt: skip
-    flags = {"vif": above(items["vif"], VIF_LIMIT), "weight": below(items["weight"], 0.0)}
-    flags["loading"] = below(items["loading"].abs(), LOADING_LIMIT)
-    caption = "Loadings of at least .70 are usual, weights are positive, VIF is at most 5; ▼ is below, ▲ above."
-    return table(_label(r, items), heads, "Items", caption, flags=flags)
+    items["label"] = [v.question(i) for i in items["item"]]
+    heads = v.heads("item", label="question") | v.heads("construct", "loading", "weight", vif="VIF")
+    flags = {"vif": above(items["vif"], VIF_LIMIT, w), "weight": below(items["weight"], 0.0, w)}
+    flags["loading"] = below(items["loading"].abs(), LOADING_LIMIT, w)
+    caption = w("items_caption", loading=w.number(LOADING_LIMIT, 2), vif=w.plain(VIF_LIMIT))
+    return v.table(items, heads, w("items"), caption, flags=flags)
 
 
-def _table_blocks(r: StudyResult) -> list[Block]:
-    if r.by_sem:
-        return study_sem.table_blocks(r, lambda f: _label(r, f))
-    b = r.bootstrap
-    cells = {"construct": "Construct", "item": "Item"}
+def _table_blocks(v: StudyView) -> list[Block]:
+    if v.result.by_sem:
+        return study_sem.table_blocks(v)
+    w, r, b = v.words, v.result, v.result.bootstrap
+    arrow, cells, statistics = v.heads("outcome", "predictor"), v.heads("construct", "item"), v.statistics()
     total = b.effects[b.effects["effect"] == "total"]
     fit = r.fit.paths.assign(f2=r.fit.f_squared["f2"], vif=r.fit.vif["vif"])
     endogenous = b.r_squared[b.r_squared["column"] == "r2"].rename(columns={"row": "construct"})
-    item_heads = {
-        "item": "Item", "label": "Question", "mean": "Mean", "sd": "Std. dev.", "missing": "Missing",
-        "lowest": "Lowest", "highest": "Highest",
-    }  # fmt: skip
+    sizes = w("sizes_note", **{k: w.number(s, 2) for k, s in EFFECT_SIZES.items()})
     tables = [
-        ("Paths", b.paths, {**ARROW, **STATISTICS}, "Standardised paths with bootstrap intervals."),
-        ("Effect sizes and collinearity", fit, {**ARROW, "est": "Path", "f2": "f²", "vif": "VIF"},
-         "f²: .02 small, .15 medium, .35 large (Cohen 1988)."),
-        ("Total effects", total, {**ARROW, **STATISTICS}, "Direct and indirect effects together, standardised."),
-        ("Explained variance", endogenous, {"construct": "Construct", **STATISTICS}, "R² with bootstrap intervals."),
-        ("Impacts", r.index.impacts, {"driver": "Driver", "target": "Target", "impact": "Impact", **INTERVAL},
-         "Total effects between 0–100 indices, points per point."),
-        ("Loadings", b.loadings, {**cells, **STATISTICS}, "Correlations of items with their construct."),
-        ("Weights", b.weights, {**cells, **STATISTICS}, "Outer weights, as they make scores of unit variance."),
-        ("Answers", r.frames["items"], item_heads, "Answers as used, and the ends of each scale."),
-    ]  # fmt: skip
-    return [table(_label(r, frame), heads, title, note, folded=True) for title, frame, heads, note in tables]
+        (b.paths, {**arrow, **statistics}, "paths", w("paths_note")),
+        (fit, {**arrow, **v.heads(est="path", f2="f²", vif="VIF")}, "sizes", sizes),
+        (total, {**arrow, **statistics}, "total_effects", w("total_note")),
+        (endogenous, {**v.heads("construct"), **statistics}, "explained", w("explained_note")),
+        (r.index.impacts, v.heads("driver", "target", "impact", "interval"), "impacts", w("impacts_note")),
+        (b.loadings, {**cells, **statistics}, "loadings", w("loadings_note")),
+        (b.weights, {**cells, **statistics}, "weights", w("weights_note")),
+    ]
+    blocks = [v.table(frame, heads, w(title), note, folded=True) for frame, heads, title, note in tables]
+    return [*blocks, study_sem.answers_block(v)]
 
 
-def _method_blocks(r: StudyResult) -> list[Block]:
-    p = r.provenance
+def _method_blocks(v: StudyView) -> list[Block]:
+    w, r, p = v.words, v.result, v.result.provenance
     o, b = p["options"], p["bootstrap"]
     if r.by_sem:
-        text, iterations = study_sem.method_text(r), r.fit.estimate.minimum.iterations
-        own = [("Estimator", o["estimator"])]
+        text, iterations = study_sem.method_text(v), r.fit.estimate.minimum.iterations
+        own = [(w("estimator"), o["estimator"])]
     else:
-        text, iterations = _pls_text(r), r.fit.iterations
-        mode_b = ", ".join(shown(k) for k, v in o["modes"].items() if v == "B")
+        text, iterations = _pls_text(v), r.fit.iterations
+        mode_b = ", ".join(shown(k) for k, mode in o["modes"].items() if mode == "B")
         own = [
-            ("Items", "standardised" if o["standardize"] else "in their own metric"),
-            ("Mode B", mode_b or "none (all Mode A)"),
+            (w("items"), w("metric_standard" if o["standardize"] else "metric_own")),
+            (w("mode_b"), mode_b or w("all_mode_a")),
         ]
-    replicates = f"{b['replicates']:,} replicates, {b['failed']:,} failed, {b['interval']} intervals at {_percent(b['level'])}, seed {b['seed']}"
+    level = w.share(b["level"], None)
+    drawn = w(
+        "drawn", replicates=w("replicates", n=b["replicates"]), failed=b["failed"], kind=w(f"kind_{b['interval']}"),
+        level=level, seed=shown(b["seed"]),
+    )  # fmt: skip
     rows = [
-        ("Rows", _used(r)),
-        ("Missing answers", f"{r.blanks:,}, treated by: {o['missing']}" if r.blanks else "none"),
-        ("Case weights", _case_weights(r)),
-        ("Converged", f"yes, after {iterations} iterations" if r.converged else "NO"),
+        (w("rows_head"), _used(v)),
+        (w("missing_answers"), _blanks(v) or w("none")),
+        (w("case_weights"), _case_weights(v)),
+        (w("converged"), w("converged_after", n=int(iterations)) if r.converged else w("converged_no")),
         *own,
-        ("Bootstrap", replicates if b["replicates"] else f"none; intervals at {_percent(b['level'])}"),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in p["versions"].items())),
-        ("Data, SHA-256", p["data_sha256"]),
-        ("Model", shown("; ".join(r.index.spec.model.syntax.splitlines()), 20_000)),
+        (w("bootstrap"), drawn if b["replicates"] else w("not_drawn", level=level)),
+        (w("versions"), ", ".join(f"{k} {x}" for k, x in p["versions"].items())),
+        (w("fact_data_sha256"), p["data_sha256"]),
+        (w("model"), shown("; ".join(r.index.spec.model.syntax.splitlines()), 20_000)),
     ]
     return [paragraph(text), facts(rows)]
 
 
-def _pls_text(r: StudyResult) -> str:
+def _pls_text(v: StudyView) -> str:
     """How a path model was estimated."""
-    names = {"path": "path weighting", "factorial": "factorial", "centroid": "centroid"}
-    corrected = (
-        "Paths, R² and impacts are corrected for measurement error (consistent PLS, Dijkstra and Henseler 2015). "
-        if r.fit.spec.consistent
-        else ""
-    )
-    return (
-        f"The model was estimated by partial least squares path modelling (Wold 1982; Lohmöller 1989) with the "
-        f"{names[r.fit.spec.scheme]} scheme. {corrected}The index of a construct is the mean of its items, weighted by their "
-        "unstandardised outer weights and placed on 0 to 100 between the ends of the scale (Fornell et al. 1996). "
-        "Intervals of indices hold these weights fixed; all other intervals come from a bootstrap that repeats the whole "
-        "estimation on resampled respondents."
-    )
-
-
-# --- names --------------------------------------------------------------------------------------------------
-
-
-def _name(r: StudyResult, construct: str) -> str:
-    """A construct as the reader knows it."""
-    return shown(r.label(construct))
-
-
-def _label(r: StudyResult, frame: pd.DataFrame) -> pd.DataFrame:
-    """Constructs in a frame as the reader knows them."""
-    known = set(r.constructs)
-    columns = [c for c in ("outcome", "predictor", "construct", "driver", "target") if c in frame]
-    return frame.assign(**{c: frame[c].map(lambda v: _name(r, v) if v in known else v) for c in columns})
+    w, spec = v.words, v.result.fit.spec
+    corrected = w("pls_corrected") + " " if spec.consistent else ""
+    return w("pls_text", scheme=w(f"scheme_{spec.scheme}"), corrected=corrected)
 
 
 def _first_of_pair(frame: pd.DataFrame, constructs: Sequence[str]) -> np.ndarray:

@@ -151,6 +151,30 @@ def wrap(text: str, size: float, width: float, lines: int = 4, bold: bool = Fals
     return out
 
 
+def room_for(texts: Iterable[str], size: float, usual: float, most: float) -> float:
+    """Return how wide lines of bold text must be so that no word is cut, within reason.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    size : float
+        Font size.
+    usual, most : float
+        Width where all words fit into it, and the widest.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> room_for(["Loyalty"], 13, 112, 150), room_for(["Удовлетворённость клиентов"], 13, 112, 150) > 140
+    (112, True)
+    """
+    longest = max((text_width(word, size, bold=True) for text in texts for word in text.split()), default=0.0)
+    return usual if longest <= usual else min(longest + 1, most)
+
+
 def _pieces(word: str, size: float, width: float, bold: bool) -> Iterable[str]:
     """Yield the word, cut to about equal pieces where it is longer than a line."""
     whole = text_width(word, size, bold)

@@ -84,7 +84,7 @@ def change_rows(
     reach = [v for r in rows for v in (r.est, r.lower, r.upper) if math.isfinite(v)]
     at = ticks(min([0.0, *reach]), max([0.0, *reach]), 7)
     if len(rows) > most:
-        gap = Row("", gap=(omitted or said["omitted"]).format(n=len(rows) - 2 * (most // 2)))
+        gap = Row("", gap=(omitted or said["omitted"]).format(n=number(len(rows) - 2 * (most // 2), 0, said)))
         rows = [*rows[: most // 2], gap, *rows[-(most // 2) :]]
     notes = [note] if note and any(r.hollow for r in rows) else []
     chart = Rows(rows, at, digits, axis_label, bars=bars, notes=notes, height=26 if bars else 22, signed=True)

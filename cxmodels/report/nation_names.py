@@ -74,7 +74,7 @@ class NationNames:
         -------
         str
         """
-        text = self.result.labels.get(construct, self.words.texts.get(f"construct_{construct}", construct))
+        text = self.result.labels.get(construct, self.words.known(f"construct_{construct}", construct))
         if isinstance(text, Mapping):
             text = text.get(self.result.language) or text.get(self.words.code) or next(iter(text.values()))
         return shown(text, 80)
@@ -92,7 +92,7 @@ class NationNames:
         -------
         str
         """
-        known = self.words.texts.get(f"{'levels' if many else 'level'}_{level}")
+        known = self.words.known(f"{'levels' if many else 'level'}_{level}")
         return known or shown(level, 60).capitalize()
 
     def measure(self, name: str) -> str:
@@ -106,7 +106,7 @@ class NationNames:
         -------
         str
         """
-        return self.words.texts.get(f"measure_{name.lower().replace(' ', '_')}", shown(name))
+        return self.words.known(f"measure_{name.lower().replace(' ', '_')}", shown(name))
 
     def name(self, name: object) -> str:
         """Return how a unit or group is called.
@@ -178,7 +178,7 @@ class NationNames:
             (w("level_of_intervals"), w.share(r.level)),
             (w("options"), "; ".join(f"{k}: {_said(x)}" for k, x in options.items() if x not in (None, "", {}, []))),
             (w("versions"), ", ".join(f"{k} {x}" for k, x in p.pop("versions").items())),
-            *((w.texts.get(f"fact_{k}", k), _said(x)) for k, x in p.items()),
+            *((w.known(f"fact_{k}", k), _said(x)) for k, x in p.items()),
         ]
         return [(shown(a), shown(t, 4000)) for a, t in rows]
 

@@ -304,13 +304,13 @@ class NationView(NationNames):
         -------
         str
         """
-        return "; ".join(self.words.texts.get(f"rule_{r}", shown(r)) for r in self._rules.get(name, ()))
+        return "; ".join(self.words.known(f"rule_{r}", shown(r)) for r in self._rules.get(name, ()))
 
     @cached_property
     def rules(self) -> pd.DataFrame:
         """Rules of the latest wave in the reader's words, [unit, rows, said, detail]; details are known in English only."""
         rules = self.of_wave(self.result.rules)
-        rules = rules.assign(said=[self.words.texts.get(f"rule_{x}", shown(x)) for x in rules["rule"]])
+        rules = rules.assign(said=[self.words.known(f"rule_{x}", shown(x)) for x in rules["rule"]])
         kept = [self.result.by, "rows", "said", *(["detail"] if self.words.code == "en" else [])]
         return rules[kept].reset_index(drop=True)
 

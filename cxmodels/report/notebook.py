@@ -105,7 +105,7 @@ def _index_pictures(result: IndexResult, prefix: str) -> list[str]:
         title = f"Index of {shown(target)} by unit"
         return [charts.unit_dots(rows.assign(unit=names), title=title, id=f"{prefix}units")]
     row = rows.iloc[0]
-    said = {"interval": f"{100 * result.level:g}% interval {{span}}", "n": "n = {n:,}"}
+    said = {"interval": f"{100 * result.level:g}% interval {{span}}"}
     return [
         charts.headline(
             row["index"],

@@ -132,11 +132,13 @@ def histogram(
     every = np.asarray(list(values), dtype=float)
     finite = every[np.isfinite(every)]
     marks = {"mark": mark, "lo": lo, "hi": hi}
+    notes = [said["replicates"].format(n=number(len(finite), 0, said))]
     told = ", ".join(number(v, digits, said) for v in marks.values())
     left, right, top, bottom = 16.0, width - 16, 40.0, 240.0
-    pic = Picture(width, bottom + 57, title, f"{said['replicates'].format(n=len(finite))}: {told}", id)
-    notes = [said["replicates"].format(n=len(finite))]
-    notes += [said["left_out"].format(n=len(every) - len(finite))] if len(every) > len(finite) else []
+    pic = Picture(width, bottom + 57, title, f"{notes[0]}: {told}", id)
+    notes += (
+        [said["left_out"].format(n=number(len(every) - len(finite), 0, said))] if len(every) > len(finite) else []
+    )
     notes_below(pic, notes, left, bottom + 51)
     if not len(finite):
         pic.text(left, top + 20, said["nothing"], fill=GREY)

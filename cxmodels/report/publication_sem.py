@@ -12,7 +12,9 @@ from ..sem import SEMBootstrap, SEMResult, compare
 from ..sem.fit import form_of
 from .sem_graph import panels
 from .table_layout import estimate_columns, headed, side_by_side, square
-from .tables import Column, Table, number_text
+from .tables import FIT_DIGITS, Column, Kind, Table, number_text
+from .words import Language
+from .words import language as words_in
 
 __all__ = ["defined", "fit", "fit_line", "measurement", "structural", "validity"]
 
@@ -23,10 +25,7 @@ BETA = Column("std_all", "β", "unit", pvalue="pvalue")
 QUALITY = (Column("alpha", "α", "unit"), Column("cr", "CR", "unit"), Column("ave", "AVE", "unit"))
 VALUES = ("est", "se", "z", "pvalue", "ci_lower", "ci_upper", "std_all", "alpha", "cr", "ave", "r2")
 R2 = Column("r2", "R²", "unit")
-TESTS = {
-    "satorra.bentler": "Satorra-Bentler scaled", "yuan.bentler.mplus": "Yuan-Bentler scaled",
-    "scaled.shifted": "scaled and shifted", "mean.var.adjusted": "mean and variance adjusted",
-}  # fmt: skip
+TESTS = ("satorra.bentler", "yuan.bentler.mplus", "scaled.shifted", "mean.var.adjusted")  # that need a word
 
 
 def measurement(given: Given, stars: bool, digits: int) -> Table | None:
@@ -140,7 +139,7 @@ def fit(given: Given, stars: bool, digits: int) -> Table:
     return Table("Model Fit", frame, columns, notes, digits, "fit")
 
 
-def fit_line(result: SEMResult | SEMBootstrap, digits: int = 2) -> str:
+def fit_line(result: SEMResult | SEMBootstrap, digits: int = 2, *, language: str | Language = "en") -> str:
     """Say how well a model fits in one line, as a journal wants it.
 
     Parameters
@@ -148,6 +147,8 @@ def fit_line(result: SEMResult | SEMBootstrap, digits: int = 2) -> str:
     result : SEMResult or SEMBootstrap
     digits : int, default 2
         Decimals of the chi-square.
+    language : str, default "en"
+        Numbers are in the style of the American Psychological Association in English, as usual elsewhere.
 
     Returns
     -------
@@ -160,23 +161,41 @@ def fit_line(result: SEMResult | SEMBootstrap, digits: int = 2) -> str:
     >>> cx.report.fit_line(res)
     'χ²(8, N = 301) = 47.41, p < .001, CFI = .879, TLI = .774, RMSEA = .128, 90% CI [.094, .164], SRMR = .079'
     """
-    point = _point(result)
-    m = _measures(point)
+    point, w = _point(result), words_in(language)
+    m, comma = _measures(point), ", " if w.decimal == "." else "; "
+
+    def write(value: float, kind: Kind) -> str:
+        if w.decimal == "." or not np.isfinite(value):
+            return number_text(value, kind, digits)
+        return w.pvalue(value) if kind == "p" else w.number(value, FIT_DIGITS if kind == "fit" else digits)
+
     if not np.isfinite(m["chisq"]):
-        said = [f"{k.upper()} = {number_text(m[k], 'number', digits)}" for k in ("aic", "bic")]
-        return ", ".join(
-            [f"Log-likelihood = {number_text(m['logl'], 'number', digits)}", *said, f"N = {point.n_obs}"]
-        )
-    p = number_text(m["pvalue"], "p", digits) if np.isfinite(m["pvalue"]) else "–"
-    test = f"χ²({m['df']:.0f}, N = {point.n_obs}) = {number_text(m['chisq'], 'number', digits)}"
-    kind = TESTS.get(point.estimate.plan.test, "")
+        said = [f"{k.upper()} = {write(m[k], 'number')}" for k in ("aic", "bic")]
+        return comma.join([f"{w('loglik')} = {write(m['logl'], 'number')}", *said, f"N = {point.n_obs}"])
+    p = write(m["pvalue"], "p") if np.isfinite(m["pvalue"]) else "–"
+    test = f"χ²({m['df']:.0f}{comma}N = {point.n_obs}) = {write(m['chisq'], 'number')}"
+    kind = kind_of_test(w, point.estimate.plan.test)
     said = [f"{kind} {test}".strip(), f"p {p}" if p.startswith("<") else f"p = {p}"]
-    said += [f"{k.upper()} = {number_text(m[k], 'fit', digits)}" for k in ("cfi", "tli", "rmsea")]
-    ends = [
-        number_text(m[f"rmsea_ci_{e}"], "fit", digits) for e in ("lower", "upper") if np.isfinite(m[f"rmsea_ci_{e}"])
-    ]
-    said += [f"90% CI [{', '.join(ends)}]"] if len(ends) == 2 else []
-    return ", ".join([*said, f"SRMR = {number_text(m['srmr'], 'fit', digits)}"])
+    said += [f"{k.upper()} = {write(m[k], 'fit')}" for k in ("cfi", "tli", "rmsea")]
+    ends = [write(m[f"rmsea_ci_{e}"], "fit") for e in ("lower", "upper") if np.isfinite(m[f"rmsea_ci_{e}"])]
+    said += [w("rmsea_interval", level=w.share(0.9), span=comma.join(ends))] if len(ends) == 2 else []
+    return comma.join([*said, f"SRMR = {write(m['srmr'], 'fit')}"])
+
+
+def kind_of_test(words: Language, test: str) -> str:
+    """Return what a test statistic of a model is called; nothing for the usual one.
+
+    Parameters
+    ----------
+    words : Language
+    test : str
+        Of the plan of an estimation.
+
+    Returns
+    -------
+    str
+    """
+    return words(f"test_{test.replace('.', '_')}") if test in TESTS else ""
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------
@@ -251,7 +270,9 @@ def _robust_notes(points: dict[str, SEMResult]) -> list[str]:
     for kind in dict.fromkeys(r.estimate.plan.test for r in points.values() if r.estimate.plan.test in TESTS):
         forms = {form_of(r.fit_measures, k) for r in points.values() for k in ("cfi", "rmsea")} - {""}
         words = " and ".join(sorted(f.lstrip("_") for f in forms))
-        notes.append(f"χ²: {TESTS[kind]}" + (f"; CFI, TLI and RMSEA: {words} forms." if words else "."))
+        notes.append(
+            f"χ²: {kind_of_test(words_in('en'), kind)}" + (f"; CFI, TLI and RMSEA: {words} forms." if words else ".")
+        )
     return notes
 
 

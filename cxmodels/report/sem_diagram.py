@@ -15,7 +15,7 @@ from ..sem import SEMBootstrap, SEMResult
 from .blocks import shown
 from .geometry import HEAD, Edge, Point, Rect, place_labels
 from .layout import arrange
-from .lettering import clip, text_width, wrap
+from .lettering import clip, room_for, text_width, wrap
 from .sem_graph import Graph, Link, Node, graph_of, panels
 from .svg import ACCENT, BLUE, GREY, INK, PAPER, RULE, TINT, Drawing, Picture, number, say
 
@@ -182,10 +182,15 @@ def _plan(g: Graph) -> _Plan:
 
 
 def _box_size(g: Graph) -> tuple[float, float]:
-    lines = {n: wrap(x.label, LABEL, 112.0, bold=True) for n, x in g.nodes.items()}
+    lines = {n: wrap(x.label, LABEL, _room(g), bold=True) for n, x in g.nodes.items()}
     widest = max(text_width(line, LABEL, bold=True) for own in lines.values() for line in own)
     tall = max(len(own) * LEADING + (LEADING if g.nodes[n].r_squared is not None else 0) for n, own in lines.items())
-    return min(max(widest + 44, _item_width(g) + 22, 128.0), 164.0), max(tall + 24, 52.0)
+    return max(min(widest + 44, 186.0), min(_item_width(g) + 22, 164.0), 128.0), max(tall + 24, 52.0)
+
+
+def _room(g: Graph) -> float:
+    """Width of the names of constructs."""
+    return room_for((x.label for x in g.nodes.values()), LABEL, 112.0, 150.0)
 
 
 def _item_width(g: Graph) -> float:
@@ -361,7 +366,7 @@ def _draw_panel(pic: Picture, g: Graph, plan: _Plan, curves: Sequence[_Curve], a
     for n, node in g.nodes.items():
         spots = {x.end: moved(plan.items[x.end]) for x in node.items}
         _draw_items(pic, g, node, moved(plan.boxes[n]), spots, plan.right[n], said)
-        _draw_node(pic, moved(plan.boxes[n]), node, said)
+        _draw_node(pic, moved(plan.boxes[n]), node, _room(g), said)
     for c in curves:
         _draw_label(pic, moved(c.label), c, said)
 
@@ -398,7 +403,7 @@ def _draw_label(pic: Picture, r: Rect, c: _Curve, said: Words) -> None:
     pic.text(r.cx, r.cy + 4.4, number(c.link.est, 2, said), size, "middle", colour, bold=not c.small)
 
 
-def _draw_node(pic: Picture, r: Rect, node: Node, said: Words) -> None:
+def _draw_node(pic: Picture, r: Rect, node: Node, room: float, said: Words) -> None:
     pic.open(shown(node.label))
     style = {"fill": TINT, "stroke": BLUE if node.kind != "observed" else GREY, "stroke_width": 1.3}
     if node.kind == "factor":
@@ -415,7 +420,7 @@ def _draw_node(pic: Picture, r: Rect, node: Node, said: Words) -> None:
         pic.draw("polygon", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in corners), **style)
     else:
         pic.draw("rect", x=r.x, y=r.y, width=r.w, height=r.h, rx=2, **style)
-    lines = wrap(shown(node.label), LABEL, 112.0, bold=True)
+    lines = wrap(shown(node.label), LABEL, room, bold=True)
     tall = len(lines) * LEADING + (LEADING if node.r_squared is not None else 0)
     y = r.cy - tall / 2 - 3.5
     for line in lines:

@@ -19,6 +19,7 @@ import pandas as pd
 from ..errors import DataError, SpecError, listed, near
 from ..files import replacing
 from .lettering import right_to_left
+from .words import language
 
 __all__ = ["WORDS", "Drawing", "Picture", "columns", "number", "say", "span", "ticks"]
 
@@ -27,49 +28,7 @@ PAPER, INK, GREY, RULE, TINT = "#ffffff", "#1b2733", "#5c6873", "#dde3e8", "#f3f
 # Blue and vermilion stay apart for every common colour blindness; sign, dash and fill say the same in print.
 BLUE, PALE, ACCENT, BLUSH = "#1d5b8c", "#b9d0e3", "#bf4a14", "#f0cdb9"
 
-WORDS = MappingProxyType(
-    {
-        "decimal": ".",
-        "missing": "n/a",
-        "to": "to",
-        "nothing": "Nothing to show",
-        "index": "Index, 0–100",
-        "interval": "Interval {span}",
-        "n": "n = {n}",
-        "r_squared": "R²",
-        "figure": "Figure in a box: index, 0–100",
-        "width": "width of a line: size of its coefficient",
-        "dashed": "dashed: interval includes 0",
-        "dashed_p": "dashed: p-value not below {level}",
-        "loading": "beside an item: its loading",
-        "impact": "Points gained by {target} per point gained by the driver",
-        "hollow": "Hollow: interval includes 0",
-        "importance": "Importance: total effect on {target}",
-        "importance_plain": "Importance: total effect",
-        "performance": "Performance, 0–100",
-        "improve": "Improve first",
-        "keep": "Keep up",
-        "low": "Low priority",
-        "overkill": "Possible overkill",
-        "means": "Dashed lines: means",
-        "estimate": "Estimate",
-        "beyond": "Vermilion: interval reaches {threshold}",
-        "at_least": "Vermilion: {threshold} or more",
-        "overall": "Overall",
-        "differs": "Filled: interval excludes {overall}",
-        "omitted": "{n} more in between, not shown",
-        "replicates": "{n} replicates",
-        "left_out": "without a value: {n}",
-        "answers": "Share of answers, %",
-        "standardized": "Standardised estimates",
-        "standardized_lv": "Estimates standardised by the constructs",
-        "unstandardized": "Unstandardised estimates",
-        "hexagon": "hexagon: composite, its items with weights",
-        "arcs": "the {n} covariances between constructs are not drawn",
-        "residual": "Residual correlation, answers less model: blue more, vermilion less",
-        "residuals_bold": "bold: {limit} or more",
-    }
-)
+WORDS = MappingProxyType(language("en").pictures)
 
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -194,12 +153,13 @@ def number(value: float, digits: int, words: Mapping[str, str] = WORDS, signed: 
     """
     if value is None or not math.isfinite(value):
         return words["missing"]
-    out = f"{value:.{digits}f}"
-    if float(out) == 0:
+    out = f"{value:,.{digits}f}"
+    if float(out.replace(",", "")) == 0:
         out = out.lstrip("-")
     elif signed and value > 0:
         out = "+" + out
-    return out.replace("-", "−").replace(".", words["decimal"])
+    signs = {",": words["group"], ".": words["decimal"], "-": "−"}
+    return "".join(signs.get(c, c) for c in out)
 
 
 def span(lower: float, upper: float, digits: int, words: Mapping[str, str] = WORDS) -> str:

@@ -1,30 +1,57 @@
 """The words and numbers of a report in the reader's language: one catalogue a language, chosen by its code.
 
 A catalogue is a TOML file of the folder ``languages``: ``[format]`` says how numbers are written, ``[text]`` holds the
-words of the pages, ``[picture]`` those of the charts (the keys of ``cxmodels.report.svg.WORDS``). English has every key;
-a test holds the others to it. Texts with numbers are written so that no word depends on the number.
+words of the pages, ``[picture]`` those of the charts, and ``[told]`` the sentences in which results speak of themselves:
+warnings, notes, reasons. English has every key, and a test holds the others to it. A text that depends on a number is a
+table of the forms that the language has, chosen by its place ``{n}``.
+
+Results speak English, as plain texts; :meth:`Language.told` finds the sentence in the English catalogue and says it in
+another language, with the names and numbers that stood in it.
 """
 
 from __future__ import annotations
 
 import math
+import re
+import string
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
 
-from ..errors import SpecError, near
+from ..errors import SpecError, listed, near
 
-__all__ = ["LANGUAGES", "Language", "language"]
+__all__ = ["LANGUAGES", "Language", "check_language", "language"]
 
 LANGUAGES = ("en", "uk", "ru", "bg")
 NOTHING = "–"
+NUMBERS = ("n", "of", "k", "m", "least", "value")  # places of a sentence that hold one; the others hold names
+Text = str | Mapping[str, str]
 
 
-@dataclass(frozen=True)
+def _two_forms(n: int) -> str:
+    return "one" if n == 1 else "other"
+
+
+def _three_forms(n: int) -> str:
+    """East Slavic: 1, 21, 31 …; 2 to 4, 22 to 24 …; the others, 11 to 14 among them."""
+    last, teens = n % 10, 10 < n % 100 < 20
+    return "one" if last == 1 and not teens else "few" if 2 <= last <= 4 and not teens else "many"
+
+
+FORMS: Mapping[str, Callable[[int], str]] = {
+    "en": _two_forms,
+    "bg": _two_forms,
+    "uk": _three_forms,
+    "ru": _three_forms,
+}
+"""Which form of a text goes with a number, by language (the plural rules of the Unicode CLDR for whole numbers)."""
+
+
+@dataclass(frozen=True, eq=False)
 class Language:
     """How a report says things in one language.
 
@@ -32,10 +59,10 @@ class Language:
     ----------
     code : str
         Two letters, as the ``lang`` of a page.
-    texts : mapping of key to str
-        Words, some with places such as ``{n}``.
+    texts : mapping of key to str or to {form: str}
+        Words and sentences, some with places such as ``{n}``.
     pictures : mapping of key to str
-        Words of the charts; give them as ``words``.
+        Words of the charts; give them as ``words``. They hold `decimal` and `group` too.
     decimal, group : str
         Decimal sign, and what stands between thousands.
     percent : str
@@ -48,8 +75,8 @@ class Language:
     """
 
     code: str
-    texts: Mapping[str, str]
-    pictures: Mapping[str, str]
+    texts: Mapping[str, Text] = field(repr=False)
+    pictures: Mapping[str, str] = field(repr=False)
     decimal: str
     group: str
     percent: str
@@ -61,16 +88,83 @@ class Language:
         ----------
         key : str
         **parts : object
-            What goes into the places; whole numbers are grouped.
+            What goes into the places; whole numbers are grouped. A text with several forms takes that of `n`.
 
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> [language("uk")("respondents", n=n) for n in (1, 22, 25)]
+        ['1 респондент', '22 респонденти', '25 респондентів']
         """
         if key not in self.texts:
             raise SpecError(f"The catalogue has no text '{key}'.{near(key, self.texts)}")
+        text = self.texts[key]
+        if not isinstance(text, str):
+            text = text[FORMS[self.code](abs(int(parts["n"])))]  # type: ignore[call-overload]
         said = {k: self.count(int(v)) if isinstance(v, int | np.integer) else v for k, v in parts.items()}
-        return self.texts[key].format(**said)
+        return text.format(**said)
+
+    def known(self, key: str, otherwise: str = "") -> str:
+        """Return a text that the catalogue may lack, such as the name of a level.
+
+        Parameters
+        ----------
+        key : str
+        otherwise : str, default ""
+            What stands for it then.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> language("uk").known("construct_Loyalty"), language("uk").known("construct_Speed", "Speed")
+        ('Лояльність', 'Speed')
+        """
+        return str(self.texts.get(key, otherwise))
+
+    def told(self, sentence: str) -> str:
+        """Say in this language what a result says of itself in English: a warning, a note, a reason.
+
+        Parameters
+        ----------
+        sentence : str
+            Such as one of ``result.warnings``.
+
+        Returns
+        -------
+        str
+            What the catalogue does not know stays as it is.
+
+        Examples
+        --------
+        >>> language("uk").told("North: 3 of 200 bootstrap replicates failed and are left out.")
+        'North: невдалих реплік бутстрепу: 3 з 200; їх не враховано.'
+        """
+        if self.code == "en":
+            return sentence
+        for key, pattern in _sentences():
+            if found := pattern.fullmatch(sentence):
+                return self(key, **{k: self._part(k, v) for k, v in found.groupdict().items()})
+        several = re.split(r"(?<=\.) (?=[A-Z'])", sentence)
+        if len(several) > 1:
+            return " ".join(map(self.told, several))
+        head, colon, rest = sentence.partition(": ")
+        return f"{head}: {self.told(rest)}" if colon else sentence
+
+    def _part(self, name: str, text: str) -> object:
+        """What stood in a sentence: a number as this language writes it, names, or another sentence."""
+        if name in NUMBERS:
+            digits = len(text.partition(".")[2])
+            return self.number(float(text.replace(",", "")), digits) if digits else int(text.replace(",", ""))
+        text = re.sub(r"'([^']*)' of '([^']*)'", r"'\1' ('\2')", text).replace("' and '", "', '")
+        if cut := re.fullmatch(r"(.*') and (\d+) more( pairs)?", text, re.DOTALL):
+            return f"{cut[1]} {self('and_more', n=int(cut[2]))}"
+        return self.known(f"level_{text}") or self.told(text)
 
     def number(self, value: float, digits: int = 1, *, signed: bool = False) -> str:
         """Write a number; a dash where it is missing.
@@ -96,6 +190,25 @@ class Language:
             text = "+" + text
         signs = {",": self.group, ".": self.decimal, "-": "−"}
         return "".join(signs.get(c, c) for c in text)
+
+    def plain(self, value: float) -> str:
+        """Write a number with no more decimals than it has.
+
+        Parameters
+        ----------
+        value : float
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> language("uk").plain(0.05), language("en").plain(10.0)
+        ('0,05', '10')
+        """
+        _, _, decimals = f"{value:.12g}".partition(".")
+        return self.number(value, len(decimals))
 
     def count(self, value: float) -> str:
         """Write a whole number with its thousands apart.
@@ -130,20 +243,20 @@ class Language:
         ends = (self.number(v, digits, signed=signed) for v in (lower, upper))
         return f" {self('to')} ".join(ends)
 
-    def share(self, value: float, digits: int = 0) -> str:
+    def share(self, value: float, digits: int | None = 0) -> str:
         """Write a share of one as a percentage.
 
         Parameters
         ----------
         value : float
-        digits : int, default 0
-            Decimals.
+        digits : int or None, default 0
+            Decimals; None for as many as it has.
 
         Returns
         -------
         str
         """
-        text = self.number(100 * value, digits)
+        text = self.plain(100 * value) if digits is None else self.number(100 * value, digits)
         return text if text == NOTHING else self.percent.format(text)
 
     def pvalue(self, p: float) -> str:
@@ -165,26 +278,80 @@ class Language:
         return f"< {self.number(0.001, 3)}" if p < 0.001 else self.number(p, 3)
 
 
-@cache
-def language(code: str = "en") -> Language:
-    """Return the catalogue of a language; English where there is none for it.
+def check_language(code: str) -> str:
+    """Return the catalogue that a language has, or refuse a language without one.
 
     Parameters
     ----------
-    code : str, default "en"
+    code : str
         Such as ``"uk"`` or ``"uk-UA"``.
 
     Returns
     -------
+    str
+        Its name.
+
+    Raises
+    ------
+    SpecError
+        Naming the languages there are.
+    """
+    base = str(code).replace("_", "-").partition("-")[0].strip().lower()
+    if base not in LANGUAGES:
+        raise SpecError(f"Reports have no language '{code}'; there are {listed(LANGUAGES)}.{near(base, LANGUAGES)}")
+    return base
+
+
+@cache
+def language(code: str | Language = "en") -> Language:
+    """Return the catalogue of a language.
+
+    Parameters
+    ----------
+    code : str or Language, default "en"
+        Such as ``"uk"`` or ``"uk-UA"``; a catalogue is returned as it is.
+
+    Returns
+    -------
     Language
-        ``language(code).code`` tells which catalogue it is.
+
+    Raises
+    ------
+    SpecError
+        If there is none, naming those there are.
 
     Examples
     --------
-    >>> language("bg-BG")("levels_sector"), language("xx").code
-    ('Сектори', 'en')
+    >>> language("bg-BG")("levels_sector"), language("uk_UA").code
+    ('Сектори', 'uk')
     """
-    base = str(code).replace("_", "-").partition("-")[0].lower()
-    name = base if base in LANGUAGES else "en"
+    if isinstance(code, Language):
+        return code
+    name = check_language(code)
     content = tomllib.loads((files(__package__) / "languages" / f"{name}.toml").read_text("utf-8"))
-    return Language(name, content["text"], content["picture"], **content["format"])
+    numbers = content["format"]
+    pictures = {"decimal": numbers["decimal"], "group": numbers["group"], **content["picture"]}
+    return Language(name, {**content["text"], **content["told"]}, pictures, **numbers)
+
+
+@cache
+def _sentences() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The sentences of results as patterns, those with most words of their own first."""
+    told = tomllib.loads((files(__package__) / "languages" / "en.toml").read_text("utf-8"))["told"]
+    forms = [
+        (key, form) for key, text in told.items() for form in ([text] if isinstance(text, str) else text.values())
+    ]
+    forms.sort(key=lambda pair: -len(re.sub(r"{.*?}", "", pair[1])))
+    return tuple((key, re.compile(_pattern(form), re.DOTALL)) for key, form in forms)
+
+
+def _pattern(text: str) -> str:
+    """A text with places as a regular expression; a place that comes again must hold the same."""
+    out, seen = "", set()
+    for literal, name, _, _ in string.Formatter().parse(text):
+        out += re.escape(literal)
+        if name:
+            held = r"-?[\d,]*\.?\d+" if name in NUMBERS else r"(?:(?!(?:'|more)\. [A-Z]).)+?"  # one sentence
+            out += f"(?P={name})" if name in seen else f"(?P<{name}>{held})"
+            seen.add(name)
+    return out

@@ -30,8 +30,9 @@ def code_text(code: Missing) -> str:
 
 
 def in_language(texts: Mapping[str, str], lang: str | None) -> str:
-    """Pick a text: the language wanted, else English, else the first."""
-    for key in (lang, "en"):
+    """Pick a text: the language wanted, else without its region ("uk" for "uk-UA"), else English, else the first."""
+    base = None if lang is None else lang.replace("_", "-").partition("-")[0].lower()
+    for key in (lang, base, "en"):
         if key is not None and key in texts:
             return texts[key]
     return next(iter(texts.values()), "")
