@@ -1,9 +1,11 @@
-"""Files are written whole or not at all, and no cell of theirs runs as a formula."""
+"""Files are written whole or not at all, no cell of theirs runs as a formula, and texts from the data stay texts."""
 
 from __future__ import annotations
 
+import html
 import importlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +45,9 @@ def path_of(value: object, what: str) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise SpecError(f"{what} takes the name of a file, not {described(value)}.")
     return Path(value)
+
+LONGEST = 160  # characters of a text from the data that a page shows; the tables on disk hold all of it
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 
 
 @contextmanager
@@ -130,6 +135,51 @@ def neutral(frame: pd.DataFrame) -> pd.DataFrame:
         return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r\n" and value else value
 
     return frame.assign(**{c: frame[c].map(tame) for c in texts})
+
+
+def shown(text: object, longest: int = LONGEST) -> str:
+    r"""Return a text from the data as a page can show it: on one line, without control characters, not endless.
+
+    Parameters
+    ----------
+    text : object
+    longest : int, default 160
+        Characters kept.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shown("a\x00b\n c"), shown("x" * 5000, 4)
+    ('ab c', 'xxx…')
+    """
+    clean = " ".join(_CONTROL.sub("", str(text)).split())
+    return clean if len(clean) <= longest else clean[: longest - 1].rstrip("\u200d") + "…"
+
+
+def in_html(text: object, longest: int = LONGEST) -> str:
+    """Return a text from the data as HTML: escaped, on one line, and where it is cut the whole as a tooltip.
+
+    Parameters
+    ----------
+    text : object
+    longest : int, default 160
+        Characters kept.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> in_html("<b>"), in_html("abcde", 3)
+    ('&lt;b&gt;', '<span title="abcde">ab…</span>')
+    """
+    whole = _CONTROL.sub("", str(text))
+    short = html.escape(shown(whole, longest))
+    return short if len(" ".join(whole.split())) <= longest else f'<span title="{html.escape(whole)}">{short}</span>'
 
 
 def needed(module: str, extra: str) -> Any:

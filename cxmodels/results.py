@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .files import in_html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,19 +223,18 @@ def plain_html(result: Result, pictures: str = "") -> str:
     Examples
     --------
     >>> plain_html(Result())
-    '<div><table style="..."></table></div>'
+    '<div style="..."><table style="..."></table></div>'
     """
-    esc = html.escape
     head = "".join(
-        f'<tr><th scope="row" style="text-align:left;padding-right:1em">{esc(k)}</th>'
-        f'<td style="text-align:left">{esc(v)}</td></tr>'
+        f'<tr><th scope="row" style="text-align:left;padding-right:1em">{in_html(k)}</th>'
+        f'<td style="text-align:left">{in_html(v, 600)}</td></tr>'
         for k, v in result.headline()
     )
     out = [f'<table style="{STYLE[0]}">{head}</table>']
-    out += [f'<p style="color:#a33;margin:.3em 0"><strong>Warning.</strong> {esc(w)}</p>' for w in result.warnings]
+    out += [f'<p style="color:#a33;margin:.3em 0"><strong>Warning.</strong> {in_html(w, 600)}</p>' for w in result.warnings]
     out += [pictures]
-    out += [f"<h4 style='margin:.6em 0 0'>{esc(t)}</h4>{frame_html(f)}" for t, f in result.tables().items()]
-    return f"<div>{''.join(out)}</div>"
+    out += [f"<h4 style='margin:.6em 0 0'>{in_html(t)}</h4>{frame_html(f)}" for t, f in result.tables().items()]
+    return f'<div style="overflow-x:auto;overflow-wrap:anywhere">{"".join(out)}</div>'
 
 
 def frame_html(frame: pd.DataFrame, digits: int = 3) -> str:
@@ -267,7 +267,7 @@ def frame_html(frame: pd.DataFrame, digits: int = 3) -> str:
             if isinstance(value, float)
             else str(value)
         )
-        return f'<{tag} style="{STYLE[1]}{"right" if number else "left"}">{html.escape(text)}</{tag}>'
+        return f'<{tag} style="{STYLE[1]}{"right" if number else "left"}">{in_html(text)}</{tag}>'
 
     head = "".join(cell(str(c), "th") for c in shown.columns)
     body = "".join(

@@ -11,6 +11,7 @@ import pytest
 
 from cxmodels.errors import SpecError, SpecWarning
 from cxmodels.model import Construct, parse_model
+from tests.fuzz import timely
 
 ECSI = """
     # measurement
@@ -452,3 +453,12 @@ def test_drop():
 
 
 # -- expressions ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 100_000 + "a", "a =~ " + "9" * 100_000 + "b", "f =~ x" + " " * 100_000 + "é?", "f =~ " + "1." * 50_000 + "e"]
+)
+def test_long_pieces_take_no_longer_than_they_are_long(text):
+    with timely(5), pytest.raises(SpecError) as error:
+        parse_model(text)
+    assert len(str(error.value)) < 1000

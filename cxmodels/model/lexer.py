@@ -17,7 +17,8 @@ _MARKS = (
     "\u200c\u200d\u20d0-\u20f0\u302a-\u302f\u3099\u309a\ufe00-\ufe0f\ufe20-\ufe2f"
 )
 _NAME = rf"(?:[^\W\d]|\.(?![0-9]))[\w.{_MARKS}]*"
-_NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+# Each digit can be read in one way only, so that time grows with the length of a number and not with its square.
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _TOKEN = re.compile(
     rf"""[^\S\n]*(?:
       (?P<name>{_NAME})

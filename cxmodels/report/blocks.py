@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..files import shown
 from .lettering import right_to_left
 from .words import NOTHING, Language, language
 
 Block = dict[str, Any]
-LONGEST = 160  # characters of a text from the data that a page shows; the tables on disk hold all of it
 ENGLISH = language("en")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -78,28 +76,6 @@ def above(values: pd.Series, limit: float, words: Language = ENGLISH) -> Flag:
     [False, True]
     """
     return Flag((values > limit).to_numpy(), "▲", words("above", limit=words.plain(limit)))
-
-
-def shown(text: object, longest: int = LONGEST) -> str:
-    r"""Return a text from the data as a page can show it: on one line, without control characters, not endless.
-
-    Parameters
-    ----------
-    text : object
-    longest : int, default 160
-        Characters kept.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> shown("a\x00b\n c"), shown("x" * 5000, 4)
-    ('ab c', 'xxx…')
-    """
-    clean = " ".join(_CONTROL.sub("", str(text)).split())
-    return clean if len(clean) <= longest else clean[: longest - 1].rstrip("\u200d") + "…"
 
 
 def inline(text: str) -> str:

@@ -13,7 +13,7 @@ from .blocks import shown
 from .lettering import clip, text_width
 from .plots import importance_performance
 from .rows import Row, Rows, Scale, axis, decimals
-from .svg import ACCENT, BLUE, GREY, INK, RULE, Picture, number, say, ticks
+from .svg import ACCENT, BLUE, GREY, INK, RULE, Picture, columns, number, say, ticks
 
 if TYPE_CHECKING:
     from ..drivers import WhatIf
@@ -160,6 +160,8 @@ def segment_dots(
     2
     """
     said = say(words)
+    segments = columns(frame, "segment", ["importance"])["segment"]
+    frame = columns(frame, "attribute", ["importance", "ci_lower", "ci_upper"]).assign(segment=segments)
     order = frame.groupby("attribute")["importance"].mean().sort_values(ascending=False, kind="stable").index
     first = frame["segment"].iloc[0]
     rows = []

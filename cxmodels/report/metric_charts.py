@@ -314,8 +314,9 @@ def _key(pic: Picture, left: float, names: tuple[str, str]) -> None:
     at = left
     for name, ink, fill in ((names[0], BLUE, BLUE), (names[1], GREY, PAPER)):
         pic.draw("circle", cx=at + 5, cy=14, r=4.6, fill=fill, stroke=ink, stroke_width=1.8)
-        pic.text(at + 15, 18.5, clip(name, 13, 200), fill=INK)
-        at += text_width(name, 13) + 40
+        short = clip(shown(name), 13, 200)
+        pic.text(at + 15, 18.5, short, fill=INK)
+        at += text_width(short, 13) + 40
 
 
 def indicator_chart(

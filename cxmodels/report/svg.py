@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
 from ..files import replacing
-from .lettering import right_to_left
+from .lettering import clip, right_to_left, text_width
 from .words import language
 
 __all__ = ["WORDS", "Drawing", "Picture", "columns", "number", "say", "span", "ticks"]
@@ -30,6 +30,7 @@ BLUE, PALE, ACCENT, BLUSH = "#1d5b8c", "#b9d0e3", "#bf4a14", "#f0cdb9"
 
 WORDS = MappingProxyType(language("en").pictures)
 
+SPARE = 24.0  # pixels by which our guess of a width may be wrong
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -346,7 +347,7 @@ class Picture:
         bold: bool = False,
         turn: bool = False,
     ) -> None:
-        """Add one line of text, whatever its script.
+        """Add one line of text, whatever its script; what is too long for the picture is cut, with the whole as a tooltip.
 
         Parameters
         ----------
@@ -365,6 +366,10 @@ class Picture:
         turn : bool, default False
             Whether it reads upwards.
         """
+        room = {"start": self.width - x, "end": x}.get(anchor, 2 * min(x, self.width - x))
+        room, whole = (self.height if turn else room), text
+        if text_width(text, size, bold) > room + SPARE:  # a name from the data may be of any length
+            text = clip(text, size, room, bold)
         direction = None
         if right_to_left(text):
             # There the text starts at its right end; the side of the point must not change.
@@ -378,8 +383,9 @@ class Picture:
             "transform": f"rotate(-90 {_attribute(float(x))} {_attribute(float(y))})" if turn else None,
         }
         shown = "".join(f' {k}="{v}"' for k, v in styled.items() if v is not None)
+        tip = "" if text == whole else f"<title>{_attribute(whole)}</title>"
         self._parts.append(
-            f'<text x="{_attribute(float(x))}" y="{_attribute(float(y))}"{shown}>{_attribute(text)}</text>'
+            f'<text x="{_attribute(float(x))}" y="{_attribute(float(y))}"{shown}>{tip}{_attribute(text)}</text>'
         )
 
     def open(self, tip: str) -> None:

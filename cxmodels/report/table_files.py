@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..files import needed, replacing
+from ..files import in_html, needed, replacing, shown
 from .tables import FIT_DIGITS, Cell, Table, Tables
 
 __all__ = ["to_html", "to_latex", "to_markdown", "write"]
@@ -32,6 +32,9 @@ STATISTICS = {
 }  # set in italics, but for CI
 SYMBOL = re.compile(r"(?<![\w*])([pNn]|df)(?= [<=>]|\()")  # statistics in a note
 
+LONGEST_NOTE = 4000  # characters of a sentence
+LONGEST_CELL = 32_000  # characters; a cell of a workbook takes 32,767
+
 RULE, HAIR = "2px solid #1b2733", "1px solid #1b2733"
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -50,7 +53,7 @@ SPECIAL = re.compile("|".join(map(re.escape, sorted(LATEX, key=len, reverse=True
 
 def to_html(tables: Tables) -> str:
     """Return the tables as one ``<div>``, everything from the data escaped, style inline."""
-    return f'<div style="background:#fff;color:#1b2733">{"".join(map(_html_table, tables))}</div>'
+    return f'<div style="background:#fff;color:#1b2733;overflow-x:auto">{"".join(map(_html_table, tables))}</div>'
 
 
 def _html_table(t: Table) -> str:
@@ -60,11 +63,11 @@ def _html_table(t: Table) -> str:
     out = [f'<table style="{style};margin:0 0 .3em;border-top:{RULE};border-bottom:{RULE};color:inherit">']
     out.append(
         '<caption style="caption-side:top;text-align:left;padding:0 0 .5em;color:inherit;font-style:italic">'
-        f"{_esc(t.title)}</caption><thead>"
+        f"{in_html(t.title, 600)}</caption><thead>"
     )
     if spans := t.spans():
         cells = (
-            f'<th colspan="{n}" style="{_pad("center")}font-weight:400;{f"border-bottom:{HAIR}" if s else ""}">{_esc(s)}</th>'
+            f'<th colspan="{n}" style="{_pad("center")}font-weight:400;{f"border-bottom:{HAIR}" if s else ""}">{in_html(s)}</th>'
             for s, n in spans
         )
         out.append(f'<tr style="background:none">{"".join(cells)}</tr>')
@@ -93,7 +96,7 @@ def _html_cell(c: Cell, place: int, indented: bool) -> str:
     weight = "font-weight:600;" if c.bold else "font-weight:400;"
     side = "left" if c.kind == "text" else "right"
     tag = 'th scope="row"' if place == 0 else "td"
-    return f'<{tag} style="{_pad(side)}{weight}white-space:{"normal" if place == 0 else "nowrap"};{indent}">{_esc(c.text)}</{tag.split()[0]}>'
+    return f'<{tag} style="{_pad(side)}{weight}white-space:{"normal" if place == 0 else "nowrap"};{indent}">{in_html(c.text)}</{tag.split()[0]}>'
 
 
 def _pad(side: str) -> str:
@@ -101,20 +104,17 @@ def _pad(side: str) -> str:
 
 
 def _html_symbol(head: str) -> str:
-    return f"<i>{_esc(head)}</i>" if head in STATISTICS - {"CI"} else _esc(head)
+    return f"<i>{in_html(head)}</i>" if head in STATISTICS - {"CI"} else in_html(head)
 
 
 def _html_note(text: str) -> str:
     """A note with its statistics in italics; all else is escaped, as names from the data may stand in it."""
+    text = shown(text, LONGEST_NOTE)
     parts, at = [], 0
     for found in SYMBOL.finditer(text):
-        parts += [_esc(text[at : found.start()]), f"<i>{found[1]}</i>"]
+        parts += [html.escape(text[at : found.start()]), f"<i>{found[1]}</i>"]
         at = found.end()
-    return "".join([*parts, _esc(text[at:])])
-
-
-def _esc(text: str) -> str:
-    return html.escape(text)
+    return "".join([*parts, html.escape(text[at:])])
 
 
 # --- LaTeX ----------------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def _latex_table(t: Table) -> str:
 
 
 def _tex(text: str) -> str:
-    return SPECIAL.sub(lambda m: LATEX[m.group()], text)
+    return SPECIAL.sub(lambda m: LATEX[m.group()], shown(text, LONGEST_NOTE))
 
 
 def _tex_symbol(head: str) -> str:
@@ -182,6 +182,7 @@ def _pipes(cells: Any) -> str:
 
 
 def _plain(text: str) -> str:
+    text = shown(text, LONGEST_NOTE)
     return re.sub(r"([\\`*_|\[\]<])", r"\\\1", text) if re.search(r"[\\`*_|<]", text) else text
 
 
@@ -204,7 +205,7 @@ def write(tables: Tables, path: Path, format: str) -> Path:
 
 
 def _page(tables: Tables, body: str) -> str:
-    title = _esc(next((t.title for t in tables), "Tables"))
+    title = html.escape(shown(next((t.title for t in tables), "Tables"), 600))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
         f'<body style="margin:2rem">{body}</body></html>\n'
@@ -272,7 +273,8 @@ def _writer(sheet: Any, font: Any, alignment: Any) -> Callable[..., None]:
         indent: int = 0,
     ) -> None:
         cell = sheet.cell(row, column)
-        cell.value = f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r\n") else value
+        value = shown(value, LONGEST_CELL) if isinstance(value, str) else value  # first: cleaning may bare a formula
+        cell.value = f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@") else value
         cell.font = font(name="Georgia", size=11, bold=bold, italic=italic)
         cell.alignment = alignment(horizontal=side, indent=indent)
 
@@ -292,8 +294,8 @@ def _format(c: Cell, digits: int) -> str:
 
 
 def _sheet_name(text: str, taken: list[str]) -> str:
-    base = re.sub(r"[\[\]:*?/\\']", " ", text).strip()[:28] or "Table"
+    base = re.sub(r"[\[\]:*?/\\']", " ", shown(text)).strip()[:28] or "Table"
     name, k = base, 2
-    while name in taken:
+    while name.casefold() in map(str.casefold, taken):
         name, k = f"{base} {k}"[:31], k + 1
     return name

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ..errors import listed
+from ..files import in_html
 from .entries import scale_text
 
 if TYPE_CHECKING:
@@ -108,13 +108,13 @@ def as_html(survey: Survey) -> str:
         label = survey.label(name) if item and item.label else ""
         scale = _scale(survey, name) + (", reversed" if item and item.reversed else "")
         cells = (name, label, scale, int(column.isna().sum()), int(codes.get(name, 0)))
-        body.append("<tr>" + "".join(f'<td style="{_STYLE}">{escape(str(cell))}</td>' for cell in cells) + "</tr>")
+        body.append("<tr>" + "".join(f'<td style="{_STYLE}">{in_html(cell)}</td>' for cell in cells) + "</tr>")
     if len(survey.frame.columns) > _SHOWN:
         body.append(f'<tr><td colspan="5">and {len(survey.frame.columns) - _SHOWN} more columns</td></tr>')
     heads = ("column", "label", "scale", "missing", "by code")
     head = "".join(f'<th scope="col" style="{_STYLE}">{text}</th>' for text in heads)
-    notes = "".join(f"<div>{escape(note)}</div>" for note in _all_notes(survey))
+    notes = "".join(f"<div>{in_html(note, 600)}</div>" for note in _all_notes(survey))
     return (
-        f"<div><strong>{escape(_first_line(survey))}</strong>{notes}"
+        f'<div style="overflow-x:auto;overflow-wrap:anywhere"><strong>{in_html(_first_line(survey), 600)}</strong>{notes}'
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
