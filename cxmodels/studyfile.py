@@ -14,7 +14,7 @@ from .errors import SpecError, listed, near
 from .inference import ADJUSTMENTS
 from .pls.spec import MISSING, SCHEMES
 from .resampling import INTERVALS
-from .survey.entries import is_number, written
+from .survey.entries import LANGUAGES, base_language, is_number, written
 
 __all__ = ["SECTIONS", "check_content", "read_toml"]
 
@@ -95,6 +95,11 @@ def _one_of(*options: str) -> Rule:
 
 
 TEXT = Rule(_is_text, "text")
+LANGUAGE = Rule(
+    lambda v: isinstance(v, str) and base_language(v) in LANGUAGES,
+    f"a language that reports have, one of {listed(LANGUAGES)}",
+    LANGUAGES,
+)
 ANY_TEXT = Rule(lambda v: isinstance(v, str), "text")
 YES_NO = Rule(lambda v: isinstance(v, bool), "true or false")
 TEXTS = Rule(lambda v: _is_text(v) or _are_texts(v), "a column, or a list of different columns, by name")
@@ -105,7 +110,7 @@ SECTIONS: dict[str, dict[str, Rule]] = {
             _is_folder_name,
             f"a folder name: at most {LONGEST_NAME} bytes without slashes or any of :*?\"<>|, and no dot or blank at its ends",
         ),
-        "language": TEXT,
+        "language": LANGUAGE,
         "subtitle": ANY_TEXT,
     },
     "data": {

@@ -112,6 +112,7 @@ def quietly(study):
         ({"labels": {"Quality": 4}}, "labels"),
         ({"labels": 4}, "is a section"),
         ({"language": ["en"]}, "language"),
+        ({"language": "de"}, "language = 'de', which must be a language that reports have, one of 'en', 'uk', 'ru', 'bg'"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_content_is_one_sentence(changes, said):
@@ -299,15 +300,15 @@ def test_progress_tells_every_stage(answers):
 
 
 def test_labels_follow_the_language(answers):
-    (answers / "c.toml").write_text('[items.q1]\nlabel = { en = "Fast", de = "Schnell" }\n', encoding="utf-8")
-    labels = {"Quality": {"en": "Quality seen", "de": "Qualität"}}
-    german = quietly(study_of(answers, language="de", labels=labels, data={"codebook": "c.toml"}))
-    assert german.label("Quality") == "Qualität"
-    assert german.item_label("q1") == "Schnell"
-    assert german.label("Satisfaction") == "Satisfaction"
-    french = quietly(study_of(answers, language="fr", labels=labels, data={"codebook": "c.toml"}))
-    assert french.label("Quality") == "Quality seen"
-    assert french.item_label("q1") == "Fast"
+    (answers / "c.toml").write_text('[items.q1]\nlabel = { en = "Fast", uk = "Швидко" }\n', encoding="utf-8")
+    labels = {"Quality": {"en": "Quality seen", "uk": "Якість"}}
+    own = quietly(study_of(answers, language="uk", labels=labels, data={"codebook": "c.toml"}))
+    assert own.label("Quality") == "Якість"
+    assert own.item_label("q1") == "Швидко"
+    assert own.label("Satisfaction") == "Satisfaction"
+    other = quietly(study_of(answers, language="bg", labels=labels, data={"codebook": "c.toml"}))
+    assert other.label("Quality") == "Quality seen"
+    assert other.item_label("q1") == "Fast"
 
 
 def test_excluded_rows_weights_and_skipped_units_are_told(answers):

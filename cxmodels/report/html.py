@@ -64,6 +64,7 @@ def study_html(
         lead=_lead(v),
         alarm=_alarm(v),
         warnings=_warnings(v),
+        names=v.names(),
         sections=_sections(v),
         note=w("disclaimer"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -28,6 +28,7 @@ def render(
     prefix: str = "",
     alarm: str = "",
     warnings: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
 ) -> str:
     """Put a report together: a page of its own, or one ``<div>`` for a notebook.
 
@@ -53,6 +54,8 @@ def render(
         The reason not to publish, if there is one.
     warnings : sequence of str
         What must be read first.
+    names : mapping, optional
+        Constructs as the reader knows them, for the warnings.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def render(
     """
     style = markup(files(__package__).joinpath("style.css").read_text("utf-8"))
     title = shown(title, 300)
-    told = [shown(words.told(w), 600) for w in warnings]
+    told = [shown(words.told(w, names), 600) for w in warnings]
     body = template("body.html").render(
         words=words,
         whole=whole,

@@ -144,7 +144,7 @@ class Rows:
         values = [number(r.est, self.digits, words, self.signed) for r in self.rows]
         spans = [span(r.lower, r.upper, self.digits, words) for r in self.rows]
         named = max((text_width(r.label, 13, bold=True) for r in self.rows), default=0)
-        labels = min(named + 14, 0.36 * width)
+        labels = min(named + 14, 0.42 * width)
         wide = max((text_width(v, 13, bold=True) for v in values), default=0)
         ranged = max((text_width(s, SMALL) for s in spans), default=0)
         right = width - wide - ranged - (30 if ranged else 18)

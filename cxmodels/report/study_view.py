@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..survey.entries import in_language
+from ..survey.entries import check_language, in_language
 from .blocks import Block, facts, inline, shown, table
-from .words import Language, check_language, language
+from .words import Language, language
 
 if TYPE_CHECKING:
     from ..study import StudyResult

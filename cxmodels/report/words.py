@@ -22,11 +22,11 @@ from importlib.resources import files
 
 import numpy as np
 
-from ..errors import SpecError, listed, near
+from ..errors import SpecError, near
+from ..survey.entries import LANGUAGES, check_language
 
-__all__ = ["LANGUAGES", "Language", "check_language", "language"]
+__all__ = ["LANGUAGES", "Language", "language"]
 
-LANGUAGES = ("en", "uk", "ru", "bg")
 NOTHING = "–"
 NUMBERS = ("n", "of", "k", "m", "least", "value")  # places of a sentence that hold one; the others hold names
 Text = str | Mapping[str, str]
@@ -127,13 +127,15 @@ class Language:
         """
         return str(self.texts.get(key, otherwise))
 
-    def told(self, sentence: str) -> str:
+    def told(self, sentence: str, names: Mapping[str, str] | None = None) -> str:
         """Say in this language what a result says of itself in English: a warning, a note, a reason.
 
         Parameters
         ----------
         sentence : str
             Such as one of ``result.warnings``.
+        names : mapping, optional
+            What is called otherwise for the reader, such as constructs.
 
         Returns
         -------
@@ -143,28 +145,29 @@ class Language:
         Examples
         --------
         >>> language("uk").told("North: 3 of 200 bootstrap replicates failed and are left out.")
-        'North: невдалих реплік бутстрепу: 3 з 200; їх не враховано.'
+        'North: Невдалих реплік бутстрепу: 3 з 200; їх не враховано.'
         """
         if self.code == "en":
             return sentence
         for key, pattern in _sentences():
             if found := pattern.fullmatch(sentence):
-                return self(key, **{k: self._part(k, v) for k, v in found.groupdict().items()})
+                return self(key, **{k: self._part(k, v, names or {}) for k, v in found.groupdict().items()})
         several = re.split(r"(?<=\.) (?=[A-Z'])", sentence)
         if len(several) > 1:
-            return " ".join(map(self.told, several))
+            return " ".join(self.told(s, names) for s in several)
         head, colon, rest = sentence.partition(": ")
-        return f"{head}: {self.told(rest)}" if colon else sentence
+        return f"{head}: {self.told(rest, names)}" if colon else sentence
 
-    def _part(self, name: str, text: str) -> object:
+    def _part(self, name: str, text: str, names: Mapping[str, str]) -> object:
         """What stood in a sentence: a number as this language writes it, names, or another sentence."""
         if name in NUMBERS:
             digits = len(text.partition(".")[2])
             return self.number(float(text.replace(",", "")), digits) if digits else int(text.replace(",", ""))
+        text = re.sub(r"'([^']*)'", lambda quoted: f"'{names.get(quoted[1], quoted[1])}'", names.get(text, text))
         text = re.sub(r"'([^']*)' of '([^']*)'", r"'\1' ('\2')", text).replace("' and '", "', '")
         if cut := re.fullmatch(r"(.*') and (\d+) more( pairs)?", text, re.DOTALL):
             return f"{cut[1]} {self('and_more', n=int(cut[2]))}"
-        return self.known(f"level_{text}") or self.told(text)
+        return self.known(f"level_{text}") or self.told(text, names)
 
     def number(self, value: float, digits: int = 1, *, signed: bool = False) -> str:
         """Write a number; a dash where it is missing.
@@ -276,30 +279,6 @@ class Language:
         '< 0,001'
         """
         return f"< {self.number(0.001, 3)}" if p < 0.001 else self.number(p, 3)
-
-
-def check_language(code: str) -> str:
-    """Return the catalogue that a language has, or refuse a language without one.
-
-    Parameters
-    ----------
-    code : str
-        Such as ``"uk"`` or ``"uk-UA"``.
-
-    Returns
-    -------
-    str
-        Its name.
-
-    Raises
-    ------
-    SpecError
-        Naming the languages there are.
-    """
-    base = str(code).replace("_", "-").partition("-")[0].strip().lower()
-    if base not in LANGUAGES:
-        raise SpecError(f"Reports have no language '{code}'; there are {listed(LANGUAGES)}.{near(base, LANGUAGES)}")
-    return base
 
 
 @cache

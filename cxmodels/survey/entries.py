@@ -8,7 +8,9 @@ import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import SpecError, listed
+from ..errors import SpecError, listed, near
+
+LANGUAGES = ("en", "uk", "ru", "bg")  # of reports; labels may be in any
 
 Code = float | str
 """One answer code as it stands in the data."""
@@ -29,12 +31,42 @@ def code_text(code: Missing) -> str:
     return f"'{code}'" if isinstance(code, str) else f"{code:g}"
 
 
+def base_language(code: object) -> str:
+    """Return a language without its region: 'uk' for 'uk-UA'."""
+    return str(code).replace("_", "-").partition("-")[0].strip().lower()
+
+
+def check_language(code: str) -> str:
+    """Return the language that reports have for a code, or refuse one that they lack.
+
+    Parameters
+    ----------
+    code : str
+        Such as ``"uk"`` or ``"uk-UA"``.
+
+    Returns
+    -------
+    str
+        One of LANGUAGES.
+
+    Raises
+    ------
+    SpecError
+        Naming the languages there are.
+    """
+    base = base_language(code)
+    if base not in LANGUAGES:
+        raise SpecError(f"Reports have no language '{code}'; there are {listed(LANGUAGES)}.{near(base, LANGUAGES)}")
+    return base
+
+
 def in_language(texts: Mapping[str, str], lang: str | None) -> str:
     """Pick a text: the language wanted, else without its region ("uk" for "uk-UA"), else English, else the first."""
-    base = None if lang is None else lang.replace("_", "-").partition("-")[0].lower()
-    for key in (lang, base, "en"):
-        if key is not None and key in texts:
+    for key in () if lang is None else (lang, base_language(lang)):
+        if key in texts:
             return texts[key]
+    if "en" in texts:
+        return texts["en"]
     return next(iter(texts.values()), "")
 
 
