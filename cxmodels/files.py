@@ -47,7 +47,8 @@ def path_of(value: object, what: str) -> Path:
     return Path(value)
 
 LONGEST = 160  # characters of a text from the data that a page shows; the tables on disk hold all of it
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
+# Control characters, halves of characters, and the marks that turn the direction of all that follows, numbers too.
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2067\ufffe\uffff\ud800-\udfff]")
 
 
 @contextmanager
@@ -152,10 +153,10 @@ def shown(text: object, longest: int = LONGEST) -> str:
 
     Examples
     --------
-    >>> shown("a\x00b\n c"), shown("x" * 5000, 4)
-    ('ab c', 'xxx…')
+    >>> shown("a\x00b\n c"), shown("x" * 5000, 4), shown("\u202eno")
+    ('ab c', 'xxx…', 'no')
     """
-    clean = " ".join(_CONTROL.sub("", str(text)).split())
+    clean = " ".join(CONTROL.sub("", str(text)).split())
     return clean if len(clean) <= longest else clean[: longest - 1].rstrip("\u200d") + "…"
 
 
@@ -177,7 +178,7 @@ def in_html(text: object, longest: int = LONGEST) -> str:
     >>> in_html("<b>"), in_html("abcde", 3)
     ('&lt;b&gt;', '<span title="abcde">ab…</span>')
     """
-    whole = _CONTROL.sub("", str(text))
+    whole = CONTROL.sub("", str(text))
     short = html.escape(shown(whole, longest))
     return short if len(" ".join(whole.split())) <= longest else f'<span title="{html.escape(whole)}">{short}</span>'
 

@@ -243,7 +243,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "table of named PLS": lambda: report.table(named(cx.PLS)).to("html"),
     "survey in a notebook": lambda: survey()._repr_html_(),
     "metrics in a notebook": lambda: metrics.csi(np.full((9, 3), 4.0), np.full((9, 3), 3.0), names=NAMES[:3])._repr_html_(),
-    "survival": lambda: curves().picture(time=NAMES[10]),
+    "survival": lambda: report.survival_chart(curves().curve, time=NAMES[10]),
     "survival in a notebook": lambda: curves()._repr_html_(),
     "triangle": lambda: report.triangle_chart(
         pd.DataFrame({"customers": 9, 0: 1.0, 1: 0.5}, index=list(NAMES)), title=NAMES[1]

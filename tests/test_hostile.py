@@ -63,7 +63,7 @@ def widths(name: str) -> tuple[int, ...]:
 
 def plain(text: str) -> str:
     """A text as a page shows its beginning: on one line, without control characters."""
-    return " ".join(re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text).split())[:20]
+    return " ".join(re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\u202e]", "", text).split())[:20]
 
 
 # --- as text --------------------------------------------------------------------------------------------------------
@@ -79,6 +79,7 @@ def test_no_name_becomes_markup(name):
         if hole in low
     ]
     assert low.count("</textarea>") == 0
+    assert not re.search("[\u202a-\u202e]", text), "a name may not turn the numbers behind it"
     for picture in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
         ElementTree.fromstring(picture)  # sound XML
     for title in re.findall(r"<title>(.*?)</title>", text):

@@ -121,9 +121,11 @@ def _panel(
     y = _up(pic, at, left, right, top, bottom, words)
     x = _stations(len(periods), left, right)
     _names_below(pic, periods, x, bottom, (right - left) / len(periods))
-    pic.text(left, top - 9, clip(unit, 13, right - left, True), bold=True)
+    name = clip(unit, 13, (right - left) * (0.6 if label else 1), True)
+    pic.text(left, top - 9, name, bold=True)
     if label:
-        pic.text(right, top - 9, label, SMALL, "end", GREY)
+        room = right - left - text_width(name, 13, True) - 12
+        pic.text(right, top - 9, clip(label, SMALL, room), SMALL, "end", GREY)
     half = 0.42 * (right - left) / len(periods)
     points: list[tuple[float, float, Any]] = []
     row: Any

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, SpecError, listed, near
-from ..files import replacing
+from ..files import CONTROL, replacing
 from .lettering import clip, right_to_left, text_width
 from .words import language
 
@@ -225,7 +225,7 @@ def _attribute(value: object) -> str:
     if isinstance(value, float):
         short = f"{value:.2f}".rstrip("0").rstrip(".")
         return "0" if short == "-0" else short
-    return _escape(_FORBIDDEN.sub("\ufffd", str(value)))
+    return _escape(_FORBIDDEN.sub("\ufffd", CONTROL.sub("", str(value))))
 
 
 class Drawing(str):
