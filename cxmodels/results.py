@@ -57,6 +57,14 @@ class Result:
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> print(res.summary(digits=2).splitlines()[0])
+        Model       SEM, ML, 13 parameters
         """
         parts = [repr(self)]
         for title, frame in self.tables().items():
@@ -125,6 +133,16 @@ class Result:
         ------
         SpecError
             If the result is not of a model with paths.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> drawing = res.diagram(title="Two abilities")
+        >>> drawing[:4]
+        '<svg'
+        >>> _ = drawing.write("diagram.svg")  # doctest: +SKIP
         """
         return picture("diagram", self, **options)
 
@@ -135,6 +153,14 @@ class Result:
         -------
         str
             Standardised estimates; a dotted arrow is not significant.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> print(res.to_mermaid().splitlines()[0])
+        flowchart LR
         """
         return str(picture("mermaid", self))
 
@@ -145,6 +171,14 @@ class Result:
         -------
         str
             Standardised estimates; a dashed arrow is not significant.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> print(res.to_dot().splitlines()[0])
+        digraph model {
         """
         return str(picture("dot", self))
 

@@ -69,6 +69,15 @@ class Analyses(Assessment):
         ------
         DataError
             If a label is missing, there is one group only, or groups are smaller than the model's parameters (named).
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data = cx.datasets.load("holzinger")
+        >>> res = cx.PLS("Visual =~ x1 + x2 + x3; Text =~ x4 + x5 + x6; Text ~ Visual").fit(data)
+        >>> res.groups("school", 100, seed=1).paths[["group", "other", "difference", "pvalue"]].round(2)
+                 group    other  difference  pvalue
+        0  Grant-White  Pasteur        0.02    0.91
         """
         from .groups import groups
 
@@ -102,6 +111,17 @@ class Analyses(Assessment):
         ------
         SpecError
             For a model without interactions, or whose interactions are products of items.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2; I =~ IMAG1 + IMAG2; S =~ CUSA1 + CUSA2; S ~ Q + I + Q:I"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.simple_slopes().query("predictor == 'Q'").round(2)
+          outcome predictor moderator  level   est
+        0       S         Q         I   -1.0  0.53
+        1       S         Q         I    0.0  0.57
+        2       S         Q         I    1.0  0.62
         """
         from .mediation import simple_slopes
 
@@ -146,6 +166,18 @@ class Analyses(Assessment):
             For more parameters than rows.
         EstimationError
             If every start degenerates.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> found = res.fimix(2, starts=2, seed=1)
+        >>> found.criteria[["loglik", "aic3", "bic"]].round(0)
+                  loglik   aic3    bic
+        segments
+        1         -244.0  494.0  499.0
+        2         -241.0  497.0  509.0
         """
         from .fimix import fimix
 
@@ -176,6 +208,16 @@ class Analyses(Assessment):
         ------
         DataError
             For more segments than the rows allow.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.load("mobi").head(100))
+        >>> found = res.pos(2, starts=1, seed=1)
+        >>> found.paths.round(2)
+          outcome predictor   all     1     2
+        0       S         Q  0.82  0.93  0.92
         """
         from .pos import pos
 
@@ -209,6 +251,16 @@ class Analyses(Assessment):
         ------
         SpecError
             If the target is unknown or nothing leads to it.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.nca("S", 50, seed=1).effects[["condition", "ceiling", "effect"]].round(2)
+          condition ceiling  effect
+        0         Q  ce_fdh    0.32
+        1         Q  cr_fdh    0.31
         """
         from .nca import nca
 
@@ -251,6 +303,21 @@ class Analyses(Assessment):
         ------
         SpecError
             For a level outside the target's scores, and as :meth:`PLSResult.ipma`.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.cipma("S", 60, n=50, seed=1).round(2).T
+        construct        Q
+        importance    0.73
+        performance   74.3
+        effect        0.32
+        pvalue        0.02
+        necessary     True
+        required     44.06
+        below         0.04
         """
         from .nca import cipma
 
@@ -295,6 +362,15 @@ class Analyses(Assessment):
         ------
         SpecError
             For a construct without predictors, or names that do not predict it.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> found = res.copula("S", ["Q"], 20, seed=1)
+        >>> list(found.tables())
+        ['Normality of the predictors', 'Coefficients with copula terms']
         """
         from .copula import copula
 
@@ -317,6 +393,14 @@ class Analyses(Assessment):
         ------
         SpecError
             For models with interactions or in the metric of the items, and unknown items.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.paths["est"].round(2).tolist(), res.ordinal().paths["est"].round(2).tolist()
+        ([0.77], [0.79])
         """
         from .ordinal import ordinal
 
@@ -362,6 +446,18 @@ class BootstrapAnalyses:
         ------
         SpecError
             For a model without interactions, or whose interactions are products of items.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2; I =~ IMAG1 + IMAG2; S =~ CUSA1 + CUSA2; S ~ Q + I + Q:I"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> slopes = res.bootstrap(50, seed=1).simple_slopes()
+        >>> slopes.query("predictor == 'Q'")[["level", "est", "se"]].round(2)
+           level   est    se
+        0   -1.0  0.53  0.08
+        1    0.0  0.57  0.07
+        2    1.0  0.62  0.09
         """
         from .mediation import bootstrapped_slopes
 

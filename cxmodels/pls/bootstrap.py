@@ -145,6 +145,18 @@ class PLSBootstrap(BootstrapAnalyses, BootstrapPictures, Result):
         Every replicate of every number.
     interval, level : str, float
         Kind and level of the intervals.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+    >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+    >>> boot = res.bootstrap(200, seed=1)
+    >>> boot.paths[["outcome", "predictor", "est", "se", "ci_lower", "ci_upper"]].round(2)
+      outcome predictor   est    se  ci_lower  ci_upper
+    0       S         Q  0.77  0.03      0.71      0.81
+    >>> boot.failed
+    0
     """
 
     point: PLSResult
@@ -177,6 +189,14 @@ class PLSBootstrap(BootstrapAnalyses, BootstrapPictures, Result):
         -------
         DataFrame
             One line per usable replicate, one column per row of the frame.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.bootstrap(50, seed=1).draws("paths").shape
+        (50, 1)
         """
         slices = self.point.layout.slices()
         if name not in slices:

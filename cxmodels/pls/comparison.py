@@ -35,6 +35,17 @@ class PLSComparison(Result):
     ----------
     models : dict of str to PLSResult
         The fits, by name.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+    >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+    >>> other = cx.PLS(model.replace("Q =~", "Q <~"), scheme="centroid").fit(cx.datasets.survey("mobi"))
+    >>> found = cx.compare(res, other)
+    >>> found.paths.round(3)
+      outcome predictor  model 1  model 2
+    0       S         Q    0.766    0.766
     """
 
     models: dict[str, PLSResult]
@@ -95,6 +106,18 @@ class PLSComparison(Result):
         -------
         Series
             exp(-Δ / 2) over their sum, Δ the distance to the smallest (Danks et al. 2020).
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.PLS(cx.acsi.ECSI.syntax).fit(cx.datasets.survey("mobi"))
+        >>> spec = cx.PLS(cx.acsi.ECSI.syntax)
+        >>> other = spec.drop("Satisfaction ~ Expectation").fit(cx.datasets.survey("mobi"))
+        >>> cx.compare(res, other).weights("Satisfaction").round(2)
+        model
+        model 1    0.15
+        model 2    0.85
+        Name: weight, dtype: float64
         """
         choose("criterion", criterion, CRITERIA[:6])
         frame = self.criteria[self.criteria["construct"] == construct]
@@ -134,6 +157,16 @@ class PLSComparison(Result):
         ------
         SpecError
             If no item is predicted by all models.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> other = cx.PLS(model, scheme="centroid").fit(cx.datasets.survey("mobi"))
+        >>> found = cx.compare(res, other).cvpat(folds=5, repeats=1, seed=1)
+        >>> list(found.columns)
+        ['model', 'other', 'loss', 'loss_other', 'difference', 'se', 't', 'pvalue', 'pvalue_adjusted']
         """
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         every = {name: m.predict_oos(folds, repeats, seed) for name, m in self.models.items()}

@@ -51,6 +51,28 @@ class PLSGroups(Result):
         Rows of each group.
     failed : int
         Permutations that gave no estimate in some group and are left out.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data = cx.datasets.load("holzinger")
+    >>> res = cx.PLS("Visual =~ x1 + x2 + x3; Text =~ x4 + x5 + x6; Text ~ Visual").fit(data)
+    >>> found = res.groups("school", 100, seed=1)
+    >>> found.sizes
+    group
+    Grant-White    145
+    Pasteur        156
+    Name: n, dtype: int64
+    >>> found.micom[["construct", "correlation", "invariance"]].round(3)
+      construct  correlation invariance
+    0    Visual        0.959       full
+    1      Text        0.999    partial
+    >>> found.estimates().round(2)
+      outcome predictor  Grant-White  Pasteur
+    0    Text    Visual         0.42      0.4
+    >>> found.omnibus().round(2)
+      outcome predictor  variance  pvalue  pvalue_adjusted
+    0    Text    Visual       0.0    0.91             0.91
     """
 
     point: PLSResult
@@ -267,6 +289,16 @@ class PLSGroups(Result):
         ------
         SpecError
             For an unknown name.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> data = cx.datasets.load("holzinger")
+        >>> res = cx.PLS("Visual =~ x1 + x2 + x3; Text =~ x4 + x5 + x6; Text ~ Visual").fit(data)
+        >>> figure = Figure()
+        >>> ax = res.groups("school", 50, seed=1).plot(ax=figure.subplots())
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("group_differences", self, name, ax)
 

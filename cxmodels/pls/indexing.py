@@ -37,6 +37,16 @@ class Indexing:
             If an item has no scale.
         DataError
             If answers lie outside it.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.PLS(cx.acsi.ECSI.syntax).fit(cx.datasets.survey("mobi"))
+        >>> res.index_scores()["Satisfaction"].head(3).round(1)
+        0    53.0
+        1    92.6
+        2    70.9
+        Name: Satisfaction, dtype: float64
         """
         lo, hi = self._scale(scale)
         return self._by_row(ix.index(self.filled, self._normalized(), lo, hi))
@@ -53,6 +63,17 @@ class Indexing:
         -------
         Series
             By construct.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.index().round(1)
+        construct
+        Q    74.3
+        S    72.7
+        Name: index, dtype: float64
         """
         lo, hi = self._scale(scale)
         return self._by_construct(ix.index(self.means, self._normalized(), lo, hi), "index")
@@ -69,6 +90,16 @@ class Indexing:
         -------
         Series
             By construct.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.PLS(cx.acsi.ECSI.syntax).fit(cx.datasets.survey("mobi"))
+        >>> res.index_se().round(2).loc[["Quality", "Satisfaction"]]
+        construct
+        Quality         0.88
+        Satisfaction    0.91
+        Name: se, dtype: float64
         """
         lo, hi = self._scale(scale)
         case = np.ones(self.n_obs) if self.case_weights is None else self.case_weights
@@ -88,6 +119,18 @@ class Indexing:
         -------
         DataFrame
             Points of the outcome's index per point of the predictor's.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.PLS(cx.acsi.ECSI.syntax).fit(cx.datasets.survey("mobi"))
+        >>> effects = res.unstandardized_effects()
+        >>> effects.query("outcome == 'Satisfaction'").round(2)
+                outcome    predictor  direct  indirect  total
+        6  Satisfaction        Image    0.19      0.22   0.41
+        7  Satisfaction  Expectation    0.06      0.37   0.43
+        8  Satisfaction      Quality    0.53      0.11   0.64
+        9  Satisfaction        Value    0.14      0.00   0.14
         """
         direct, total = self._impacts(scale)
         out = self.effects[["outcome", "predictor"]]
@@ -129,6 +172,18 @@ class Indexing:
         ------
         SpecError
             If the target is unknown or nothing leads to it.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.PLS(cx.acsi.ECSI.syntax).fit(cx.datasets.survey("mobi"))
+        >>> res.ipma("Satisfaction").round(2)
+                     importance  performance
+        construct
+        Image              0.41        73.53
+        Expectation        0.43        72.47
+        Quality            0.64        74.98
+        Value              0.14        62.35
         """
         names = self.linear
         if target not in names:
@@ -164,6 +219,14 @@ class Indexing:
         -------
         tuple of str
             One sentence, or nothing.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.negative_weights()
+        ()
         """
         cells = [f"'{self.item_names[i]}' of '{self.linear[j]}'" for i, j in np.argwhere(self.raw_weights < 0)]
         text = f"Negative outer weight: {', '.join(cells[:8])}; the index subtracts what these items measure."

@@ -31,6 +31,18 @@ class Pictures:
         Axes
             Lines are as wide as their coefficient is large, orange where it is negative, and dashed where its
             bootstrap interval covers zero. ``diagram()`` gives the same as SVG.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> figure = Figure()
+        >>> ax = res.plot(figure.subplots())
+        >>> sorted(t.get_text() for t in ax.texts)[:2]
+        ['0.77', 'Q']
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("path_picture", self, ax, digits=digits)  # type: ignore[arg-type]
 
@@ -63,6 +75,18 @@ class Pictures:
         ------
         SpecError
             If no interaction involves the predictor, or as :meth:`simple_slopes`.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2; I =~ IMAG1 + IMAG2; S =~ CUSA1 + CUSA2; S ~ Q + I + Q:I"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> figure = Figure()
+        >>> ax = res.plot_slopes("Q", ax=figure.subplots())
+        >>> ax.get_xlabel(), len(ax.lines)
+        ('Q, standard deviations', 3)
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("slopes", self, predictor, outcome, levels, ax)  # type: ignore[arg-type]
 
@@ -93,6 +117,17 @@ class PointPictures(Pictures):
         ------
         SpecError
             As :meth:`PLSResult.ipma`.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> res = cx.PLS(cx.acsi.ECSI.syntax).fit(cx.datasets.survey("mobi"))
+        >>> figure = Figure()
+        >>> ax = res.plot_ipma("Satisfaction", ax=figure.subplots())
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ("Importance for Satisfaction: points per point of the driver's index", 'Performance: index, 0–100')
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("importance_map", self, target, scale, ax, items=items)  # type: ignore[arg-type]
 
@@ -120,5 +155,15 @@ class BootstrapPictures(Pictures):
         ------
         SpecError
             For an unknown frame or row.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> figure = Figure()
+        >>> ax = res.bootstrap(100, seed=1).plot_draws("paths", ("S", "Q"), figure.subplots())
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("draws", self, name, key, ax)  # type: ignore[arg-type]

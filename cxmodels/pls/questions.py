@@ -79,6 +79,19 @@ class Assessment:
         -----
         Mode B and PLSc estimates of the transformed data fit them perfectly; those of Mode A do so nearly, because their
         weights follow the loadings.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.exact_fit(100, seed=1).test[["est", "critical", "fits"]].round(3)
+                   est  critical   fits
+        measure
+        srmr     0.036     0.033  False
+        d_uls    0.027     0.022  False
+        d_g      0.079     0.064  False
+        d_ml     0.078     0.063  False
         """
         from .fit import exact_fit
 
@@ -97,6 +110,17 @@ class Assessment:
         -------
         Series
             k / (k - 1) (1 - sum of the variances / variance of the sum).
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.alpha().round(3)
+        construct
+        Q    0.718
+        S    0.779
+        Name: alpha, dtype: float64
         """
         from .criteria import cronbach
 
@@ -152,6 +176,15 @@ class Assessment:
         DataFrame
             [outcome, predictor, r2_without, f2]. Weights change with the model, so this mixes the effect of a path
             with that of other scores; ``f_squared`` keeps the scores. NaN for a main effect that an interaction needs.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.f_squared_refit().round(2)
+          outcome predictor  r2_without    f2
+        0       S         Q         0.0  1.42
         """
         from .criteria import f_squared_refit
 
@@ -181,6 +214,17 @@ class Assessment:
         Not out of sample: rows stay in the estimation, only single answers are replaced by means, and the result mixes
         fit with prediction (Shmueli et al. 2016). Reviewers still ask for it; :meth:`PLSResult.predict_oos` is what to
         trust.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.blindfolding().round(2)
+                   q2_redundancy  q2_communality
+        construct
+        Q                    NaN            0.30
+        S                   0.39            0.38
         """
         from .blindfolding import blindfold
 
@@ -221,6 +265,15 @@ class Assessment:
         -------
         PLSDiscriminant
             Its ``ratios`` has [construct, other, est, se, ci_lower, ci_upper, below_0.85, ...].
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.discriminant(200, seed=1).ratios[["construct", "other", "est", "below_0.85", "below_1"]].round(2)
+          construct other   est  below_0.85  below_1
+        0         S     Q  1.01       False    False
         """
         from .discriminant import discriminant
 
@@ -257,6 +310,16 @@ class Assessment:
         ------
         SpecError
             If no construct has four items.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3 + PERQ4; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> res.tetrads(200, seed=1).decisions
+                   tetrads  rejected  reflective
+        construct
+        Q                2         0        True
         """
         from .tetrads import tetrads
 

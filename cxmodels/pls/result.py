@@ -49,6 +49,20 @@ class PLSResult(Analyses, Indexing, PointPictures, Result):
         Positions of the rows used in the data, from 0.
     warnings : tuple of str
         What was unusual, as also warned.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+    >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+    >>> res.paths.round(3)
+      outcome predictor    est
+    0       S         Q  0.766
+    >>> res.reliability.round(2)
+               alpha  rho_a  rho_c   ave
+    construct
+    Q           0.72   0.74   0.84  0.64
+    S           0.78   0.78   0.87  0.69
     """
 
     spec: PLS
@@ -205,6 +219,16 @@ class PLSResult(Analyses, Indexing, PointPictures, Result):
         ------
         EstimationError
             If every replicate fails.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.PLS(cx.acsi.ECSI.syntax).fit(cx.datasets.survey("mobi"))
+        >>> boot = res.bootstrap(200, seed=1)
+        >>> boot.paths.query("outcome == 'Value'")[["predictor", "est", "se", "ci_lower", "ci_upper"]].round(2)
+              predictor   est    se  ci_lower  ci_upper
+        9   Expectation  0.05  0.09     -0.11      0.22
+        10      Quality  0.56  0.08      0.39      0.72
         """
         check_interval(interval)
         check_level(level)
@@ -255,6 +279,17 @@ class PLSResult(Analyses, Indexing, PointPictures, Result):
         ------
         SpecError, DataError
             For a wrong number of folds, or fold numbers of the wrong length.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Q =~ PERQ1 + PERQ2 + PERQ3; S =~ CUSA1 + CUSA2 + CUSA3; S ~ Q"
+        >>> res = cx.PLS(model).fit(cx.datasets.survey("mobi"))
+        >>> found = res.predict_oos(folds=5, repeats=1, seed=1)
+        >>> found.metrics.query("item == 'CUSA1'")[["approach", "rmse", "q2_predict"]].round(2)
+           approach  rmse  q2_predict
+        0    direct  0.96        0.39
+        3  earliest  0.96        0.39
         """
         from .prediction import predict_oos
 

@@ -202,6 +202,16 @@ class SEMBootstrap(Result):
         The numbers of every replicate.
     kind, interval, level
         As asked for.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+    >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+    >>> boot = res.bootstrap(50, seed=1)
+    >>> boot.estimates.query("op == '~'")[["lhs", "rhs", "est", "se", "ci_lower", "ci_upper"]].round(2)
+        lhs     rhs  est   se  ci_lower  ci_upper
+    6  text  visual  0.5  0.1      0.34      0.69
     """
 
     result: SEMResult

@@ -343,6 +343,15 @@ class OnScale:
         DataFrame
             Points of the outcome's index per point of the predictor's, free of measurement error. Standard error
             and interval are of the total effect, by the delta method.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Quality =~ PERQ1 + PERQ4 + PERQ6; Value =~ PERV1 + PERV2; Value ~ Quality"
+        >>> res = cx.SEM(model).fit(cx.datasets.survey("mobi"))
+        >>> res.unstandardized_effects()[["outcome", "predictor", "total", "se", "ci_lower", "ci_upper"]].round(2)
+          outcome predictor  total   se  ci_lower  ci_upper
+        0   Value   Quality   0.86  0.1      0.68      1.05
         """
         from scipy.special import ndtri
 
@@ -380,6 +389,16 @@ class OnScale:
         ------
         SpecError
             If the target is unknown or nothing leads to it.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "Quality =~ PERQ1 + PERQ4 + PERQ6; Value =~ PERV1 + PERV2; Value ~ Quality"
+        >>> res = cx.SEM(model).fit(cx.datasets.survey("mobi"))
+        >>> res.ipma("Value").round(2)
+                   importance  performance
+        construct
+        Quality          0.86        76.37
         """
         names = measures(self.estimate).constructs
         if target not in names:

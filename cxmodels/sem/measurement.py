@@ -49,6 +49,17 @@ class Measurement:
         Returns
         -------
         (DataFrame, Series)
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> cov, means = res.implied()
+        >>> cov.iloc[:2, :2].round(2)
+              x1    x2
+        x1  1.36  0.46
+        x2  0.46  1.38
         """
         g = self._group(group)
         names = list(self.estimate.blocks[g].names[: self.estimate.blocks[g].p])
@@ -67,6 +78,16 @@ class Measurement:
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> res.latent_cov(correlations=True).round(2)
+                visual  text
+        visual    1.00  0.46
+        text      0.46  1.00
         """
         g = self._group(group)
         block, s = self.estimate.blocks[g], self.estimate.states[g]
@@ -96,6 +117,17 @@ class Measurement:
         -------
         DataFrame
             Items by items.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> res.residuals("cor").iloc[:3, 3:].round(2)
+              x4    x5    x6
+        x1  0.07 -0.01  0.06
+        x2 -0.02 -0.03  0.03
+        x3 -0.06 -0.15 -0.02
         """
         self._one_level("Residuals")
         return residuals(self.estimate, self._group(group), kind)
@@ -130,6 +162,16 @@ class Measurement:
             For an unknown method, or a model without constructs.
         DataError
             If there are no rows, or `data` lacks columns, groups or categories of the fit.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> res.scores().head(2).round(2)
+           visual  text
+        0   -0.89 -0.15
+        1   -0.11 -1.04
         """
         if self.row_index is None:
             raise DataError("Scores need the rows of the data; the model was fitted to moments.")
@@ -159,6 +201,17 @@ class Measurement:
             Index construct (and group), columns se (standard error of a score), reliability (share of the score's
             variance that is the construct's), determinacy (its root: the correlation of score and construct; .90
             is the customary least for scores of persons, Grice 2001).
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> res.score_precision().round(2)
+                     se  reliability  determinacy
+        construct
+        visual     0.49         0.71         0.84
+        text       0.33         0.89         0.94
         """
         self._one_level("Scores")
         return scoring.precision(self.estimate, self.rows, method)

@@ -31,6 +31,16 @@ class Pictures:
         -------
         Axes
             More than 16 items: only these residuals have their number.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> figure = Figure()
+        >>> ax = res.plot_residuals(ax=figure.subplots())
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("residuals", self, group, ax, limit=limit)  # type: ignore[arg-type]
 
@@ -47,6 +57,16 @@ class Pictures:
         Returns
         -------
         Axes
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> figure = Figure()
+        >>> ax = res.plot_modification(5, figure.subplots())
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("modification", self, top, ax)  # type: ignore[arg-type]
 
@@ -65,5 +85,15 @@ class Pictures:
         Returns
         -------
         Axes
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> figure = Figure()
+        >>> ax = res.plot("~", figure.subplots())
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("estimates", self, op, ax, level=level)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import CxWarning, SpecError
 from ..results import Result, axes
-from . import assessment, constraint_tests, fit, inference, modification
+from . import assessment, fit, inference
 from .composites import is_hidden, weight_of
 from .constraints import defined_values
 from .diagnose import improper
@@ -24,6 +24,7 @@ from .measurement import Measurement
 from .objective import expand
 from .pictures import Pictures
 from .prepare import Rows
+from .releases import Releases
 from .slopes import has_interactions, interactions, simple_slopes
 from .standardize import KINDS, complex_jacobian, standardized, standardized_se
 from .table import Table
@@ -44,7 +45,7 @@ __all__ = ["SEMResult"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SEMResult(Measurement, OnScale, Pictures, Result):
+class SEMResult(Measurement, OnScale, Releases, Pictures, Result):
     """A fitted structural equation model; made by :meth:`SEM.fit`.
 
     Attributes
@@ -55,6 +56,19 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         The solution as arrays.
     engine : str
         Whose optimiser found it.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+    >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+    >>> res.converged, res.proper, res.n_obs
+    (True, True, 301)
+    >>> res.paths.round(3)
+      outcome predictor    est  std_all     se  pvalue
+    0    text    visual  0.503    0.461  0.096     0.0
+    >>> res.fit_measures[["chisq", "df", "cfi", "rmsea"]].round(3).to_dict()
+    {'chisq': 24.361, 'df': 8.0, 'cfi': 0.975, 'rmsea': 0.082}
     """
 
     spec: SEM
@@ -87,6 +101,15 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> res.parameters(level=0.9).query("op == '~'")[["lhs", "rhs", "est", "ci_lower", "ci_upper"]].round(2)
+            lhs     rhs  est  ci_lower  ci_upper
+        6  text  visual  0.5      0.35      0.66
         """
         from scipy.special import ndtr, ndtri
 
@@ -252,6 +275,17 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         ------
         SpecError
             For a model without interactions.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> model = "V =~ x1 + x2 + x3; T =~ x4 + x5 + x6; S =~ x7 + x8 + x9; T ~ V + S + V:S"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> res.simple_slopes().query("predictor == 'V'")[["level", "est", "se"]].round(2)
+           level   est    se
+        0   -1.0  0.26  0.20
+        1    0.0  0.44  0.10
+        2    1.0  0.63  0.17
         """
         return simple_slopes(self, levels, level)
 
@@ -284,6 +318,16 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         ------
         SpecError
             If no interaction involves the predictor, or as :meth:`simple_slopes`.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> model = "V =~ x1 + x2 + x3; T =~ x4 + x5 + x6; S =~ x7 + x8 + x9; T ~ V + S + V:S"
+        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
+        >>> figure = Figure()
+        >>> ax = res.plot_slopes("V", ax=figure.subplots())
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("latent_slopes", self, predictor, outcome, levels, ax)
 
@@ -387,61 +431,6 @@ class SEMResult(Measurement, OnScale, Pictures, Result):
         return tuple(m for _, m in self.events)
 
     # --- what to change -------------------------------------------------------------------------------------
-
-    @one_thread
-    def modification_indices(self) -> pd.DataFrame:
-        """Return what freeing single parameters would gain, [lhs, op, rhs, group, mi, epc, sepc_lv, sepc_all].
-
-        Returns
-        -------
-        DataFrame
-            Parameters that are fixed or absent, largest first. mi is the drop of the chi-square to expect (a score
-            test with one degree of freedom, by expected information; Sörbom 1989), epc the change of the parameter.
-        """
-        self._one_level("Modification indices")
-        return modification.modification_indices(self.estimate, self.rows.labels)
-
-    @one_thread
-    def score_tests(self) -> pd.DataFrame:
-        """Return score tests of releasing equality constraints, [lhs, op, rhs, group, tied_to, chisq, df, pvalue, epc].
-
-        Returns
-        -------
-        DataFrame
-            One row for each parameter tied to an earlier one by a label, with the change to expect of their
-            difference; one for each equation written with ``==`` (lhs and rhs are its sides), with that of left less
-            right; last ``(all)``, the test of releasing all of them together. NaN where a constraint only sets a
-            scale. By expected information, not corrected for non-normal data (lavaan's ``lavTestScore``).
-
-        See Also
-        --------
-        expected_changes : What all parameters would become.
-        """
-        self._one_level("Score tests")
-        return constraint_tests.score_tests(self.estimate, self.rows.labels)
-
-    @one_thread
-    def expected_changes(self, release: Iterable[str] | str = ()) -> pd.DataFrame:
-        """Return the parameters as they would be without constraints, [lhs, op, rhs, group, label, est, epc, epv].
-
-        Parameters
-        ----------
-        release : str or sequence of str, optional
-            Labels and equations (``"b == c"``) to release; by default all.
-
-        Returns
-        -------
-        DataFrame
-            epc is the change to expect of each free parameter, epv its value then.
-
-        Raises
-        ------
-        SpecError
-            If the model has no such constraint.
-        """
-        self._one_level("Score tests")
-        names = (release,) if isinstance(release, str) else tuple(release)
-        return constraint_tests.expected_changes(self.estimate, self.rows.labels, names)
 
     # --- replicates -----------------------------------------------------------------------------------------
 

@@ -308,6 +308,19 @@ class SEM(Planning):
         ------
         SpecError, DataError, NotIdentifiedError, EstimationError
             Each with the reason in one sentence.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import cxmodels as cx
+        >>> names = ["a", "b", "c"]
+        >>> cov = pd.DataFrame([[1, 0.5, 0.4], [0.5, 1, 0.3], [0.4, 0.3, 1]], index=names, columns=names)
+        >>> res = cx.SEM("f =~ a + b + c").fit_moments(cov, 200)
+        >>> res.estimates.query("op == '=~'")[["rhs", "std_all"]].round(3)
+          rhs  std_all
+        0   a    0.816
+        1   b    0.612
+        2   c    0.490
         """
         from .moments_input import moments_rows
         from .result import SEMResult
