@@ -22,7 +22,10 @@ from ..model import Model
 from .composites import is_hidden
 from .constraints import defined_values
 from .estimate import Estimate
+from .incomplete import Incomplete
 from .inference import information
+from .matrices import move, state
+from .objective import LeastSquares, expand, jacobian_of, weigh
 from .table import Options, Table, build_table
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ Event = tuple[type[CxWarning], str]
 __all__ = ["check_identified", "check_model", "diagnose", "identified_table", "improper"]
 
 _FLAT = 1e-9  # smallest eigenvalue of the scaled information that counts as information
+_NONE = 1e-12  # and of what the model could ever tell, at parameters near the estimates
 _COLLINEAR = 20.0  # variance inflation of a path that deserves a word
 _TINY = np.finfo(float).eps ** 0.75
 
@@ -162,7 +166,7 @@ def diagnose(e: Estimate, rows: Rows) -> list[Event]:
     Raises
     ------
     NotIdentifiedError
-        If the data do not determine a parameter.
+        If no data of this kind could determine a parameter.
     """
     events: list[Event] = []
     if not e.minimum.converged:
@@ -170,10 +174,18 @@ def diagnose(e: Estimate, rows: Rows) -> list[Event]:
     flat, alone = _flat(e)
     if flat:
         few = f" {e.data.n:.0f} rows for {e.npar} parameters are few." if e.data.n < 2 * e.npar else ""
-        raise NotIdentifiedError(
-            f"The model is not identified: the data {'do not determine' if alone else 'cannot tell'} {listed(flat)}"
-            f"{'' if alone else ' apart'}, many values fit equally well. "
-            f"Fix one of them, or check constructs with two items that are nearly uncorrelated with the rest.{few}"
+        what = f"{'do not determine' if alone else 'cannot tell'} {listed(flat)}{'' if alone else ' apart'}"
+        if not _identified_nearby(e):
+            raise NotIdentifiedError(
+                f"The model is not identified: the data {what}, many values fit equally well. "
+                f"Fix one of them, or check constructs with two items that are nearly uncorrelated with the rest.{few}"
+            )
+        events.append(
+            (
+                ImproperSolutionWarning,
+                f"At these estimates the data {what} (empirical under-identification): they have no usable standard errors. "
+                f"Drop a construct whose items have nothing in common, or fix one of them.{few}",
+            )
         )
     events += [(ImproperSolutionWarning, m) for m in improper(e)]
     events += [(DataWarning, m) for m in _collinear(e)]
@@ -239,17 +251,47 @@ def _flat(e: Estimate) -> tuple[list[str], bool]:
     info = information(e, "expected")
     if not np.isfinite(info).all():
         raise EstimationError("The information matrix is not finite; check the scales of the items.")
-    if e.basis is not None:
-        info = e.basis @ (e.basis.T @ info @ e.basis) @ e.basis.T + (np.eye(len(info)) - e.basis @ e.basis.T)
-    own = np.diagonal(info)
-    size = np.sqrt(np.where(own > 1e-100 * own.max(initial=0.0), own, 1.0))
-    values, vectors = np.linalg.eigh(info / np.outer(size, size))
+    values, vectors = _scaled(e, info)
     if not len(values) or values[0] > _FLAT:
         return [], False
     weight = np.sqrt((vectors[:, values <= _FLAT] ** 2).sum(axis=1))
     worst = np.flatnonzero(weight > 0.2 * weight.max())
     names = list(dict.fromkeys(_name(e.table, int(q)) for q in worst))[:4]
     return names, bool((weight[worst] > 1 - 1e-6).all())
+
+
+def _identified_nearby(e: Estimate) -> bool:
+    """Whether parameters near the estimates could be told from the moments, so that only these estimates are flat.
+
+    The rank of the Jacobian is the same at almost all parameters (Wald 1950; Bekker, Merckens and Wansbeek 1994).
+    """
+    if e.table.levels > 1:
+        return False
+    rng = np.random.default_rng(0)
+    best = 0.0
+    for _ in range(3):
+        step = rng.standard_normal(len(e.x)) * (0.2 * np.abs(e.x) + 0.05 * np.abs(e.x).mean())
+        values = expand(e.table, e.base, e.x + (step if e.basis is None else e.basis @ (e.basis.T @ step)))
+        info = np.zeros((len(step), len(step)))
+        for number, block in enumerate(e.blocks):
+            if isinstance(e.objective, LeastSquares):
+                jacobian = e.objective.targets[number].jacobian(values)
+            else:
+                jacobian = jacobian_of(block, move(block, state(block, values)), e.table.options.means) @ block.select
+            weight = e.objective.saturated_information[number] if isinstance(e.objective, Incomplete) else None
+            info += jacobian.T @ (jacobian if weight is None else weigh(weight, jacobian))
+        best = max(best, _scaled(e, info)[0][0])
+    return best > _NONE
+
+
+def _scaled(e: Estimate, info: Array) -> tuple[Array, Array]:
+    """Eigenvalues and vectors of an information matrix in units of its diagonal, directions of constraints left out."""
+    if e.basis is not None:
+        info = e.basis @ (e.basis.T @ info @ e.basis) @ e.basis.T + (np.eye(len(info)) - e.basis @ e.basis.T)
+    own = np.diagonal(info)
+    size = np.sqrt(np.where(own > 1e-100 * own.max(initial=0.0), own, 1.0))
+    values, vectors = np.linalg.eigh(info / np.outer(size, size))
+    return values, vectors
 
 
 def _name(table: Table, q: int) -> str:

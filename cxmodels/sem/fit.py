@@ -268,14 +268,15 @@ def _residual_measures(e: Estimate) -> dict[str, float]:
 
 
 def _level_residuals(e: Estimate) -> dict[str, float]:
-    """SRMR of each level, averaged over groups by their rows, and their sum."""
+    """SRMR of each level, of correlations as in lavaan, averaged over groups by their rows, and their sum."""
     out = [0.0, 0.0]
     shares = [share * 2 for share in e.data.shares]  # every row is in a sample of both levels
     for number, (block, s, sample, share) in enumerate(zip(e.blocks, e.states, e.data.samples, shares, strict=True)):
         p = block.p
-        sd = np.sqrt(np.diagonal(sample.cov))
-        rows, cols = np.tril_indices(p)
-        gap = ((sample.cov - s.cov[:p, :p]) / np.outer(sd, sd))[rows, cols]
+        both = (sample.cov, s.cov[:p, :p])
+        with np.errstate(invalid="ignore"):
+            seen, fitted = (c / np.sqrt(np.outer(np.diagonal(c), np.diagonal(c))) for c in both)
+        gap = (seen - fitted)[np.tril_indices(p)]
         out[number % 2] += share * float(np.sqrt(gap @ gap / len(gap)))
     return {"srmr": sum(out), "srmr_within": out[0], "srmr_between": out[1]}
 

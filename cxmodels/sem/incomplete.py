@@ -60,7 +60,7 @@ class Incomplete:
         """Return value, gradient and a Gauss-Newton matrix: the information of the unrestricted moments, by the model."""
         values = expand(self.table, self.base, x)
         total, gradient, scoring = 0.0, np.zeros(len(x)), np.zeros((len(x), len(x)))
-        parts = zip(self.blocks, self.patterns, self.saturated, self._weights, strict=True)
+        parts = zip(self.blocks, self.patterns, self.saturated, self.saturated_information, strict=True)
         for block, patterns, top, weight in parts:
             s, p = state(block, values), block.p
             mu, sigma = s.mean[:p], s.cov[:p, :p]
@@ -74,7 +74,7 @@ class Incomplete:
         return Derivatives(2 * total / self.n, 2 * gradient / self.n, 2 * scoring / self.n)
 
     @cached_property
-    def _weights(self) -> list[Array]:
+    def saturated_information(self) -> list[Array]:
         """Information about the moments of each group at the unrestricted ones, the same in every step."""
         return [
             missing.information(p, top.mean, top.cov, "expected")

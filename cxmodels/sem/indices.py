@@ -35,6 +35,7 @@ from .. import index as ix
 from ..errors import DataError, ImproperSolutionWarning, SpecError, near
 from .composites import is_hidden
 from .estimate import Estimate
+from .inference import delta_variances
 from .matrices import Block, State, state
 from .objective import expand
 from .standardize import complex_jacobian
@@ -543,8 +544,8 @@ class OnScale:
             return total.reshape(*total.shape[:-2], -1)
 
         jacobian = complex_jacobian(flat, e.x)
-        variance = np.einsum("kq,qr,kr->k", jacobian, self.free_vcov, jacobian)
-        return effects(e.x), np.sqrt(np.maximum(variance, 0.0)).reshape(len(m.place), -1)
+        variance = delta_variances(jacobian, self.free_vcov)
+        return effects(e.x), np.sqrt(variance).reshape(len(m.place), -1)
 
     def _mean_influence(self, group: int, case: Array) -> Array:
         """Influence of each row on the means of the items: the row less the mean, or its share of the FIML mean."""

@@ -18,9 +18,11 @@ from .twolevel import TwoLevelEstimate
 
 Array = NDArray[Any]
 
+_SINGULAR = 1e12  # variance inflation beyond which an inverse is made of rounding errors
+
 __all__ = [
-    "Scaled", "bread", "bread_expected", "case_scores", "case_totals", "covariance", "information", "invert",
-    "modelled", "sandwich_parts", "scaled_test",
+    "Scaled", "bread", "bread_expected", "case_scores", "case_totals", "covariance", "delta_variances",
+    "information", "invert", "modelled", "sandwich_parts", "scaled_test",
 ]  # fmt: skip
 
 
@@ -77,15 +79,40 @@ def information(e: Estimate, kind: str | None = None) -> Array:
 
 
 def invert(info: Array, basis: Array | None) -> Array:
-    """Inverse information, within the directions that constraints leave."""
+    """Inverse information, within the directions that constraints leave and about which there is any."""
+    return _inverse(info, basis)[0]
+
+
+def _inverse(info: Array, basis: Array | None) -> tuple[Array, NDArray[np.bool_] | None]:
+    """The inverse, and which parameters lie along directions without information, if any do."""
+    inner = info if basis is None else basis.T @ info @ basis
     try:
-        if basis is None:
-            return np.linalg.inv(info)
-        return basis @ np.linalg.inv(basis.T @ info @ basis) @ basis.T
+        found = np.linalg.inv(inner)
+        if np.abs(np.diagonal(found) * np.diagonal(inner)).max(initial=0.0) < _SINGULAR:
+            return found if basis is None else basis @ found @ basis.T, None
+    except np.linalg.LinAlgError:
+        pass
+    values, vectors, size = _spectrum(inner)
+    known = np.abs(values) > 1 / (10 * _SINGULAR)
+    kept, gone = vectors[:, known] / size[:, None], vectors[:, ~known] / size[:, None]
+    if basis is not None:
+        kept, gone = basis @ kept, basis @ gone
+    scale = np.sqrt(np.abs(np.diagonal(info)))
+    lost = np.abs(gone * scale[:, None]).max(axis=1, initial=0.0) > 1e-4
+    return (kept / values[known]) @ kept.T, lost
+
+
+def _spectrum(info: Array) -> tuple[Array, Array, Array]:
+    """Eigenvalues and vectors of an information matrix in units of its diagonal, and these."""
+    size = np.sqrt(np.abs(np.diagonal(info)))
+    size = np.where(size > 0, size, 1.0)
+    try:
+        values, vectors = np.linalg.eigh(info / np.outer(size, size))
     except np.linalg.LinAlgError:
         raise EstimationError(
-            "The information matrix is singular at the estimates, so there are no standard errors; simplify the model."
+            "The information matrix has no inverse at the estimates, so there are no standard errors; simplify the model."
         ) from None
+    return values, vectors, size
 
 
 def bread(e: Estimate) -> Array:
@@ -94,18 +121,28 @@ def bread(e: Estimate) -> Array:
 
 
 def covariance(e: Estimate) -> Array:
-    """Covariance matrix of the distinct free parameters, (q, q)."""
-    inverse = bread(e)
-    n = e.multiplier
+    """Covariance matrix of the distinct free parameters, (q, q); NaN for those that the data do not determine."""
+    inverse, lost = _inverse(information(e), e.basis)
+    out = inverse
     if e.plan.se == "robust.huber.white":
-        return inverse @ first_order(e) @ inverse / n
-    if e.plan.se == "robust.sem":
+        out = inverse @ first_order(e) @ inverse
+    elif e.plan.se == "robust.sem":
         middle = np.zeros_like(inverse)
         for share, gamma, weight, jacobian in zip(*sandwich_parts(e), strict=True):
             side = weigh(weight, jacobian)
             middle += share * (side.T @ gamma @ side)
-        return inverse @ middle @ inverse / n
-    return inverse / n
+        out = inverse @ middle @ inverse
+    if lost is not None:
+        out = np.where(lost[:, None] | lost, np.nan, out)
+    return out / e.multiplier
+
+
+def delta_variances(jacobian: Array, vcov: Array) -> Array:
+    """Variances (k,) of functions with derivatives (k, q); NaN for those of parameters that are not determined."""
+    lost = np.isnan(np.diagonal(vcov))
+    known = np.where(lost[:, None] | lost, 0.0, vcov)
+    variances = np.maximum(np.einsum("kq,qr,kr->k", jacobian, known, jacobian), 0.0)
+    return np.where((np.abs(jacobian[:, lost]) > 1e-12).any(axis=1), np.nan, variances)
 
 
 def sandwich_parts(e: Estimate) -> tuple[list[float], list[Array], list[Array], list[Array]]:

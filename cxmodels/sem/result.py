@@ -187,7 +187,7 @@ class SEMResult(Measurement, OnScale, Releases, Pictures, Result):
         if jacobian is None:
             return se
         tail = jacobian[len(se) :]
-        defined = np.sqrt(np.maximum(np.einsum("kq,qr,kr->k", tail, self.free_vcov, tail), 0.0))
+        defined = np.sqrt(inference.delta_variances(tail, self.free_vcov))
         known = np.isfinite(self._with_defined(e.values)[len(se) :])
         return np.concatenate([se, np.where(known, defined, np.nan)])
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpecError, listed, near
 from ..resampling import check_level
+from .inference import delta_variances
 from .matrices import state
 from .objective import expand
 from .standardize import complex_jacobian
@@ -147,8 +148,7 @@ def _delta(res: SEMResult, function) -> tuple[Array, Array]:  # type: ignore[no-
         return function(e.completed(expand(e.table, e.base, x)))
 
     jacobian = complex_jacobian(of, e.x)
-    variance = np.einsum("kq,qr,kr->k", jacobian, res.free_vcov, jacobian)
-    return of(e.x), np.sqrt(np.maximum(variance, 0.0))
+    return of(e.x), np.sqrt(delta_variances(jacobian, res.free_vcov))
 
 
 def lines(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .constraints import defined_values
 from .estimate import Estimate
+from .inference import delta_variances
 from .matrices import State, state
 from .objective import expand
 from .table import Table
@@ -128,4 +129,4 @@ def standardized_se(e: Estimate, vcov: Array, kind: str) -> Array:
         return np.concatenate([values, defined_values(e.table, values)], axis=-1)
 
     jacobian = complex_jacobian(function, e.x)
-    return np.sqrt(np.maximum(np.einsum("kq,qr,kr->k", jacobian, vcov, jacobian), 0.0))
+    return np.sqrt(delta_variances(jacobian, vcov))
