@@ -135,6 +135,15 @@ def test_shapes_say_what_a_variable_is(results):
     assert "hexagon: composite" in results["composite"].diagram()
 
 
+def test_a_product_of_constructs_without_items_is_a_construct():
+    model = "v =~ x1 + x2 + x3; t =~ x4 + x5 + x6; s =~ x7 + x8 + x9; s ~ v + t + v:t + ageyr"
+    data = cx.datasets.load("holzinger")
+    latent = cx.SEM("v =~ x1 + x2 + x3; t =~ x4 + x5 + x6; t ~ v + v:v", interaction="lms").fit(data)
+    assert latent.diagram().count("<ellipse") == 3
+    products = cx.SEM(model).fit(data)
+    assert products.diagram().count("<ellipse") == 4
+
+
 def test_general_factor_reaches_the_items_of_the_others(results):
     (title, frame) = panels(results["bifactor"])[0]
     graph = graph_of(frame, title, {}, "std_all", 0.05, {})

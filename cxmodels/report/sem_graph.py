@@ -31,7 +31,7 @@ class Link:
     dashed : bool
         Whether its p-value is not below the level.
     free : bool
-        Whether it was estimated.
+        Whether it was estimated; without a standard error too.
     """
 
     start: str
@@ -149,7 +149,7 @@ def graph_of(
         rows = frame[frame["op"] == op]
         ends = ("rhs", "lhs") if turned else ("lhs", "rhs")
         return [
-            Link(str(a), str(b), float(e), abs(float(s)), bool(se > 0 and not p < significance), bool(se > 0))
+            Link(str(a), str(b), float(e), abs(float(s)), bool(se != 0 and not p < significance), bool(se != 0))
             for a, b, e, s, se, p in zip(
                 rows[ends[0]], rows[ends[1]], rows[which], rows["std_all"], rows["se"], rows["pvalue"], strict=True
             )
@@ -162,7 +162,8 @@ def graph_of(
     kinds = {x.start: "factor" for x in loadings} | {x.start: "composite" for x in weights}
     home = _homes([*loadings, *weights], kinds)
     loose = [n for x in regressions for n in (x.start, x.end) if n not in kinds and n not in home]
-    kinds |= dict.fromkeys(loose, "observed")
+    latent = {n for n in loose if any(part in kinds for part in n.split(":"))}  # products of constructs without items
+    kinds |= {n: "factor" if n in latent else "observed" for n in loose}
     alone = [n for c in covariances if c.free for n in (c.start, c.end) if n not in kinds and n not in home]
     kinds |= dict.fromkeys(alone, "observed")
     own: dict[str, list[Link]] = {n: [] for n in kinds}
