@@ -81,9 +81,8 @@ def test_the_reports_speak_the_language_of_the_study(result, code, tmp_path):
         )
         assert not re.search(r"[ >]\d+\.\d[ <]", words), "a decimal point"
         assert not re.search(r"fewer than|rows, |drawn to the mean", words), "details of rules"
-    assert f"{view.note('Company 03')}: {language(code)('interviews_used', n=30)}" in html.unescape(
-        company_html(view, "Company 03")
-    )
+    least = language(code)("told_small", n=30, least=result.plan.minimum_n)
+    assert f"{view.note('Company 03')}: {least}" in html.unescape(company_html(view, "Company 03"))
     shown = [s.frame[[c.name for c in s.columns]] for s in sheets(view)]
     cells = {text for frame in shown for text in frame.astype(object).to_numpy().ravel() if isinstance(text, str)}
     assert {view.measure("Complaint rate"), view.note("Company 03")} <= cells

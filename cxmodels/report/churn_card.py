@@ -55,6 +55,13 @@ class ChurnCard:
     ----------
     html, markdown : str
         Self-contained page, and the same facts as Markdown.
+
+    Examples
+    --------
+    As :func:`churn_card` makes one of a model and the customers held out:
+
+    >>> ChurnCard(html="<!doctype html><h1>Model</h1>", markdown="# Model").markdown
+    '# Model'
     """
 
     html: str
@@ -79,6 +86,14 @@ class ChurnCard:
         ------
         SpecError
             For another suffix.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> card = ChurnCard(html="<!doctype html><h1>Model</h1>", markdown="# Model")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     card.write(pathlib.Path(folder, "card.html")).name
+        'card.html'
         """
         target = Path(path)
         texts = {".html": self.html, ".md": self.markdown}

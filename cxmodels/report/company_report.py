@@ -42,6 +42,16 @@ def company_html(result: BenchmarkResult | NationView, name: Any, *, up: str = "
     ------
     SpecError
         If there is no such unit in the last wave.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data, _ = cx.datasets.simulate_study(companies=3, respondents=60, years=1, seed=3)
+    >>> plan = cx.acsi.Benchmark(levels=["industry", "nation"], wave="year")
+    >>> result = plan.fit(cx.Survey(data, weights="weight"), bootstrap=0)
+    >>> page = cx.report.company_html(result, "Company 1")
+    >>> page[:15], page.count("<svg") > 2
+    ('<!doctype html>', True)
     """
     v = result if isinstance(result, NationView) else NationView(result)
     v.check_unit(name)
@@ -103,10 +113,7 @@ def _lead(v: NationView, own: pd.Series, level: str | None, home: Any, peers: pd
 def _warnings(v: NationView, name: Any) -> list[str]:
     """What makes the numbers of this unit special."""
     mine = v.rules[v.rules[v.result.by] == name]
-    why = (
-        mine["detail"] if "detail" in mine else [v.words("interviews_used", n=v.words.count(n)) for n in mine["rows"]]
-    )
-    return [f"{said}: {detail}" for said, detail in zip(mine["said"], why, strict=True)]
+    return [f"{said}: {detail}" for said, detail in zip(mine["said"], mine["detail"], strict=True)]
 
 
 # --- the sections -------------------------------------------------------------------------------------------

@@ -50,6 +50,16 @@ def study_html(
     ------
     SpecError
         For a language that has no catalogue.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> study = cx.Study.of({"title": "Phones", "name": "phones", "data": {"dataset": "mobi"}, "model": {"name": "ECSI"},
+    ...                      "bootstrap": {"replicates": 10}})
+    >>> result = study.run()
+    >>> page = cx.report.study_html(result)
+    >>> page[:15], page.count("<svg") > 3
+    ('<!doctype html>', True)
     """
     v = StudyView(result, prefix, words_in(language or result.study.language))
     w = v.words

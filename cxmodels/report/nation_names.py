@@ -121,6 +121,19 @@ class NationNames:
         """
         return self.words("whole") if name == WHOLE else shown(name)
 
+    def told(self, sentence: str) -> str:
+        """Say a warning, note or reason of the result in the reader's language, with constructs as they are called.
+
+        Parameters
+        ----------
+        sentence : str
+
+        Returns
+        -------
+        str
+        """
+        return self.words.told(sentence, {c: self.label(c) for c in self.result.plan.index.model.measures})
+
     @property
     def target(self) -> str:
         """The headline construct, as shown."""
@@ -152,7 +165,7 @@ class NationNames:
         """How indices, levels, changes and ranks come about, as paragraphs."""
         w, r = self.words, self.result
         chain = " → ".join(self.head(level) for level in (r.by, *r.levels))
-        said = [w("method_index", engine=r.waves[self.now].engine_name)]
+        said = [w("method_index", engine=w.told(r.waves[self.now].engine_name))]
         said += [w("method_above", levels=chain)] if r.levels else []
         said += [w("method_panel" if r.plan.panel else "method_change")] if self.before is not None else []
         return [*said, w("method_rank")]
@@ -167,7 +180,7 @@ class NationNames:
             "bootstrap_is",
             n=int(b["replicates"]),
             failed=int(b["failed"]),
-            interval=b["interval"],
+            interval=w(f"kind_{b['interval']}"),
             seed=_said(b["seed"]),
         )
         rows = [

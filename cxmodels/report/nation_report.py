@@ -38,6 +38,16 @@ def nation_html(result: BenchmarkResult | NationView, *, links: Mapping[str, str
     str
         Self-contained: inline style, SVG and script, nothing loaded. Tables sort by a click; without script, and in
         print, everything is there unfolded. The same result gives the same text.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data, _ = cx.datasets.simulate_study(companies=3, respondents=60, years=1, seed=3)
+    >>> plan = cx.acsi.Benchmark(levels=["industry", "nation"], wave="year")
+    >>> result = plan.fit(cx.Survey(data, weights="weight"), bootstrap=0)
+    >>> page = cx.report.nation_html(result)
+    >>> page[:15], "Company 1" in page
+    ('<!doctype html>', True)
     """
     v = result if isinstance(result, NationView) else NationView(result)
     w, result = v.words, v.result
@@ -64,7 +74,7 @@ def nation_html(result: BenchmarkResult | NationView, *, links: Mapping[str, str
         headline=_headline(v),
         facts=v.rests_on,
         lead=_lead(v),
-        warnings=result.warnings,
+        warnings=[v.told(said) for said in result.warnings],
         sections=sections,
         contents=True,
     )
@@ -467,12 +477,11 @@ def _method(v: NationView) -> list[Block]:
 def _small_print(v: NationView) -> list[Block]:
     """What was left out, put together or drawn to a mean; and the field."""
     w, r = v.words, v.result
-    skipped, out = v.of_wave(r.skipped), v.excluded
+    skipped, out = v.skipped, v.excluded
     field = v.of_wave(r.fieldwork)
     field = field.assign(name=field["name"].map(v.name))
-    detail = [Column("detail", w("detail"))] if "detail" in v.rules else []
     tables = [
-        (v.rules, w("rules"), [Column(r.by, v.head(r.by)), Column("rows", w("interviews"), "count"), Column("said", w("rule")), *detail]),
+        (v.rules, w("rules"), [Column(r.by, v.head(r.by)), Column("rows", w("interviews"), "count"), Column("said", w("rule")), Column("detail", w("detail"))]),
         (skipped, w("skipped"), [Column(r.by, v.head(r.by)), Column("rows", w("interviews"), "count"), Column("reason", w("reason"))]),
         (out, w("excluded_rows"), [Column("reason", w("reason")), Column("rows", w("interviews"), "count")]),
         (field, w("fieldwork"), [

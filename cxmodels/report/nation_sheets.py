@@ -148,12 +148,11 @@ def _small(v: NationView) -> list[Sheet]:
     """Rules, units without numbers, rows left out, and the field."""
     w, r = v.words, v.result
     unit, rows, reason = Column(r.by, v.head(r.by)), Column("rows", w("interviews"), "count"), Column("reason", w("reason"))  # fmt: skip
-    detail = [Column("detail", w("detail"))] if "detail" in v.rules else []
     kinds: dict[str, Kind] = {"level": "text", "name": "text"}
     field: dict[str, Kind] = {"used": "count", "effective_n": "count", "design_effect": "impact", "blank": "share"}
     return [
-        _sheet(v, "rules", v.rules, [unit, rows, Column("said", w("rule")), *detail]),
-        _sheet(v, "skipped", v.of_wave(r.skipped), [unit, rows, reason]),
+        _sheet(v, "rules", v.rules, [unit, rows, Column("said", w("rule")), Column("detail", w("detail"))]),
+        _sheet(v, "skipped", v.skipped, [unit, rows, reason]),
         _sheet(v, "excluded", v.excluded, [reason, rows]),
         _sheet(v, "fieldwork", _labelled(v, v.of_wave(r.fieldwork)), [*_column(v, kinds), rows, *_column(v, field)]),
     ]

@@ -308,11 +308,16 @@ class NationView(NationNames):
 
     @cached_property
     def rules(self) -> pd.DataFrame:
-        """Rules of the latest wave in the reader's words, [unit, rows, said, detail]; details are known in English only."""
+        """Rules of the latest wave in the reader's words, [unit, rows, said, detail]."""
         rules = self.of_wave(self.result.rules)
-        rules = rules.assign(said=[self.words.known(f"rule_{x}", shown(x)) for x in rules["rule"]])
-        kept = [self.result.by, "rows", "said", *(["detail"] if self.words.code == "en" else [])]
-        return rules[kept].reset_index(drop=True)
+        said = [self.words.known(f"rule_{x}", shown(x)) for x in rules["rule"]]
+        rules = rules.assign(said=said, detail=rules["detail"].map(self.told))
+        return rules[[self.result.by, "rows", "said", "detail"]].reset_index(drop=True)
+
+    @cached_property
+    def skipped(self) -> pd.DataFrame:
+        """Units of the wave without numbers, [unit, rows, reason]."""
+        return self._reasoned(self.result.skipped)
 
     # --- what the numbers rest on -----------------------------------------------------------------------------
 
@@ -324,7 +329,7 @@ class NationView(NationNames):
         said += [f"{self.head(level, many=True)}: {w.count(len(self.groups(level)))}" for level in self.middle]
         units = f"{self.head(r.by, many=True)}: {w.count(len(self.units))}"
         said += [units, w("interviews_used", n=int(self.facts["n"].sum()))]
-        out, skipped = self.excluded, self.of_wave(r.skipped)
+        out, skipped = self.excluded, self.skipped
         said += [w("excluded", n=int(out["rows"].sum()))] if len(out) else []
         said += [w("skipped_units", n=len(skipped))] if len(skipped) else []
         return "; ".join(said) + "."
@@ -332,7 +337,12 @@ class NationView(NationNames):
     @cached_property
     def excluded(self) -> pd.DataFrame:
         """Rows of the wave left out, [reason, rows]."""
-        return self.of_wave(self.result.excluded)
+        return self._reasoned(self.result.excluded)
+
+    def _reasoned(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Lines of the wave with their reasons in the reader's words."""
+        lines = self.of_wave(frame)
+        return lines.assign(reason=lines["reason"].map(self.told))
 
     def standing(self, name: str, row: Any) -> str:
         """Say one headline index, its interval and its change, as a sentence or two.

@@ -123,6 +123,7 @@ def table_blocks(v: StudyView) -> list[Block]:
     arrow, cells = v.heads("outcome", "predictor"), v.heads("construct", "item")
     statistics = v.statistics("z") | {"std_all": w("standardised")}
     found = frames["modification_indices"].head(SUGGESTIONS)
+    found = found.assign(**{side: found[side].replace(v.names()) for side in ("lhs", "rhs")})
     suggested = v.heads(
         lhs="left", op="sign", rhs="right", mi="index", epc="expected_change", sepc_all="standardised"
     )

@@ -202,6 +202,13 @@ class Tables:
         ------
         SpecError
             For another format; a workbook needs :meth:`write`.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.SEM("visual =~ x1 + x2 + x3; speed =~ x7 + x8 + x9").fit(cx.datasets.load("holzinger"))
+        >>> print(cx.report.table(res, what="fit").to("markdown").splitlines()[0])
+        **Model Fit**
         """
         from . import table_files as files
 
@@ -233,6 +240,15 @@ class Tables:
             If neither suffix nor format is known, or openpyxl is missing for a workbook.
         DataError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> import cxmodels as cx
+        >>> res = cx.SEM("visual =~ x1 + x2 + x3; speed =~ x7 + x8 + x9").fit(cx.datasets.load("holzinger"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     cx.report.table(res).write(pathlib.Path(folder, "tables.tex")).name
+        'tables.tex'
         """
         from . import table_files as files
 

@@ -143,6 +143,18 @@ def linkage_html(result: LinkageResult, *, title: str | None = None, whole: bool
     -------
     str
         Self-contained: inline style and SVG, nothing loaded.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> tables, _ = cx.datasets.simulate_subscribers(customers=800, months=12, seed=4)
+    >>> labels = cx.churn.subscription_labels(tables["subscriptions"], "2023-09-30", 92)
+    >>> joined = cx.linkage.join(labels, tables["surveys"], later="leave_out")
+    >>> spec = cx.linkage.Linkage("churned", ["satisfaction", "expectations", "ideal"], scale=(1, 10))
+    >>> found = spec.fit(joined, bootstrap=5, seed=1)
+    >>> page = cx.report.linkage_html(found)
+    >>> page[:15], page.count("<svg") > 0
+    ('<!doctype html>', True)
     """
     from ..linkage import LinkageResult
 
@@ -231,6 +243,16 @@ def write_uplift(found: Qini, path: str | Path, **options: Any) -> Path:
     ------
     DataError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import cxmodels as cx
+    >>> campaign, truth = cx.datasets.simulate_campaign(500)
+    >>> found = cx.churn.qini(campaign["retained"], campaign["treatment"], truth["uplift"], n=10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cx.report.write_uplift(found, pathlib.Path(folder, "uplift.html")).name
+    'uplift.html'
     """
     return write_page(uplift_html(found, **options), path)
 
@@ -253,6 +275,19 @@ def write_linkage(result: LinkageResult, path: str | Path, *, title: str | None 
     ------
     DataError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import cxmodels as cx
+    >>> tables, _ = cx.datasets.simulate_subscribers(customers=800, months=12, seed=4)
+    >>> labels = cx.churn.subscription_labels(tables["subscriptions"], "2023-09-30", 92)
+    >>> joined = cx.linkage.join(labels, tables["surveys"], later="leave_out")
+    >>> spec = cx.linkage.Linkage("churned", ["satisfaction", "expectations", "ideal"], scale=(1, 10))
+    >>> found = spec.fit(joined, bootstrap=5, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cx.report.write_linkage(found, pathlib.Path(folder, "linkage.html")).name
+    'linkage.html'
     """
     return write_page(linkage_html(result, title=title), path)
 

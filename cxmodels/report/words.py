@@ -165,7 +165,7 @@ class Language:
             return self.number(float(text.replace(",", "")), digits) if digits else int(text.replace(",", ""))
         text = re.sub(r"'([^']*)'", lambda quoted: f"'{names.get(quoted[1], quoted[1])}'", names.get(text, text))
         text = re.sub(r"'([^']*)' of '([^']*)'", r"'\1' ('\2')", text).replace("' and '", "', '")
-        if cut := re.fullmatch(r"(.*') and (\d+) more( pairs)?", text, re.DOTALL):
+        if cut := re.fullmatch(r"(.*[')]) and (\d+) more( pairs)?", text, re.DOTALL):
             return f"{cut[1]} {self('and_more', n=int(cut[2]))}"
         return self.known(f"level_{text}") or self.told(text, names)
 

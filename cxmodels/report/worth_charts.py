@@ -75,6 +75,18 @@ def worth_chain(
     -------
     str
         One ``<svg>`` element.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> base, survey, truth = cx.worth.simulate_worth(800, seed=1)
+    >>> fit = cx.Drivers("csi", ["speed", "price"]).fit(survey)
+    >>> worth = cx.value_of_satisfaction(
+    ...     fit, base, {"speed": 1.0}, customer="customer_id", left="left", margin="margin", costs={"speed": 500.0},
+    ...     reliability=0.6, scale=(1, 10), n=10, seed=1,
+    ... )
+    >>> cx.report.worth_chain(worth)[:4]
+    '<svg'
     """
     said = say(words)
     boxes = _boxes(result, said)
@@ -156,6 +168,18 @@ def worth_waterfall(
     -------
     str
         One ``<svg>`` element. Where satisfaction itself is raised, the parts are retention and spending.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> base, survey, truth = cx.worth.simulate_worth(800, seed=1)
+    >>> fit = cx.Drivers("csi", ["speed", "price"]).fit(survey)
+    >>> worth = cx.value_of_satisfaction(
+    ...     fit, base, {"speed": 1.0}, customer="customer_id", left="left", margin="margin", costs={"speed": 500.0},
+    ...     reliability=0.6, scale=(1, 10), n=10, seed=1,
+    ... )
+    >>> cx.report.worth_waterfall(worth)[:4]
+    '<svg'
     """
     said = say(words)
     steps = _steps(result, said)
@@ -238,6 +262,18 @@ def worth_tornado(
     -------
     str
         One ``<svg>`` element; blue at the lower end of the input, vermilion at the upper.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> base, survey, truth = cx.worth.simulate_worth(800, seed=1)
+    >>> fit = cx.Drivers("csi", ["speed", "price"]).fit(survey)
+    >>> worth = cx.value_of_satisfaction(
+    ...     fit, base, {"speed": 1.0}, customer="customer_id", left="left", margin="margin", costs={"speed": 500.0},
+    ...     reliability=0.6, scale=(1, 10), n=10, seed=1,
+    ... )
+    >>> cx.report.worth_tornado(worth)[:4]
+    '<svg'
     """
     said = say(words)
     frame = result.tornado
@@ -295,6 +331,18 @@ def worth_curve(
     ------
     SpecError
         Without costs.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> base, survey, truth = cx.worth.simulate_worth(800, seed=1)
+    >>> fit = cx.Drivers("csi", ["speed", "price"]).fit(survey)
+    >>> worth = cx.value_of_satisfaction(
+    ...     fit, base, {"speed": 1.0}, customer="customer_id", left="left", margin="margin", costs={"speed": 500.0},
+    ...     reliability=0.6, scale=(1, 10), n=10, seed=1,
+    ... )
+    >>> cx.report.worth_curve(worth)[:4]
+    '<svg'
     """
     said, frame = say(words), result.curve
     if not len(frame):
@@ -355,6 +403,18 @@ def worth_linkage(
     -------
     str
         One ``<svg>`` element.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> base, survey, truth = cx.worth.simulate_worth(800, seed=1)
+    >>> fit = cx.Drivers("csi", ["speed", "price"]).fit(survey)
+    >>> worth = cx.value_of_satisfaction(
+    ...     fit, base, {"speed": 1.0}, customer="customer_id", left="left", margin="margin", costs={"speed": 500.0},
+    ...     reliability=0.6, scale=(1, 10), n=10, seed=1,
+    ... )
+    >>> cx.report.worth_linkage(worth)[:4]
+    '<svg'
     """
     said = say(words)
     names = {

@@ -87,6 +87,20 @@ def write_worth(result: SatisfactionWorth, path: str | Path, *, title: str | Non
     ------
     DataError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import cxmodels as cx
+    >>> base, survey, truth = cx.worth.simulate_worth(800, seed=1)
+    >>> fit = cx.Drivers("csi", ["speed", "price"]).fit(survey)
+    >>> worth = cx.value_of_satisfaction(
+    ...     fit, base, {"speed": 1.0}, customer="customer_id", left="left", margin="margin", costs={"speed": 500.0},
+    ...     reliability=0.6, scale=(1, 10), n=10, seed=1,
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cx.report.write_worth(worth, pathlib.Path(folder, "worth.html")).name
+    'worth.html'
     """
     return write_page(worth_html(result, title=title), path)
 

@@ -60,6 +60,18 @@ def write_study(result: StudyResult | BenchmarkResult, out: str | Path = "report
     ------
     DataError
         If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import cxmodels as cx
+    >>> study = cx.Study.of({"title": "Phones", "name": "phones", "data": {"dataset": "mobi"}, "model": {"name": "ECSI"},
+    ...                      "bootstrap": {"replicates": 10}})
+    >>> result = study.run()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     place = cx.report.write_study(result, folder)
+    ...     sorted(path.name for path in place.iterdir())
+    ['report.html', 'result.json', 'tables']
     """
     if isinstance(result, BenchmarkResult):
         return write_benchmark(result, out)
@@ -110,6 +122,18 @@ def write_benchmark(
     -----
     CxWarning
         If the workbook or the slides are left out because their library is not installed.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import cxmodels as cx
+    >>> data, _ = cx.datasets.simulate_study(companies=3, respondents=60, years=1, seed=3)
+    >>> plan = cx.acsi.Benchmark(levels=["industry", "nation"], wave="year")
+    >>> result = plan.fit(cx.Survey(data, weights="weight"), bootstrap=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     place = cx.report.write_benchmark(result, folder, pages=["Company 1"])
+    ...     [path.name for path in (place / "companies").iterdir()]
+    ['1-company-1.html']
     """
     view = NationView(result)
     if Path(result.name).name != result.name:
@@ -269,6 +293,16 @@ def result_json(result: StudyResult) -> str:
         Name to list of records, the tables of the folder ``tables``: indices, impacts, paths, weights, ...
     provenance
         ``data_sha256``, ``rows``, ``rows_used``, ``rows_excluded``, ``options``, ``bootstrap``, ``versions``.
+
+    Examples
+    --------
+    >>> import json
+    >>> import cxmodels as cx
+    >>> study = cx.Study.of({"title": "Phones", "name": "phones", "data": {"dataset": "mobi"}, "model": {"name": "ECSI"},
+    ...                      "bootstrap": {"replicates": 10}})
+    >>> result = study.run()
+    >>> sorted(json.loads(cx.report.result_json(result)))[:3]
+    ['converged', 'index', 'proper']
     """
     row = result.index.scores.set_index("construct").loc[result.index.target]
     content = {
@@ -296,6 +330,13 @@ def check_place(target: Path) -> None:
     ------
     DataError
         If the place cannot be written to, or holds what no earlier run has left there.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import cxmodels as cx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cx.report.check_place(pathlib.Path(folder, "phones"))
     """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise DataError(f"'{target}' is a file or a link; the results need a folder of that name.")

@@ -1,0 +1,276 @@
+"""Reports in four languages: one catalogue each, with the same keys and places; nothing English is left on a page."""
+
+import ast
+import html
+import re
+import string
+import warnings
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from itertools import product
+
+import numpy as np
+import pytest
+
+import cxmodels as cx
+from cxmodels.errors import CxError, CxWarning, SpecError
+from cxmodels.report import company_html, nation_html, study_html
+from cxmodels.report.nation_view import NationView
+from cxmodels.report.words import LANGUAGES, language
+from tests.benchmark_study import small_study
+
+OTHERS = LANGUAGES[1:]
+ALIKE = """acsi cohen dijkstra fornell henseler jöreskog larcker lohmöller bentler cronbach mcdonald ringle sarstedt thurstone
+bollen wold wilson tonidandel lebreton johnson wilhelm mogstad romano shaikh rmsea srmr htmt fiml lavaan cxmodels utf start
+missing mean plsc rho_a kaplan meier genizi radcliffe"""
+NAMES = set(ALIKE.split())  # of people, methods and files, which every language writes alike
+
+
+def forms(text):
+    return {"": text} if isinstance(text, str) else text
+
+
+def places(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def latin(text):
+    """Words of four Latin letters and more, in small letters."""
+    return {w.lower() for w in re.findall(r"[A-Za-zÀ-ſ]{4,}", text)}
+
+
+@cache
+def english():
+    """Words of the English catalogue."""
+    w = language("en")
+    texts = [*w.texts.values(), *w.pictures.values()]
+    return set().union(*(latin(re.sub(r"{\w+}", " ", t)) for text in texts for t in forms(text).values()))
+
+
+def visible(page):
+    """All that a reader or a screen reader meets: texts, titles of pictures, titles and labels of elements."""
+    page = re.sub(r"<(style|script).*?</\1>", " ", page, flags=re.DOTALL)
+    said = re.findall(r'(?:title|aria-label|data-filter|alt)="([^"]*)"', page)
+    return html.unescape(re.sub(r"<[^>]*>", " ", page) + " " + " ".join(said))
+
+
+def left_in_english(page, *data):
+    """English words of the catalogue that a page shows, but for what comes from the data."""
+    text = visible(page)
+    for known in sorted(map(str, data), key=len, reverse=True):
+        text = text.replace(known, " ")
+    return latin(text) & english() - NAMES
+
+
+# --- catalogues ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_key_is_there_with_the_same_places(code):
+    one, two = language("en"), language(code)
+    for a, b in ((one.texts, two.texts), (one.pictures, two.pictures)):
+        assert list(a) == list(b)
+        for key in a:
+            wanted = places(next(iter(forms(a[key]).values())))
+            assert all(places(t) == wanted for t in (*forms(a[key]).values(), *forms(b[key]).values())), key
+    counted = {"one", "other"} if code == "bg" else {"one", "few", "many"}
+    for key, text in one.texts.items():
+        assert isinstance(text, str) == isinstance(two.texts[key], str), key
+        if not isinstance(text, str):
+            assert set(text) == {"one", "other"}, key
+            assert set(two.texts[key]) == counted, key
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_translations_hold_no_english(code):
+    w = language(code)
+    for key, text in {**w.texts, **w.pictures}.items():
+        for t in forms(text).values():
+            assert not latin(re.sub(r"{\w+}|missing=|'mean'", " ", t)) - NAMES, key
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("en", {1: "1 respondent", 2: "2 respondents", 0: "0 respondents"}),
+        ("bg", {1: "1 респондент", 2: "2 респонденти", 21: "21 респонденти"}),
+        ("uk", {1: "1 респондент", 21: "21 респондент", 3: "3 респонденти", 11: "11 респондентів", 12: "12 респондентів",
+                22: "22 респонденти", 25: "25 респондентів", 111: "111 респондентів", 1001: "1\u202f001 респондент", 0: "0 респондентів"}),
+        ("ru", {1: "1 респондент", 4: "4 респондента", 14: "14 респондентов", 104: "104 респондента"}),
+    ],
+)  # fmt: skip
+def test_a_text_takes_the_form_of_its_number(code, said):
+    assert {n: language(code)("respondents", n=n) for n in said} == said
+
+
+@pytest.mark.parametrize("wrong", ["de", "", "ukr", "english"])
+def test_an_unknown_language_names_those_there_are(wrong):
+    with pytest.raises(CxError, match=r"no language '.*'en', 'uk', 'ru', 'bg'"):
+        language(wrong)
+    with pytest.raises(CxError, match="'en', 'uk', 'ru', 'bg'"):
+        cx.Study.of({"title": "x", "language": wrong or " ", "data": {"dataset": "mobi"}, "model": {"name": "ECSI"}})
+
+
+def test_a_region_is_no_other_language():
+    assert language("uk-UA").code == language("UK_ua").code == "uk"
+    assert language(language("bg")).code == "bg"
+
+
+# --- what results say of themselves -------------------------------------------------------------------------------
+
+
+def said_by_the_package():
+    """All texts that stand in the code, one below the other."""
+    trees = (ast.parse(path.read_text("utf-8")) for path in files("cxmodels").rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return "\n".join(node.value for node in nodes if isinstance(node.value, str))
+
+
+def test_every_sentence_is_one_that_the_package_says():
+    source, lost = said_by_the_package(), []
+
+    def stands(clause):
+        halves = ((clause[: m.start()], clause[m.end() :]) for m in re.finditer(" ", clause))
+        return clause in source or any(a in source and b in source for a, b in halves)
+
+    for key, text in language("en").texts.items():
+        if key.startswith("told_"):
+            clauses = [c.strip() for form in forms(text).values() for c in re.split(r"{\w+}|[;:,.()'\"]", form)]
+            lost += [(key, c) for c in clauses if len(c) > 3 and not stands(c)]
+    assert not lost
+
+
+def test_sentences_are_told_with_their_names_and_numbers():
+    uk = language("uk")
+    said = uk.told(
+        "2025: Ours: Negative outer weight: 'a' of 'Quality', 'b' of 'Value' and 3 more; the index subtracts what these items measure.",
+        {"Quality": "Якість"},
+    )
+    assert said.startswith("2025: Ours: Від’ємна зовнішня вага: 'a' ('Якість'), 'b' ('Value') і ще 3;")
+    assert uk.told("1234 rows, fewer than 5000; index weights and impacts of Banks") == (
+        "рядків 1\u202f234, менше ніж 5\u202f000; ваги індексу та впливи: Banks"
+    )
+    assert uk.told(
+        "Item 'a' loads negatively (-0.52) on 'B'; if its scale is reversed, say so in the codebook."
+    ).startswith("Індикатор «a» має від’ємне навантаження (−0,52) на «B»")
+    assert uk.told(
+        "2 items have the same fault (constant): 'a', 'b'. Item 'a' is 3 in all 20 rows that have it: leave it out."
+    ) == (
+        "Однакову ваду (стала) мають індикатори (2): 'a', 'b'. Індикатор «a» дорівнює 3 в усіх рядках, де він є (20): вилучіть його."
+    )
+    assert [uk.told(f"{n} blank row{'s were' if n > 1 else ' was'} left out.") for n in (1, 3, 5)] == [
+        "Вилучено 1 порожній рядок.", "Вилучено 3 порожні рядки.", "Вилучено 5 порожніх рядків.",
+    ]  # fmt: skip
+    for unknown in ("", "Acme: no such thing. Nothing.", ": ", "A: B: C"):
+        assert uk.told(unknown) == unknown
+    assert language("en").told("no unit named") == "no unit named"
+
+
+# --- pages --------------------------------------------------------------------------------------------------------
+
+
+def odd_answers():
+    """Answers with blanks, weights of zero, an item turned around, and units too small or without variance."""
+    frame = cx.datasets.load("mobi").copy()
+    rng = np.random.default_rng(1)
+    frame["CUSA2"] = 11 - frame["CUSA2"]
+    frame["company"] = np.repeat(["Північ", "Південь", "Схід", "Мала"], [100, 90, 55, 5])
+    frame["w"] = rng.choice([0.0, 1.0, 2.0], len(frame), p=[0.05, 0.6, 0.35])
+    return frame.mask(rng.random(frame.shape) < 0.01, np.nan).assign(company=frame["company"], w=frame["w"])
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("languages")
+    odd_answers().to_csv(folder / "a.csv", index=False)
+    book = (files("cxmodels").parent / "datasets" / "mobi" / "codebook.toml").read_text("utf-8")
+    (folder / "codebook.toml").write_text(book, encoding="utf-8")
+    common = {
+        "title": "Звіт", "language": "uk", "data": {"file": "a.csv", "codebook": "codebook.toml", "weights": "w"},
+        "bootstrap": {"replicates": 20, "seed": 1},
+    }  # fmt: skip
+    small = "Quality =~ PERQ1 + PERQ2 + PERQ3\nSatisfaction =~ CUSA1 + CUSA2 + CUSA3\nLoyalty =~ CUSL1 + CUSL2 + CUSL3\nSatisfaction ~ Quality\nLoyalty ~ Satisfaction"
+    plans = {
+        "pls": {"model": {"name": "ECSI", "by": "company"}},
+        "plsc": {"model": {"text": small, "target": "Satisfaction", "scale": [1, 10]}, "options": {"consistent": True, "missing": "listwise"}},
+        "sem": {"model": {"text": small, "target": "Satisfaction", "by": "company"}, "options": {"engine": "sem", "missing": "fiml"}, "bootstrap": {"replicates": 5, "seed": 1}},
+        "mlr": {"model": {"text": small, "target": "Satisfaction"}, "options": {"engine": "sem", "estimator": "MLR", "missing": "listwise"}, "bootstrap": {"seed": 1}},
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CxWarning)
+        return {name: cx.Study.of({**common, **plan}, folder=folder).run() for name, plan in plans.items()}
+
+
+@pytest.mark.parametrize(("name", "code"), list(product(["pls", "plsc", "sem", "mlr"], OTHERS)))
+def test_a_study_page_says_nothing_in_english(studies, name, code):
+    result = studies[name]
+    page = study_html(result, language=code)
+    assert f'<html lang="{code}">' in page
+    data = [
+        "; ".join(result.index.spec.model.syntax.splitlines()),
+        "Satisfaction ~ Quality",
+        "Loyalty ~ Satisfaction",
+    ]
+    data += list(result.frames["fit_measures"]["measure"]) if result.by_sem else []  # by lavaan's names
+    versions = ", ".join(f"{k} {v}" for k, v in result.provenance["versions"].items())
+    assert result.warnings or name != "pls"
+    assert left_in_english(page, versions, *data) == set()
+    numbers = re.findall(r"\d\.\d+", visible(page).replace(versions, "").replace(cx.__version__, ""))
+    assert not numbers, "a decimal point"
+    assert language(code)("sec_model") in page
+
+
+def test_a_study_page_is_in_the_language_of_its_study(studies):
+    result = studies["pls"]
+    assert study_html(result) == study_html(result, language="uk")
+    assert study_html(result) != study_html(result, language="ru")
+    assert "Швидко" not in study_html(result)
+    assert "Загальна задоволеність оператором" in study_html(result), "labels of the codebook"
+    assert "Общая удовлетворённость оператором" in study_html(result, language="ru")
+    in_notebook = result._repr_html_()
+    assert 'lang="uk"' in in_notebook
+    assert language("uk")("sec_model") in in_notebook
+    with pytest.raises(SpecError, match="'en', 'uk', 'ru', 'bg'"):
+        study_html(result, language="xx")
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    return small_study()
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_benchmark_pages_say_nothing_in_english(benchmark, code):
+    notes = (
+        *benchmark.notes,
+        "'revenue' is taken from 'facts.csv', not from the data.",
+        "'company' has names that differ only in blanks or capitals: 'Банк', 'БАНК'; they count apart.",
+        "'facts.csv' is not UTF-8 and was read as cp1251; look at a name with special letters.",
+        "'facts.xlsx': Sheet 'A' was read; the workbook has 3.",
+    )
+    skipped = benchmark.skipped.iloc[:0]
+    reasons = [
+        "12 rows, fewer than 20",
+        "all rows together are 12, fewer than the 20 that a model is borrowed from.",
+        "Banks: 8 rows are too few: the model has 23 parameters (14 weights and 9 paths).",
+        "Item 'q1' is 3 in all 12 rows that have it: leave it out.",
+    ]
+    wave = benchmark.last
+    skipped = skipped.reindex(range(len(reasons))).assign(
+        **{"wave": wave, benchmark.by: [f"C{k}" for k in range(len(reasons))], "rows": 12, "reason": reasons}
+    )
+    v = NationView(replace(benchmark, notes=notes, skipped=skipped), language(code))
+    data = [
+        dict(v.method_facts)[v.words("options")],
+        benchmark.title,
+        benchmark.subtitle,
+        "company",
+        "revenue",
+        "facts.csv",
+        "facts.xlsx",
+    ]
+    data += [str(x) for level in (*benchmark.levels, benchmark.by) for x in v.groups(level)["name"]]
+    data += [f"{k} {x}" for k, x in benchmark.provenance["versions"].items()]
+    for page in (nation_html(v), company_html(v, "Company 03")):
+        assert left_in_english(page, *data) == set()
