@@ -25,7 +25,17 @@ __all__ = [
 
 
 class CxError(ValueError):
-    """Root of all errors of this package."""
+    """Root of all errors of this package.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> try:
+    ...     cx.PLS("Quality =~ q1 + q2")
+    ... except cx.CxError as error:
+    ...     print(error)
+    The model has no paths; write for example 'Satisfaction ~ Quality'.
+    """
 
 
 class SpecError(CxError):
@@ -45,7 +55,16 @@ class NotIdentifiedError(EstimationError):
 
 
 class CxWarning(UserWarning):
-    """Root of all warnings of this package."""
+    """Root of all warnings of this package.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import cxmodels as cx
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", cx.CxWarning)
+    ...     warnings.warn("Two items say the same.", cx.errors.DataWarning)
+    """
 
 
 class SpecWarning(CxWarning):

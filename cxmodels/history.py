@@ -81,6 +81,16 @@ class History:
             For no frames, a name that is no plain word, or columns named run or wave.
         DataError
             If a column changed its kind, or the database refuses; nothing is written then.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import pandas as pd
+        >>> import cxmodels as cx
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     history = cx.History(os.path.join(folder, "study.duckdb"))
+        ...     history.write(2025, {"scores": pd.DataFrame({"company": ["a"], "index": [73.5]})})
+        1
         """
         if not frames:
             raise SpecError("There is nothing to write; give at least one frame.")
@@ -143,6 +153,17 @@ class History:
         ------
         DataError
             If there is no history yet.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import pandas as pd
+        >>> import cxmodels as cx
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     history = cx.History(os.path.join(folder, "study.duckdb"))
+        ...     _ = history.write(2025, {"scores": pd.DataFrame({"company": ["a"], "index": [73.5]})})
+        ...     history.runs()[["run", "wave", "tables"]].values.tolist()
+        [[1, '2025', 'scores']]
         """
         with opened(self.target, read_only=True) as store:
             return self._runs(store, all_runs)

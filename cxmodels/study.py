@@ -122,6 +122,10 @@ class Study:
     >>> import cxmodels as cx
     >>> study = cx.Study.of({"title": "Phones", "data": {"dataset": "mobi"}, "model": {"name": "ECSI"},
     ...                      "bootstrap": {"replicates": 100, "seed": 1}})
+    >>> study.check()
+    ['Rows   250', 'Items  24 of 7 constructs']
+    >>> study.spec().model.name, study.spec().model.target
+    ('ECSI', 'Satisfaction')
     >>> result = study.run()
     >>> round(float(result.index.scores.set_index("construct").loc["Satisfaction", "index"]), 2)
     72.45
@@ -351,6 +355,19 @@ class StudyResult(Result):
         The model with intervals from replicates; None if there were none.
     units : IndexResult or None
         The same by unit.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> study = cx.Study.of({"title": "Phones", "data": {"dataset": "mobi"}, "model": {"name": "ECSI"},
+    ...                      "bootstrap": {"replicates": 20}})
+    >>> result = study.run()
+    >>> result.frames["indices"].set_index("construct").loc[["Satisfaction"], ["index", "se"]].round(2)
+                  index    se
+    construct
+    Satisfaction  72.45  0.91
+    >>> result.item_label("CUSA1")
+    'Overall satisfaction with the provider'
     """
 
     study: Study

@@ -4,17 +4,26 @@ import inspect
 import re
 from pathlib import Path
 
+import cxmodels
 from tests import public_names
 
 NAMES = dict(public_names.everything())
 CLASSES = {n: v for n, v in NAMES.items() if inspect.isclass(v)}
 FUNCTIONS = {n: v for n, v in NAMES.items() if inspect.isroutine(v)}
-# Results are made by `fit` and the like, so that their fields are attributes and their example is that of the maker.
+# Results are made by `fit` and the like, so that their fields are attributes, not arguments of a user's.
 MADE = re.compile(r"; made by|Result of|made by :", re.IGNORECASE)
-# What these write is made by a long run; the example stands with the run.
-WRITERS = re.compile(r"cxmodels\.report\.(write_\w+|\w+_html|worth_\w+|check_place|result_json)$")
-# Only a simulation makes it.
-TRUTHS = {"cxmodels.worth.WorthTruth"}
+# Every result has these, and the base of results shows them.
+SHOWN = {"headline", "tables", "summary", "diagram", "to_mermaid", "to_dot"}
+DRAWS = re.compile(r"(plot|write)(_\w+)?$|diagram$|to_(mermaid|dot|table)$|\w+_html$")
+# What the parts of the package ask of one another: arrays for the resampling, the index and the value of customers.
+INNER = {
+    *("conclude", "engine_model", "ends", "index_parts", "item_answers", "item_means", "options", "statistic"),
+    *("column", "refit_rows", "scale_ends", "scale_notes", "slopes_by_attribute", "unknown", "shown", "with_errors"),
+    *("discounted", "histories", "interval_of", "rates", "slopes_of", "slopes_of_spend", "terms", "weighted"),
+    *("effects_and_errors", "index_errors", "remarks", "counts", "to_dict"),
+}
+# scikit-learn's own contract.
+BORROWED = {"get_n_splits", "set_fit_request", "set_score_request"}
 SECTIONS = (
     "Parameters",
     "Attributes",
@@ -59,6 +68,11 @@ def returns(value: object) -> bool:
     return inspect.signature(value).return_annotation not in (None, "None", inspect.Signature.empty)  # type: ignore[arg-type]
 
 
+def runs(parts: dict[str, str]) -> bool:
+    """Whether a text has a section of examples with something to run."""
+    return ">>>" in parts.get("Examples", "")
+
+
 def methods() -> dict[str, object]:
     """Public methods and properties of public classes, by dotted name."""
     return {f"{n}.{m}": v for n, c in CLASSES.items() for m, v in public_names.members(c)}
@@ -78,28 +92,54 @@ def faults(name: str, value: object, *, example: bool) -> list[str]:
             if returns(value) and not {"Returns", "Yields"} & set(parts)
             else []
         ),
-        *([f"{name} has no example"] if example and ">>>" not in doc else []),
+        *([f"{name} has no example"] if example and not runs(parts) else []),
     ]
 
 
 def test_functions_explain_arguments_and_answers_by_example():
-    wrong = [f for n, v in FUNCTIONS.items() for f in faults(n, v, example=not WRITERS.match(n))]
+    wrong = [f for n, v in FUNCTIONS.items() for f in faults(n, v, example=True)]
     assert not wrong, "\n".join(wrong)
 
 
-def test_classes_explain_what_they_are_made_of():
+def test_classes_explain_what_they_are_made_of_and_have_an_example():
     wrong = []
     for name, cls in CLASSES.items():
         doc = inspect.getdoc(cls) or ""
-        result = hasattr(cls, "headline") or MADE.search(doc)
         if not doc:
             wrong.append(f"{name} has no docstring")
-        elif issubclass(cls, BaseException) or result:
+        elif issubclass(cls, BaseException):
+            continue
+        elif not runs(sections(doc)):
+            wrong.append(f"{name} has no example")
+        elif hasattr(cls, "headline") or MADE.search(doc):
             continue
         elif missing := [a for a in arguments(cls) if a not in documented(doc)]:
             wrong.append(f"{name} does not explain {', '.join(missing)}")
-        elif ">>>" not in doc and name not in TRUTHS:
-            wrong.append(f"{name} has no example")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_roots_of_errors_and_warnings_have_an_example():
+    for name in ("cxmodels.CxError", "cxmodels.CxWarning"):
+        assert runs(sections(inspect.getdoc(CLASSES[name]) or "")), name
+
+
+def test_methods_are_called_in_an_example_and_those_that_draw_or_write_have_their_own():
+    package = Path(cxmodels.__file__).parent
+    texts = (path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    called = set(
+        re.findall(r"\.(\w+)\(", "\n".join(re.findall(r"^\s*(?:>>>|\.\.\.) (.*)$", "\n".join(texts), re.MULTILINE)))
+    )
+    wrong = []
+    for name, value in methods().items():
+        method = name.rsplit(".", 1)[1]
+        function = inspect.unwrap(getattr(value, "__func__", value))
+        if not inspect.isfunction(function) or method in INNER | BORROWED:
+            continue
+        own = runs(sections(inspect.getdoc(function) or ""))
+        if DRAWS.match(method) and not own and (method not in SHOWN or function.__module__ == "cxmodels.results"):
+            wrong.append(f"{name} has no example of its own")
+        elif not own and method not in called | SHOWN:
+            wrong.append(f"no example calls {name}")
     assert not wrong, "\n".join(wrong)
 
 

@@ -254,6 +254,15 @@ class Benchmark:
         ------
         DataError
             One error that says all that is wrong.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=80, seed=3)
+        >>> plan = cx.acsi.Benchmark(levels=["industry", "nation"], wave="year")
+        >>> checked, roster = plan.prepare(cx.Survey(data, weights="weight"))
+        >>> checked.levels, len(roster.survey)
+        (('industry', 'nation'), 960)
         """
         survey = as_survey(data)
         plan = replace(self, wave=self.wave or survey.wave, levels=self._levels(survey), exclude=tuple(self.exclude))

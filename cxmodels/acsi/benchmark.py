@@ -66,6 +66,20 @@ class BenchmarkResult(Result):
         For the report: heading, folder name, language of labels.
     labels : mapping
         Constructs as shown.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data, _ = cx.datasets.simulate_study(companies=4, respondents=60, seed=3)
+    >>> plan = cx.acsi.Benchmark(levels=["industry", "nation"], wave="year")
+    >>> result = plan.fit(cx.Survey(data, weights="weight"), bootstrap=0)
+    >>> result.aggregates.query("level == 'nation' and construct == 'Satisfaction'")[["wave", "index", "se"]].round(1)
+        wave  index   se
+    9   2024   74.4  1.2
+    21  2025   75.2  1.4
+    >>> sorted(result.unit("Company 1"))[:3]
+    ['changes', 'explained', 'facts']
+    >>> result.keep(cx.History("nation.duckdb", "nation"))  # doctest: +SKIP
     """
 
     plan: Benchmark

@@ -178,6 +178,12 @@ class IndexModel:
         ------
         SpecError
             If the model has no such construct.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> cx.acsi.ACSI.without("Complaints").paths[-1]
+        ('Satisfaction', 'Loyalty')
         """
         if unknown := [c for c in constructs if c not in self.measures]:
             raise SpecError(

@@ -59,6 +59,21 @@ class IndexResult(Together, Result):
         Small units measured with the index weights and impacts of their group; see :mod:`cxmodels.acsi.small`.
     errors : str
         Whether standard errors of indices hold the index weights fixed ("fixed") or are those of the bootstrap.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+    >>> index = cx.SatisfactionIndex()
+    >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+    >>> now.scores.query("construct == 'Satisfaction'")[["company", "index", "se", "n"]].round(1)
+          company  index   se    n
+    3   Company 1   68.3  2.4  100
+    9   Company 2   73.8  2.3  100
+    15  Company 3   70.3  2.3  100
+    21  Company 4   62.7  2.3  100
+    27  Company 5   67.5  2.2  100
+    33  Company 6   68.3  2.3  100
     """
 
     spec: SatisfactionIndex
@@ -218,6 +233,17 @@ class IndexResult(Together, Result):
         ------
         SpecError
             If there is no such unit, or it was skipped.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+        >>> index = cx.SatisfactionIndex()
+        >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+        >>> now.fit_of("Company 1").paths.head(2).round(2)
+           outcome     predictor   est
+        0  Quality  Expectations  0.41
+        1    Value  Expectations  0.13
         """
         if unit in self.fits or unit in self.adopted:
             return self._fit(unit)

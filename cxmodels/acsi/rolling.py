@@ -45,6 +45,26 @@ class RollingIndex(Result):
         Periods in each window.
     people : str
         Column that tells respondents apart.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> quarters = [cx.datasets.simulate_study(3, 60, 1, seed=q)[0].assign(quarter=q) for q in range(1, 6)]
+    >>> found = cx.acsi.rolling_index(cx.SatisfactionIndex(), pd.concat(quarters), "company", period="quarter")
+    >>> found.scores.query("construct == 'Satisfaction'")[["company", "period", "index", "se", "n"]].round(1).head(3)
+          company  period  index   se    n
+    3   Company 1       4   79.3  1.1  240
+    9   Company 2       4   78.0  1.2  240
+    15  Company 3       4   75.9  1.3  240
+    >>> levels = found.aggregate(["industry"])
+    >>> levels.query("construct == 'Satisfaction'")[["period", "name", "index"]].round(1)
+       period            name  index
+    3       4  Retail trade 1   77.7
+    9       5  Retail trade 1   76.7
+    >>> found.aggregate_change(["industry"]).query("construct == 'Satisfaction'")[["name", "change", "se"]].round(2)
+                 name  change    se
+    3  Retail trade 1   -1.07  0.46
     """
 
     windows: dict[Any, IndexResult]

@@ -57,6 +57,17 @@ class Together:
             If there is one unit only, or a column does not exist.
         DataError
             If a level or weight is missing, varies within a unit, or is negative.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+        >>> index = cx.SatisfactionIndex()
+        >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+        >>> found = now.aggregate(["industry"], weights="revenue")
+        >>> found.query("construct == 'Satisfaction'")[["level", "name", "index", "se", "units"]].round(2)
+              level            name  index    se  units
+        3  industry  Retail trade 1  68.06  1.05      6
         """
         levels = [levels] if isinstance(levels, str) else list(levels or ())
         return comparison.aggregate(self._own, levels, weights, people=respondent)
@@ -89,6 +100,23 @@ class Together:
             If keys differ, no unit is in both, or `adjust` is unknown.
         DataError
             If there is no such column, or somebody rates a unit twice in a wave.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+        >>> index = cx.SatisfactionIndex()
+        >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+        >>> before = index.fit(data[data["year"] == 2024], "company", weights="weight", bootstrap=0)
+        >>> found = now.change(before).query("construct == 'Satisfaction'")
+        >>> found[["company", "previous", "index", "change", "pvalue_adjusted"]].round(2)
+              company  previous  index  change  pvalue_adjusted
+        3   Company 1     72.08  68.35   -3.73              1.0
+        9   Company 2     72.54  73.80    1.26              1.0
+        15  Company 3     69.53  70.28    0.76              1.0
+        21  Company 4     62.99  62.68   -0.31              1.0
+        27  Company 5     70.80  67.47   -3.33              1.0
+        33  Company 6     69.93  68.35   -1.58              1.0
         """
         return comparison.change(self._own, previous, adjust, respondent)
 
@@ -126,6 +154,18 @@ class Together:
             As :meth:`change` and :meth:`aggregate`.
         DataError
             As :meth:`change` and :meth:`aggregate`.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+        >>> index = cx.SatisfactionIndex()
+        >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+        >>> before = index.fit(data[data["year"] == 2024], "company", weights="weight", bootstrap=0)
+        >>> found = now.aggregate_change(before, ["industry"], weights="revenue")
+        >>> found.query("construct == 'Satisfaction'")[["name", "previous", "index", "change", "se"]].round(2)
+                     name  previous  index  change    se
+        3  Retail trade 1      70.2  68.06   -2.14  1.41
         """
         levels = [levels] if isinstance(levels, str) else list(levels or ())
         return comparison.aggregate_change(self._own, previous, levels, weights, adjust, respondent)
@@ -152,6 +192,21 @@ class Together:
         ------
         SpecError
             If there is one unit only, or no such construct or column.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+        >>> index = cx.SatisfactionIndex()
+        >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+        >>> now.ranks()[["company", "index", "rank", "rank_lower", "rank_upper", "group"]].round(1)
+             company  index  rank  rank_lower  rank_upper  group
+        0  Company 2   73.8     1           1           5      1
+        1  Company 3   70.3     2           1           6      1
+        2  Company 1   68.3     3           1           6      1
+        3  Company 6   68.3     4           1           6      1
+        4  Company 5   67.5     5           1           6      1
+        5  Company 4   62.7     6           2           6      2
         """
         return comparison.ranks(self._own, construct or self._own.target, within, joint)
 
@@ -176,6 +231,26 @@ class Together:
             If there is one unit only, or no such column.
         DataError
             If no group has two units.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+        >>> index = cx.SatisfactionIndex()
+        >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+        >>> found = now.shrunk("industry")
+        >>> found.query("construct == 'Satisfaction'").iloc[:2].round(2).T
+                                3               9
+        company         Company 1       Company 2
+        industry   Retail trade 1  Retail trade 1
+        construct    Satisfaction    Satisfaction
+        index               68.41           71.71
+        se                   2.28            2.21
+        ci_lower            63.94           67.39
+        ci_upper            72.88           76.04
+        direct              68.35            73.8
+        share                0.42            0.39
+        n                     100             100
         """
         return comparison.shrunk(self._own, within)
 
@@ -205,6 +280,24 @@ class Together:
         ------
         SpecError
             If waves cannot be compared, or nothing leads to the target.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+        >>> index = cx.SatisfactionIndex()
+        >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+        >>> before = index.fit(data[data["year"] == 2024], "company", weights="weight", bootstrap=0)
+        >>> now.explain_change(before).query("company == 'Company 1'")[["driver", "part", "est"]].round(2)
+                 driver    part   est
+        0  Expectations  driver  0.16
+        1       Quality  driver -1.18
+        2         Value  driver -1.40
+        3  Expectations  impact  0.01
+        4       Quality  impact  0.11
+        5         Value  impact  0.25
+        6                  rest -1.69
+        7                change -3.73
         """
         return comparison.explain_change(self._own, previous, target or self._own.target, reference)
 
@@ -226,6 +319,18 @@ class Together:
         ------
         SpecError
             If the data have none of the columns, or lack one that was named.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+        >>> index = cx.SatisfactionIndex()
+        >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+        >>> now.outcomes().query("company == 'Company 1'")[["measure", "value", "se"]].round(2)
+                   measure  value    se
+        0   Complaint rate   0.22  0.04
+        1        Retention   0.75  0.02
+        2  Price tolerance   4.97  1.14
         """
         from .rates import outcomes
 
@@ -252,6 +357,18 @@ class Together:
         ------
         SpecError
             As :meth:`aggregate` and :meth:`outcomes`.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=6, respondents=100, years=2, seed=3)
+        >>> index = cx.SatisfactionIndex()
+        >>> now = index.fit(data[data["year"] == 2025], "company", weights="weight", bootstrap=0)
+        >>> now.aggregate_outcomes(["industry"])[["name", "measure", "value"]].round(2).head(3)
+                     name          measure  value
+        0  Retail trade 1   Complaint rate   0.19
+        1  Retail trade 1        Retention   0.76
+        2  Retail trade 1  Price tolerance   6.67
         """
         from .rates import aggregate_outcomes
 

@@ -61,6 +61,20 @@ class Trend(Result):
         Measurements used.
     excluded : DataFrame
         Lines left out, [reason, rows].
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data, _ = cx.datasets.simulate_study(companies=3, respondents=60, years=5, seed=1)
+    >>> waves = {year: cx.SatisfactionIndex().fit(part, "company", bootstrap=0) for year, part in data.groupby("year")}
+    >>> trend = cx.acsi.trends(waves)
+    >>> trend.series("Company 1", construct="Satisfaction")[["wave", "index", "smoothed", "se"]].round(1)
+       wave  index  smoothed   se
+    0  2024   78.7      77.5  1.1
+    1  2025   79.2      77.5  1.1
+    2  2026   74.7      77.5  1.1
+    3  2027   77.9      77.5  1.1
+    4  2028   75.0      77.4  1.1
     """
 
     smoothed: pd.DataFrame
@@ -150,6 +164,16 @@ class Trend(Result):
         Returns
         -------
         matplotlib.axes.Axes
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import cxmodels as cx
+        >>> data, _ = cx.datasets.simulate_study(companies=3, respondents=60, years=4, seed=1)
+        >>> waves = {year: cx.SatisfactionIndex().fit(part, "company", bootstrap=0) for year, part in data.groupby("year")}
+        >>> figure = Figure()
+        >>> ax = cx.acsi.trends(waves).plot("Company 1", construct="Satisfaction", ax=figure.subplots())
+        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("index_trend", self, unit, construct, ax)
 

@@ -217,6 +217,16 @@ class WeibullResult(SurvivalResult):
         [term, est, se, z, pvalue, ci_lower, ci_upper]: change of ln duration per unit; the last is ``log_shape``.
     fit_measures : Series
         loglik, aic, bic (n = events), shape.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data = cx.datasets.load("telco")
+    >>> found = cx.churn.WeibullAFT().fit(data, "churn", duration="tenure", columns=["contract"])
+    >>> found.median(data.head(2)).round(0)
+    0     30.0
+    1    379.0
+    Name: median, dtype: float64
     """
 
     clusters: int | None = None

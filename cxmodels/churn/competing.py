@@ -170,6 +170,16 @@ class AalenJohansenResult(Result):
         Customers who left, by cause.
     excluded : DataFrame
         [reason, rows].
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> cause = ["price", "moved", "price", "", "price", "moved", "", ""]
+    >>> found = cx.churn.AalenJohansen().fit([1, 2, 2, 3, 4, 5, 6, 6], cause)
+    >>> found.at(4)[["cause", "share", "se"]].round(3)
+       cause  share     se
+    0  moved  0.125  0.117
+    1  price  0.406  0.184
     """
 
     curve: pd.DataFrame

@@ -213,6 +213,25 @@ class ContractResult(LifetimeResult):
     ----------
     leaving : Terms
         Of the columns that move the odds of leaving; none by default.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> found = cx.churn.ShiftedBetaGeometric().fit([1000, 869, 743, 653, 593, 551, 517, 491])
+    >>> found.params.round(3).to_dict()
+    {'alpha': 0.668, 'beta': 3.806}
+    >>> found.retention([1, 2, 3]).round(3)
+    array([0.851, 0.878, 0.897])
+    >>> found.curve(3).round(3)
+       period  survival  ci_lower  ci_upper  retention
+    0       0     1.000     1.000     1.000        NaN
+    1       1     0.851     0.832     0.869      0.851
+    2       2     0.747     0.723     0.771      0.878
+    3       3     0.670     0.644     0.696      0.897
+    >>> found.expected_lifetime(0.1).round(2).to_dict()
+    {'est': 5.92, 'se': 0.15, 'ci_lower': 5.64, 'ci_upper': 6.21}
+    >>> found.residual_lifetime(3, 0.1).round(2).to_dict()
+    {'est': 6.62, 'se': 0.24, 'ci_lower': 6.14, 'ci_upper': 7.1}
     """
 
     leaving: Terms = NO_TERMS

@@ -249,6 +249,30 @@ class CoxResult(SurvivalResult):
         loglik, loglik_null, chisq, df, pvalue (likelihood ratio of all terms), score (test), aic, bic (n = events).
     baseline : DataFrame
         [stratum,] time, hazard, cumulative, survival, se of survival: of a customer with the mean of every term.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data = cx.datasets.load("telco")
+    >>> found = cx.churn.CoxHazards().fit(data, "churn", duration="tenure", columns=["contract"])
+    >>> found.estimates[["term", "est", "se", "hazard_ratio"]].round(2)
+                     term   est    se  hazard_ratio
+    0  contract: Two year -4.23  0.16          0.01
+    1  contract: One year -2.19  0.08          0.11
+    >>> found.remaining(data.head(2), 24, so_far="tenure").round(1)
+        est   se  ci_lower  ci_upper
+    0  19.1  0.1      18.8      19.4
+    1  23.4  0.1      23.2      23.5
+    >>> found.proportionality().round(1)
+                        correlation  chisq  df  pvalue
+    term
+    contract: Two year          0.1   23.3   1     0.0
+    contract: One year          0.2   82.6   1     0.0
+    all terms                   NaN   97.5   2     0.0
+    >>> found.calibration(data.head(2000), "churn", duration="tenure", horizons=[12], bins=3).round(3)
+       horizon  bin     n  foreseen  observed  ci_lower  ci_upper    gap
+    0     12.0    1   894     0.020     0.006     0.002     0.014 -0.014
+    1     12.0    2  1106     0.285     0.298     0.270     0.328  0.013
     """
 
     centre: Array

@@ -282,6 +282,34 @@ class Churn(ClassifierMixin, BaseEstimator):
         ------
         DataError
             For identifiers that are missing or stand twice, and an empty table.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> import cxmodels as cx
+        >>> data = cx.datasets.load("telco").head(600)
+        >>> X, y = data.drop(columns="churn"), data["churn"]
+        >>> model = cx.Churn(candidates=["linear"], folds=3).fit(X, y)
+        >>> model.score_frame(X.head(2), ["a", "b"])[["customer_id", "p_churn", "p_low", "p_high"]].round(1)
+          customer_id  p_churn  p_low  p_high
+        0           a      0.6    0.3     0.8
+        1           b      0.1    0.0     0.2
+        >>> list(model.intervals(X.head(2)))
+        ['p_churn', 'p_low', 'p_high']
+        >>> calls = model.targets(X, value=300, capacity=5)
+        >>> int((calls["action"] == "contact").sum())
+        5
+        >>> model.contributions(X.head(2)).shape
+        (2, 20)
+        >>> len(model.flags(X)), model.monitor(X).score["band"]
+        (1, 'stable')
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(pathlib.Path(folder, "model.json"))
+        ...     again = cx.churn.load(pathlib.Path(folder, "model.json"))
+        >>> bool((again.decision_function(X) == model.decision_function(X)).all())
+        True
+        >>> model.to_sql(table="customers")[:4]
+        'WITH'
         """
         ids = check_ids(column_of(X, ids) if isinstance(ids, str) else ids)
         out = self.intervals(X)

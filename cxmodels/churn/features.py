@@ -41,6 +41,21 @@ class FeatureTable(Result):
         does, so that it holds fewer days than its name says.
     excluded : DataFrame
         Rows never used, [table, reason, rows].
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> table = pd.DataFrame({"customer_id": ["a", "b", "c"], "start": ["2024-01-05"] * 3, "end": ["2024-04-10", None, None]})
+    >>> labels = cx.churn.subscription_labels(table, "2024-03-31", 30, observed_until="2024-06-30")
+    >>> usage = pd.DataFrame({"customer_id": ["a", "a", "b"], "date": ["2024-03-01", "2024-03-25", "2024-03-30"], "minutes": [5, 7, 9]})
+    >>> built = cx.churn.Features().window("usage", "minutes", days=30, stats="sum").build(labels, {"usage": usage})
+    >>> X, left = built.training()
+    >>> X.assign(left=left)
+       usage_minutes_sum_30d  left
+    0                    7.0     1
+    1                    9.0     0
+    2                    0.0     0
     """
 
     frame: pd.DataFrame
@@ -96,6 +111,18 @@ class FeatureTable(Result):
         ------
         DataError
             The snapshots have no labels, or nothing to train on.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import cxmodels as cx
+        >>> tables, _ = cx.datasets.simulate_subscribers(customers=200, months=24, seed=1)
+        >>> days = pd.date_range("2023-06-30", "2024-06-30", freq="QE")
+        >>> labels = cx.churn.subscription_labels(tables["subscriptions"], days, 91)
+        >>> built = cx.churn.Features().recency("tickets").build(labels, tables)
+        >>> fit, last = next(iter(built.time_split(tests=1).split()))
+        >>> len(fit) > len(last)
+        True
         """
         X, _ = self.training()
         rows = self.frame.loc[X.index]
@@ -257,6 +284,21 @@ class Features:
         ------
         SpecError
             An option is unknown.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import cxmodels as cx
+        >>> table = pd.DataFrame({"customer_id": ["a", "b", "c"], "start": ["2024-01-05"] * 3, "end": ["2024-04-10", None, None]})
+        >>> labels = cx.churn.subscription_labels(table, "2024-03-31", 30, observed_until="2024-06-30")
+        >>> usage = pd.DataFrame({"customer_id": ["a", "a", "b"], "date": ["2024-03-01", "2024-03-25", "2024-03-30"], "minutes": [5, 7, 9]})
+        >>> spec = cx.churn.Features().total("usage", "minutes", stats="sum").trend("usage", "minutes", days=10).latest("usage", "minutes")
+        >>> spec.build(labels, {"usage": usage}).X.round(2).T
+                                    0    1    2
+        usage_minutes_sum_total  12.0  9.0  0.0
+        usage_minutes_ratio_10d   NaN  NaN  NaN
+        usage_minutes             7.0  9.0  NaN
+        usage_age_days            6.0  1.0  NaN
         """
         chosen = names_of(columns)
         if not chosen:
@@ -332,6 +374,19 @@ class Features:
         Returns
         -------
         Features
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import cxmodels as cx
+        >>> table = pd.DataFrame({"customer_id": ["a", "b", "c"], "start": ["2024-01-05"] * 3, "end": ["2024-04-10", None, None]})
+        >>> labels = cx.churn.subscription_labels(table, "2024-03-31", 30, observed_until="2024-06-30")
+        >>> plans = pd.DataFrame({"customer_id": ["a", "b", "c"], "plan": ["basic", "plus", "plus"]})
+        >>> cx.churn.Features().attributes("plans", "plan").build(labels, {"plans": plans}).X
+            plan
+        0  basic
+        1   plus
+        2   plus
         """
         return self._with(Attributes(table, names_of(columns), f"{prefix}_" if prefix else ""))
 

@@ -304,6 +304,20 @@ class DiscreteHazardResult(SurvivalResult):
     ----------
     estimates : DataFrame
         [term, est, se, z, pvalue, ci_lower, ci_upper, hazard_ratio or odds_ratio].
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> tables, _ = cx.datasets.simulate_subscribers(customers=500, months=18, seed=1)
+    >>> periods = cx.churn.person_periods(
+    ...     tables["subscriptions"], tables["surveys"][["customer_id", "date", "satisfaction"]], observed_from="2022-12-31",
+    ...     every="calendar_month",
+    ... )
+    >>> found = cx.churn.DiscreteHazard().fit(periods, columns=["price", "satisfaction"])
+    >>> found.hazard(periods.frame.dropna().head(2)).round(2)
+    9     0.02
+    10    0.02
+    Name: hazard, dtype: float64
     """
 
     clock: _Clock

@@ -40,6 +40,16 @@ class InactivityEvidence(Result):
     n_returns : int
     excluded : DataFrame
         Purchases not used, [reason, rows].
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> log = cx.datasets.load("cdnow")
+    >>> found = cx.churn.inactivity_evidence(log, horizon=90)
+    >>> found.quantiles.head(2)
+       share  days
+    0   0.50    34
+    1   0.75    91
     """
 
     curve: pd.DataFrame

@@ -45,6 +45,20 @@ class Labels(Result):
         What counts as leaving.
     warnings : tuple of str
         What was unusual.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> table = pd.DataFrame({"customer_id": ["a", "b", "c"], "start": ["2024-01-05"] * 3, "end": ["2024-04-10", None, None]})
+    >>> labels = cx.churn.subscription_labels(table, "2024-03-31", 30, observed_until="2024-06-30")
+    >>> labels.frame[["customer_id", "churned"]]
+      customer_id  churned
+    0           a      1.0
+    1           b      0.0
+    2           c      0.0
+    >>> round(labels.rate, 2)
+    0.33
     """
 
     frame: pd.DataFrame

@@ -371,6 +371,18 @@ class Drift(Result):
         only with outcomes.
     n_then, n_obs : int
         Customers then and now.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> rng = np.random.default_rng(1)
+    >>> X, p = pd.DataFrame({"tenure": rng.uniform(0, 60, 1000)}), rng.uniform(0, 0.3, 1000)
+    >>> drift = cx.churn.Baseline.of(X, p, rng.random(1000) < p).compare(X + 20, p)
+    >>> drift.alerts[["what", "band"]]
+         what band
+    0  tenure  act
     """
 
     columns: pd.DataFrame

@@ -366,7 +366,24 @@ class PurchaseResult(LifetimeResult):
 
 @dataclass(frozen=True, repr=False, eq=False, kw_only=True)
 class BGNBDResult(PurchaseResult):
-    """A fitted BG/NBD: see :class:`PurchaseResult` for its parts."""
+    """A fitted BG/NBD: see :class:`PurchaseResult` for its parts.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data = cx.datasets.load("cdnow_summary")
+    >>> found = cx.churn.BGNBD().fit(data)
+    >>> found.params.round(3).to_dict()
+    {'r': 0.243, 'alpha': 4.414, 'a': 0.793, 'b': 2.426}
+    >>> found.p_alive([2], [30.4], [38.9]).round(3)
+    array([0.726])
+    >>> found.expected_purchases(39, [2], [30.4], [38.9]).round(2)
+    array([1.22])
+    >>> found.expected_new(10).round(2)
+    array([0.43])
+    >>> found.expected_total(39, data["frequency"], data["recency"], data["T"]).round(0).to_dict()
+    {'est': 1653.0, 'se': 74.0, 'ci_lower': 1508.0, 'ci_upper': 1799.0}
+    """
 
     _alive = staticmethod(kernel.bgnbd_alive)
     _expected = staticmethod(kernel.bgnbd_expected)
@@ -388,7 +405,16 @@ class BGNBDResult(PurchaseResult):
 
 @dataclass(frozen=True, repr=False, eq=False, kw_only=True)
 class ParetoNBDResult(PurchaseResult):
-    """A fitted Pareto/NBD: see :class:`PurchaseResult` for its parts."""
+    """A fitted Pareto/NBD: see :class:`PurchaseResult` for its parts.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data = cx.datasets.load("cdnow_summary").head(300)
+    >>> found = cx.churn.ParetoNBD().fit(data)
+    >>> sorted(found.params.index)
+    ['alpha', 'beta', 'r', 's']
+    """
 
     _alive = staticmethod(kernel.pareto_alive)
     _expected = staticmethod(kernel.pareto_expected)

@@ -178,6 +178,16 @@ class GammaGammaResult(LifetimeResult):
         Names of the columns of frequency and monetary_value.
     spending : Terms
         Of the columns that move the mean spend; none by default.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data = cx.datasets.load("cdnow_summary")
+    >>> found = cx.churn.GammaGamma().fit(data)
+    >>> round(found.population_mean, 1)
+    35.2
+    >>> found.expected_spend([2], [25.0]).round(1)
+    array([26.8])
     """
 
     correlation: float = field(default=np.nan)

@@ -240,6 +240,28 @@ class KaplanMeierResult(Result):
     excluded : DataFrame
         [reason, rows].
     spec : KaplanMeier
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> found = cx.churn.KaplanMeier().fit(cx.datasets.load("telco"), "churn", duration="tenure", group="contract")
+    >>> found.at([12])[["group", "survival", "ci_lower", "ci_upper"]].round(3)
+                group  survival  ci_lower  ci_upper
+    0  Month-to-month     0.703     0.687     0.718
+    1        One year     0.991     0.984     0.995
+    2        Two year     1.000     1.000     1.000
+    >>> found.quantiles([0.25])[["group", "time"]]
+                group  time
+    0  Month-to-month   9.0
+    1        One year  67.0
+    2        Two year   NaN
+    >>> found.restricted_mean(24)[["group", "est"]].round(1)
+                group   est
+    0  Month-to-month  17.5
+    1        One year  23.8
+    2        Two year  24.0
+    >>> found.test().round(0)[["chisq", "df"]].to_dict()
+    {'chisq': 2353.0, 'df': 2.0}
     """
 
     curve: pd.DataFrame
@@ -480,6 +502,15 @@ class KaplanMeierResult(Result):
         Returns
         -------
         Drawing
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> found = cx.churn.KaplanMeier().fit(cx.datasets.load("telco"), "churn", duration="tenure", group="contract")
+        >>> drawing = found.plot(time="Months")
+        >>> drawing[:4]
+        '<svg'
+        >>> _ = drawing.write("curves.svg")  # doctest: +SKIP
         """
         from ..results import picture
 

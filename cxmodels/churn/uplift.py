@@ -222,6 +222,24 @@ class Uplift(BaseEstimator):
         -------
         ndarray of shape (n,)
             To be judged by :func:`cxmodels.churn.qini` on the same customers.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> import cxmodels as cx
+        >>> campaign, truth = cx.datasets.simulate_campaign(600)
+        >>> X, t, y = campaign[["tenure", "price"]], campaign["treatment"], campaign["retained"]
+        >>> model = cx.churn.Uplift("t", outcome_model=LogisticRegression()).fit(X, t, y)
+        >>> model.outcomes(X.head(2)).round(1)
+           control  treated  uplift
+        0      0.6      0.7     0.1
+        1      0.6      0.8     0.1
+        >>> model.out_of_fold(X, t, y).shape
+        (600,)
+        >>> model.targets(X, value=200)[["rank", "uplift"]].head(2).round(1)
+           rank  uplift
+        0     1     0.1
+        1     2     0.1
         """
         from sklearn.base import clone
 

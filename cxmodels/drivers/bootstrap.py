@@ -120,6 +120,20 @@ class DriverBootstrap(Result):
         How p-values of differences are adjusted.
     orders : int
         Orders that every replicate samples; 0 where it computes all sub-models.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+    >>> boot = res.bootstrap(200, seed=1)
+    >>> boot.shares.round(2)
+                est    se  ci_lower  ci_upper
+    attribute
+    PERQ1      0.54  0.07      0.39      0.66
+    PERQ2      0.22  0.06      0.13      0.35
+    PERQ3      0.24  0.05      0.15      0.36
+    >>> boot.draws("importance").shape
+    (200, 3)
     """
 
     point: DriverResult

@@ -38,6 +38,20 @@ class DriverReport(Result):
         The finding in plain words.
     profile : DataFrame or None
         Our ratings against a competitor's, where there is one.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+    >>> report = res.deliverable(100, seed=1)
+    >>> report.map[["importance", "performance", "quadrant"]].round(2)
+               importance  performance               quadrant
+    attribute
+    PERQ1            0.22         7.94  Keep up the good work
+    PERQ2            0.09         7.19           Low priority
+    PERQ3            0.10         7.70      Possible overkill
+    >>> report.paragraph[:60]
+    'The 3 attributes together account for 41% of what differs be'
     """
 
     bootstrap: DriverBootstrap

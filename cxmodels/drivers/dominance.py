@@ -34,6 +34,17 @@ class Dominance(Result):
     result : DriverResult
     steps : ndarray of shape (p, p)
         Mean increments, players by number of others already there.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+    >>> res.dominance.complete
+               PERQ1  PERQ2  PERQ3
+    attribute
+    PERQ1        0.0    1.0    1.0
+    PERQ2        0.0    0.0    0.0
+    PERQ3        0.0    1.0    0.0
     """
 
     result: DriverResult

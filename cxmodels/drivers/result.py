@@ -39,6 +39,19 @@ class DriverResult(Analysis):
         Rows left out, [reason, rows].
     warnings : tuple of str
         What was unusual, as also warned.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+    >>> res.importance[["importance", "share", "rank"]].round(3)
+               importance  share  rank
+    attribute
+    PERQ1           0.221  0.536     1
+    PERQ2           0.091  0.220     3
+    PERQ3           0.101  0.244     2
+    >>> bool(abs(res.importance["importance"].sum() - res.r_squared) < 1e-12)
+    True
     """
 
     # --- inference --------------------------------------------------------------------------------------------------
@@ -122,6 +135,17 @@ class DriverResult(Analysis):
             lies above 0). That interval is their test, which errs far less often than its level allows. The p-value is the
             share of noise attributes that were at least as important, and keeps its level exactly for an attribute that
             is itself noise.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+        >>> res.random_test(100, seed=1).round(3)
+                     est     se  pvalue  ci_lower  ci_upper  significant
+        attribute
+        PERQ1      0.218  0.042    0.02     0.140     0.301         True
+        PERQ2      0.087  0.027    0.02     0.038     0.133         True
+        PERQ3      0.097  0.024    0.02     0.053     0.143         True
         """
         return random_test(self, n, seed, level, draws, n_jobs)
 
@@ -138,6 +162,19 @@ class DriverResult(Analysis):
         -------
         DataFrame
             Index missing: n_obs, r_squared, one column for each attribute, and a note where a treatment gave nothing.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+        >>> res.compare_missing().round(3)
+                   n_obs  r_squared  PERQ1  PERQ2  PERQ3 note
+        missing
+        listwise     250      0.413  0.221  0.091  0.101
+        pairwise     250      0.413  0.221  0.091  0.101
+        mean         250      0.413  0.221  0.091  0.101
+        indicator    250      0.413  0.221  0.091  0.101
+        multiple     250      0.413  0.221  0.091  0.101
         """
         choose("of", of, ("importance", "share", "rank"))
         default = [m for m in MISSING if m != "error" and (self.spec.linear or m != "pairwise")]
@@ -182,6 +219,17 @@ class DriverResult(Analysis):
         DataFrame
             Index attribute: importance, share, performance, quadrant ("Not rated" for a player without mean rating),
             importance_cut, performance_cut, cut.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+        >>> res.map()[["importance", "performance", "quadrant"]].round(2)
+                   importance  performance               quadrant
+        attribute
+        PERQ1            0.22         7.94  Keep up the good work
+        PERQ2            0.09         7.19           Low priority
+        PERQ3            0.10         7.70      Possible overkill
         """
         return maps.importance_map(self, cut, target, importance_cut, scale)
 
@@ -198,6 +246,16 @@ class DriverResult(Analysis):
         -------
         DataFrame
             Index attribute: stated, derived, reading, stated_cut, derived_cut.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+        >>> res.stated_map({"PERQ1": 9.1, "PERQ2": 7.0, "PERQ3": 8.2})[["stated", "derived"]].round(2)
+               stated  derived
+        PERQ1     9.1     0.22
+        PERQ2     7.0     0.09
+        PERQ3     8.2     0.10
         """
         return maps.stated_map(self, stated, cut)
 
@@ -219,6 +277,26 @@ class DriverResult(Analysis):
             Index attribute: ours, ours_se, theirs, theirs_se, gap, se, z, pvalue, pvalue_adjusted, ci_lower, ci_upper,
             contribution (gap times coefficient: points of the outcome that go with it). ``cxmodels.report.profile_chart``
             draws it.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+        >>> theirs = cx.datasets.load("mobi").head(100)
+        >>> res.profile(theirs).round(2).T
+        attribute        PERQ1  PERQ2  PERQ3
+        ours              7.94   7.19   7.70
+        ours_se           0.09   0.12   0.12
+        theirs            8.01   7.63   7.85
+        theirs_se         0.13   0.16   0.18
+        gap              -0.07  -0.44  -0.15
+        se                0.15   0.20   0.22
+        z                -0.43  -2.22  -0.69
+        pvalue            0.67   0.03   0.49
+        ci_lower         -0.37  -0.82  -0.57
+        ci_upper          0.24  -0.05   0.27
+        pvalue_adjusted   0.98   0.08   0.98
+        contribution     -0.02  -0.05  -0.02
         """
         check_level(level)
         return maps.profile(self, theirs, weights, level, adjust)
@@ -239,6 +317,26 @@ class DriverResult(Analysis):
             Index attribute: penalty and reward (coefficients of the two dummies, log odds in logit and ordered models) with
             se and p-value; asymmetry (size of the penalty less the reward) with se; kind: basic (penalty larger),
             excitement (reward larger), performance (no clear difference), no effect; n_low, n_middle, n_high; intercept (or first threshold).
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+        >>> res.penalty_reward(6, 9).round(2).T
+        attribute             PERQ1        PERQ2      PERQ3
+        penalty               -0.77        -0.29      -0.34
+        penalty_se             0.21         0.16       0.17
+        reward                  0.7         0.53       0.23
+        reward_se              0.16         0.17       0.15
+        penalty_pvalue          0.0         0.06       0.05
+        reward_pvalue           0.0          0.0       0.13
+        asymmetry              0.07        -0.24       0.11
+        asymmetry_se           0.29         0.26       0.26
+        kind            performance  performance  no effect
+        n_low                    30           66         52
+        n_middle                139          128        114
+        n_high                   81           56         84
+        intercept               7.8          7.8        7.8
         """
         check_level(level)
         return asymmetry.penalty_reward(self, low, high, level)
@@ -260,6 +358,19 @@ class DriverResult(Analysis):
             with reach the share of the dissatisfied (delighted) whom any attribute of a set failed (delighted), and noise the
             same share among the others. Reach, noise and success of a row are those of all rows to it; key marks the set
             of greatest success.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+        >>> res.shapley_kano(6, 9, outcome_low=6, outcome_high=9)
+                   side attribute     value     reach     noise   success    key
+        0  dissatisfier     PERQ1  0.187131  0.458333  0.084071  0.374263   True
+        1  dissatisfier     PERQ2  0.179388  0.750000  0.256637  0.493363   True
+        2  dissatisfier     PERQ3  0.121681  0.833333  0.345133  0.488201  False
+        3      enhancer     PERQ1  0.213604  0.686567  0.191257  0.495310   True
+        4      enhancer     PERQ2  0.175964  0.805970  0.234973  0.570997   True
+        5      enhancer     PERQ3  0.157695  0.880597  0.333333  0.547264  False
         """
         return asymmetry.shapley_kano(self, low, high, outcome_low, outcome_high)
 
@@ -304,6 +415,17 @@ class DriverResult(Analysis):
         -------
         DataFrame
             Index attribute: elasticity (coefficient · mean rating / mean outcome), se, ci_lower, ci_upper.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+        >>> res.elasticities().round(2)
+                   elasticity    se  ci_lower  ci_upper
+        attribute
+        PERQ1            0.37  0.05      0.26      0.48
+        PERQ2            0.10  0.03      0.03      0.16
+        PERQ3            0.12  0.04      0.04      0.19
         """
         return scenario.elasticities(self, level)
 
@@ -337,6 +459,15 @@ class DriverResult(Analysis):
         -------
         WhatIf
             ``effects`` also says cost, and cost_per_point of the outcome.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+        >>> res.plan({"PERQ1": 100, "PERQ2": 80, "PERQ3": 90}, 150).effects[["asked", "effect", "cost"]].round(2)
+                   asked  effect   cost
+        attribute
+        PERQ1        1.5    0.44  150.0
         """
         return budget_plan(self, costs, budget, scale, most, level)
 
@@ -381,6 +512,20 @@ class DriverResult(Analysis):
         -------
         DataFrame
             Index attribute: share, rank and coef of the promoter logit, then of the detractor logit.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> data = cx.datasets.load("mobi")
+        >>> res = cx.Drivers("CUSL3", ["PERQ1", "PERQ2"], family="nps").fit(data)
+        >>> res.nps_logits().round(2).T
+        attribute        PERQ1  PERQ2
+        promoter_share    0.53   0.47
+        promoter_rank     1.00   2.00
+        promoter_coef     0.60   0.43
+        detractor_share   0.75   0.25
+        detractor_rank    1.00   2.00
+        detractor_coef   -0.65  -0.14
         """
         parts = []
         for side in ("promoter", "detractor"):

@@ -42,6 +42,14 @@ class WhatIf(Result):
     level : float
     unit : str
         What the change is counted in.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "PERQ3"]).fit(cx.datasets.survey("mobi"))
+    >>> what = res.simulate({"PERQ1": 1.0}, scale=(1, 10))
+    >>> round(what.change, 2), what.effects[["asked", "realised"]].round(2).values.tolist()
+    (0.31, [[1.0, 0.84]])
     """
 
     effects: pd.DataFrame

@@ -52,6 +52,19 @@ class Segments(Result):
     The tests are F tests of least squares; in logit and ordered models likelihood-ratio tests, F their chi-square over
     df1 and df2 infinite, where the level is one shift of all thresholds; with weights or a design Wald's of the linearised
     covariance. Over imputations chi-squares are pooled by D2 of Li, Meng, Raghunathan and Rubin (1991).
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> data = cx.datasets.load("mobi").assign(region=["north", "south"] * 125)
+    >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2"]).fit(data)
+    >>> found = res.segments("region", 100, seed=1)
+    >>> found.importance[["segment", "attribute", "importance", "se"]].round(2)
+      segment attribute  importance    se
+    0   north     PERQ1        0.32  0.07
+    1   north     PERQ2        0.11  0.04
+    2   south     PERQ1        0.25  0.06
+    3   south     PERQ2        0.11  0.04
     """
 
     by: str

@@ -48,6 +48,15 @@ class Weighting(Result):
         n / n_eff, by how much unequal weights inflate the variance of a mean (Kish 1965).
     trimmed : int
         Weights that were cut.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> sample = pd.DataFrame({"sex": ["f"] * 30 + ["m"] * 70})
+    >>> found = cx.fieldwork.calibrate(sample, {"sex": {"f": 0.5, "m": 0.5}})
+    >>> round(found.deff, 2), found.weights[[0, 99]].round(2).tolist()
+    (1.19, [1.67, 0.71])
     """
 
     weights: pd.Series

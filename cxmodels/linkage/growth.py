@@ -56,6 +56,21 @@ class GrowthResult(Result):
         What was used: [unit, wave, outcome, index, se, controls...]; a control whose name is taken is "control: x".
     level : float
         Confidence level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> rng = np.random.default_rng(1)
+    >>> true = rng.normal(70, 4, (60, 1)) + rng.normal(0, 2, (60, 5))
+    >>> rows = [(c, t, true[c, t], 1.0, 0.5 * true[c, t - 1] + rng.normal()) for c in range(60) for t in range(5)]
+    >>> panel = pd.DataFrame(rows, columns=["company", "wave", "index", "se", "sales_growth"])
+    >>> cx.linkage.growth(panel, "sales_growth").effects[["est", "se"]].round(1)
+               est   se
+    approach
+    naive      0.4  0.0
+    corrected  0.6  0.0
     """
 
     effects: pd.DataFrame

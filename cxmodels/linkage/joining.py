@@ -38,6 +38,16 @@ class Joined(Result):
         Column of the customer.
     survey : Survey
         The answers, for their codebook.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> base = pd.DataFrame({"customer_id": [1, 2, 3], "left": [0, 1, 0]})
+    >>> said = pd.DataFrame({"customer_id": [1, 2], "date": ["2025-05-01", "2025-06-01"], "score": [80, 40]})
+    >>> joined = cx.linkage.join(base, said, as_of="2025-06-30")
+    >>> joined.counts["rows"].to_dict()
+    {'outcomes': 3, 'with an answer in time': 2, 'without': 1, 'answers': 2, 'used': 2}
     """
 
     frame: pd.DataFrame

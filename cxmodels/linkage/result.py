@@ -45,6 +45,21 @@ class LinkageResult(Result):
         Rows left out, [reason, rows].
     level : float
         Confidence level.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> tables, _ = cx.datasets.simulate_subscribers(customers=800, months=12, seed=4)
+    >>> labels = cx.churn.subscription_labels(tables["subscriptions"], "2023-09-30", 92)
+    >>> joined = cx.linkage.join(labels, tables["surveys"], later="leave_out")
+    >>> spec = cx.linkage.Linkage("churned", ["satisfaction", "expectations", "ideal"], scale=(1, 10))
+    >>> found = spec.fit(joined, bootstrap=5, seed=1)
+    >>> found.effects[["est", "se"]].round(3)
+                 est     se
+    approach
+    naive     -0.057  0.015
+    weighted  -0.057  0.015
+    corrected -0.066  0.018
     """
 
     spec: Linkage

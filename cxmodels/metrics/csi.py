@@ -45,6 +45,13 @@ class CsiEstimate(Estimate):
         Of quality.
     form : {"percent", "index"}
         Convention of all values.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> found = cx.metrics.csi([4.5, 4.0, 5.0], [4.6, 3.9, 4.4], names=["location", "check-in", "room"])
+    >>> round(found.value, 1), found.leaves["weight"].round(2).tolist()
+    (86.4, [0.33, 0.3, 0.37])
     """
 
     components: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)

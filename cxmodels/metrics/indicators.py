@@ -36,6 +36,15 @@ class IndicatorIndex(Result):
         Index year: one column per indicator and ``index``, the targets on the way; the first row is what is.
     estimate : Estimate
         The value as other metrics return it, for :func:`difference`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> table = pd.DataFrame({"weight": [3, 1], "actual": [70, 60], "target": [80, 80]}, index=["Speed", "Staff"])
+    >>> found = cx.metrics.csi_indicators(table, years=[2025, 2026])
+    >>> found.value, found.path["index"].tolist()
+    (67.5, [67.5, 80.0])
     """
 
     value: float

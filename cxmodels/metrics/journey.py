@@ -36,6 +36,15 @@ class Journey(Result):
         Columns of `frame` that name the group; empty without ``by=``.
     gaps : DataFrame
         With ``by=``: differences between every two groups at each touchpoint, with tests; else empty.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> stay = pd.DataFrame({"book": [5, 4, 5, 4], "arrive": [4, 4, 5, 3], "leave": [2, 3, 4, 2]})
+    >>> found = cx.metrics.journey(cx.metrics.csat, ["book", "arrive", "leave"], data=stay, measure="mean")
+    >>> found.frame[["touchpoint", "value"]].values.tolist()
+    [['book', 4.5], ['arrive', 4.0], ['leave', 2.75]]
     """
 
     frame: pd.DataFrame

@@ -27,6 +27,20 @@ class MonitorGroups(Result):
         One row per group: [within, between, monthly, deff].
     missing : int
         Rows left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import cxmodels as cx
+    >>> rng = np.random.default_rng(1)
+    >>> data = pd.DataFrame({"score": rng.normal(80, 15, 360), "who": np.tile(list("ABCDEF"), 60), "month": np.repeat(range(6), 60)})
+    >>> data["team"] = np.where(data["who"] < "D", "x", "y")
+    >>> found = cx.metrics.monitor("score", "who", "month", data=data, by="team")
+    >>> found.spread.round(0)
+      team  within  between  monthly  deff
+    0    x    13.0      2.0      0.0   1.0
+    1    y    14.0      0.0      2.0   1.0
     """
 
     monitors: Mapping[Any, Monitor]

@@ -60,6 +60,18 @@ class Monitor(Result):
         Rows left out.
     deff : float
         How much more the means vary than those of as many single answers, for strata and clusters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cxmodels as cx
+    >>> rng = np.random.default_rng(1)
+    >>> who, month = np.repeat(list("ABCDEF"), 60), np.tile(np.repeat(range(6), 10), 6)
+    >>> found = cx.metrics.monitor(np.repeat(rng.normal(80, 5, 6), 60) + rng.normal(0, 15, 360), who, month)
+    >>> len(found.units), len(found.signals)
+    (6, 0)
+    >>> len(found.changes())
+    30
     """
 
     cells: pd.DataFrame

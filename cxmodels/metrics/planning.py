@@ -44,6 +44,14 @@ class SampleSize(Result):
         What is planned for.
     groups : int
         1, or 2 where the margin is that of a difference.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> cx.metrics.sample_size("nps", 5, promoters=0.4, detractors=0.2)
+    Answers needed  858
+    For             nps within ±5
+    Assumed         promoters 0.4, detractors 0.2, 95% interval
     """
 
     answers: int

@@ -50,6 +50,22 @@ class SatisfactionWorth(Result):
         Columns of the base: identifier, outcome, controls.
     warnings : tuple of str
         What was unusual, as also warned.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> base, survey, truth = cx.worth.simulate_worth(800, seed=1)
+    >>> fit = cx.Drivers("csi", ["speed", "price"]).fit(survey)
+    >>> worth = cx.value_of_satisfaction(
+    ...     fit, base, {"speed": 1.0}, customer="customer_id", left="left", margin="margin", costs={"speed": 500.0},
+    ...     reliability=0.6, scale=(1, 10), n=10, seed=1,
+    ... )
+    >>> worth.point.loc[["value"], ["est", "ci_lower", "ci_upper"]].round(0)
+                est  ci_lower  ci_upper
+    quantity
+    value     331.0   -1043.0    3158.0
+    >>> worth.paragraph[:40]
+    'Moving speed +1 for every respondent (on'
     """
 
     chain: Chain
@@ -340,6 +356,20 @@ class SatisfactionWorth(Result):
         ------
         SpecError
             For an unknown kind, or a curve without costs.
+
+        Examples
+        --------
+        >>> import cxmodels as cx
+        >>> base, survey, truth = cx.worth.simulate_worth(800, seed=1)
+        >>> fit = cx.Drivers("csi", ["speed", "price"]).fit(survey)
+        >>> worth = cx.value_of_satisfaction(
+        ...     fit, base, {"speed": 1.0}, customer="customer_id", left="left", margin="margin", costs={"speed": 500.0},
+        ...     reliability=0.6, scale=(1, 10), n=10, seed=1,
+        ... )
+        >>> drawing = worth.plot("tornado")
+        >>> drawing[:4]
+        '<svg'
+        >>> _ = drawing.write("tornado.svg")  # doctest: +SKIP
         """
         return picture("worth", self, which=kind, **options)
 

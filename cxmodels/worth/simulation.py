@@ -39,6 +39,13 @@ class WorthTruth:
         Of the mean of the three items of satisfaction.
     intercept, price : float
         Of the log-odds to leave, and per standard deviation of the price paid.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> base, survey, truth = cx.worth.simulate_worth(500, seed=1)
+    >>> truth.effect, truth.attributes.to_dict()
+    (-0.045, {'speed': 1.0, 'price': 1.6, 'service': 2.2})
     """
 
     attributes: pd.Series
