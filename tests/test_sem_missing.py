@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from cxmodels.errors import CxError, DataError, EstimationError
 from cxmodels.sem.missing import case_scores, complete, gradient, information, loglik, score
 from cxmodels.sem.patterns import Patterns
-from cxmodels.sem.robust_missing import corrected, first_order, little_mcar, scaling_trace, yuan_bentler
+from cxmodels.sem.robust_missing import corrected, first_order, little_mcar
 from cxmodels.sem.samples import vech
 from cxmodels.sem.saturated import independence, saturated
 
@@ -214,23 +214,6 @@ def test_hessian_is_information_less_curvature(fitted):
     n = patterns.total
     want = cfa.hessian(cfa.t, [patterns])[0] / n
     np.testing.assert_allclose(j.T @ information(patterns, mu, sigma) @ j - curvature / n, want, atol=2e-6)
-
-
-def test_scaled_statistics_are_lavaans(fitted):
-    patterns, h1, cfa = fitted
-    ref = case("hs_fiml_mlr")["fit"]
-    n = patterns.total
-    scores = case_scores(patterns, *cfa.moments(cfa.t)) @ cfa.jacobian(cfa.t)
-    own = scaling_trace(cfa.h / n, scores.T @ scores / n)
-    top = scaling_trace(information(patterns, h1.mean, h1.cov), first_order(patterns, h1.mean, h1.cov))
-    assert own / 30 == pytest.approx(ref["scaling_factor_h0"], rel=1e-5)
-    assert top / 54 == pytest.approx(ref["scaling_factor_h1"], rel=1e-5)
-    assert yuan_bentler(top, own, 24) == pytest.approx(ref["chisq_scaling_factor"], rel=1e-5)
-    mu, sigma = independence(patterns)
-    j = baseline_jacobian()
-    none = scaling_trace(j.T @ information(patterns, mu, sigma) @ j, j.T @ first_order(patterns, mu, sigma) @ j)
-    assert yuan_bentler(top, none, 36) == pytest.approx(ref["baseline_chisq_scaling_factor"], rel=1e-5)
-    assert np.isnan(yuan_bentler(top, top, 0))
 
 
 def baseline_jacobian():

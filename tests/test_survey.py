@@ -538,3 +538,21 @@ def test_text_in_a_reversed_item_is_refused_not_passed_through():
     survey = Survey({"q": [1, "x", 3]}, {"items": {"q": {"scale": [1, 5], "reversed": True}}})
     with pytest.raises(DataError, match="Item 'q' holds text in 1 of 3 rows"):
         survey.numeric(["q"])
+
+
+def test_texts_of_answers_follow_the_codebook_and_its_language():
+    items = {
+        "country": {"values": {"1": {"en": "Austria", "uk": "Австрія"}, "2": "Bulgaria"}},
+        "bad": {"values": {"1": "never", "5": "always"}, "scale": [1, 5], "reversed": True},
+        "plain": {"label": "Plain"},
+    }
+    data = pd.DataFrame({"country": [1.0, 2.0, 3.0, np.nan], "bad": [1, 5, 3, 1], "plain": 1}, index=list("abcd"))
+    survey = Survey(data, {"items": items})
+    assert survey.texts("country").fillna("").to_dict() == {"a": "Austria", "b": "Bulgaria", "c": "3", "d": ""}
+    assert survey.texts("country", "uk").iloc[0] == "Австрія"
+    assert survey.frame["bad"].tolist() == [5, 1, 3, 5]
+    assert survey.texts("bad").tolist() == ["never", "always", "3", "never"]
+    with pytest.raises(DataError, match="no texts for the answers of 'plain'"):
+        survey.texts("plain")
+    with pytest.raises(DataError, match="'contry' is not in the data"):
+        survey.texts("contry")

@@ -6,6 +6,7 @@ Not affiliated with or endorsed by the owner of the registered name ACSI; the me
 from .annual import Benchmark
 from .benchmark import BenchmarkResult
 from .models import ACSI, ECSI, IndexModel, price_tolerance
+from .precision import detectable_change, index_margin, interviews, interviews_for_change, power_of_change
 from .rates import complaint_rate, demand, reservation_price, retention, tolerated_change
 from .result import IndexResult
 from .rolling import RollingIndex, rolling_index
@@ -30,6 +31,11 @@ __all__ = [
     "Trend",
     "complaint_rate",
     "demand",
+    "detectable_change",
+    "index_margin",
+    "interviews",
+    "interviews_for_change",
+    "power_of_change",
     "price_tolerance",
     "reservation_price",
     "retention",

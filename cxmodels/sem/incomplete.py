@@ -13,7 +13,6 @@ from . import missing
 from .matrices import Block, curvature, gather, gather_square, move, state
 from .objective import Derivatives, expand, jacobian_of
 from .patterns import Patterns
-from .samples import vech
 from .saturated import Saturated
 from .table import Table
 
@@ -122,11 +121,6 @@ class Incomplete:
         return [
             missing.case_scores(p, top.mean, top.cov) for p, top in zip(self.patterns, self.saturated, strict=True)
         ]
-
-
-def sized(p: int) -> int:
-    """Number of moments of p variables, means included."""
-    return p + len(vech(p)[0])
 
 
 def available_moments(x: Array) -> tuple[Array, Array]:

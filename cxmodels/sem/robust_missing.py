@@ -120,43 +120,6 @@ def first_order(patterns: Patterns, mu: Array, sigma: Array) -> Array:
     return s.T @ s / patterns.total
 
 
-def scaling_trace(bread: Array, meat: Array) -> float:
-    """Trace of inv(bread) meat: the number of parameters if the data are normal, more if they have heavy tails.
-
-    Parameters
-    ----------
-    bread : ndarray of shape (q, q)
-        Unit observed information.
-    meat : ndarray of shape (q, q)
-        Unit first-order information, about the same parameters.
-
-    Returns
-    -------
-    float
-        Divided by q, the scaling factor of the model's log-likelihood.
-    """
-    return float(np.trace(np.linalg.solve(bread, meat)))
-
-
-def yuan_bentler(h1_trace: float, h0_trace: float, df: int) -> float:
-    """Scaling factor of the likelihood ratio: divide the chi-square by it.
-
-    Parameters
-    ----------
-    h1_trace, h0_trace : float
-        :func:`scaling_trace` of the unrestricted model at its own moments, and of the model with its Hessian and
-        its rows' scores, J' times those of its moments. Over groups, h1 traces add up.
-    df : int
-        Degrees of freedom.
-
-    Returns
-    -------
-    float
-        NaN without degrees of freedom.
-    """
-    return (h1_trace - h0_trace) / df if df > 0 else float("nan")
-
-
 def corrected(
     patterns: Sequence[Patterns],
     h1: Sequence[Saturated],

@@ -180,11 +180,6 @@ class Table:
         bare = replace(o, equal=(), partial=(), effect_coding=(), theta=False)
         return Table(tuple(entries), tuple(roles), self.levels, index, labels, (), (), bare)
 
-    def with_data_values(self, values: Mapping[int, float]) -> Table:
-        """Return the table with values filled in for some entries."""
-        entries = tuple(replace(e, value=values[i]) if i in values else e for i, e in enumerate(self.entries))
-        return replace(self, entries=entries)
-
 
 def build_table(model: Model, options: Options) -> Table:
     """Complete a model with the parameters that lavaan's ``sem()`` and ``growth()`` add.

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import DataError
+from ..errors import DataError, near
 from .codebook import Codebook
+from .entries import in_language
 from .frames import to_pandas
 from .recoding import missing_codes, recode
 from .validation import (
@@ -234,6 +235,45 @@ class Survey:
         """
         entry = self.codebook.entries.get(item)
         return entry.text(lang) if entry else str(item)
+
+    def texts(self, column: str, lang: str | None = None) -> pd.Series:
+        """Return the answers of a column as the codebook words them, such as countries for their codes.
+
+        Parameters
+        ----------
+        column : str
+            Name of a column whose codes have texts.
+        lang : str, optional
+            Language wanted; else English, else any.
+
+        Returns
+        -------
+        Series
+            With the index of the frame. A code without a text stays as it is, written out; a blank stays blank.
+
+        Raises
+        ------
+        DataError
+            If there is no such column, or the codebook has no texts for it.
+
+        Examples
+        --------
+        >>> s = Survey({"country": [1, 2, None]}, {"items": {"country": {"values": {"1": "Austria", "2": "Bulgaria"}}}})
+        >>> s.texts("country").tolist()
+        ['Austria', 'Bulgaria', nan]
+        """
+        if column not in self.frame.columns:
+            raise DataError(f"Column '{column}' is not in the data.{near(str(column), map(str, self.frame.columns))}")
+        item = self.codebook.get(column)
+        if item is None or not item.values:
+            raise DataError(
+                f"The codebook has no texts for the answers of '{column}'; give values = {{1 = \"...\"}} there."
+            )
+        codes = self.frame[column]
+        if item.reversed and item.scale is not None:
+            codes = item.scale[0] + item.scale[1] - codes
+        words = {code: in_language(texts, lang) for code, texts in item.values.items()}
+        return codes.map(lambda c: np.nan if pd.isna(c) else words.get(c) or (c if isinstance(c, str) else f"{c:g}"))
 
     def numeric(
         self, items: str | Iterable[str], allow_missing: bool = True, *, constant: bool = False
