@@ -46,8 +46,10 @@ def path_of(value: object, what: str) -> Path:
         raise SpecError(f"{what} takes the name of a file, not {described(value)}.")
     return Path(value)
 
+
 LONGEST = 160  # characters of a text from the data that a page shows; the tables on disk hold all of it
 # Control characters, halves of characters, and the marks that turn the direction of all that follows, numbers too.
+BLANKS = re.compile("[^\\S\u00a0\u202f]+")  # but for those inside numbers
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2067\ufffe\uffff\ud800-\udfff]")
 
 
@@ -156,7 +158,7 @@ def shown(text: object, longest: int = LONGEST) -> str:
     >>> shown("a\x00b\n c"), shown("x" * 5000, 4), shown("\u202eno")
     ('ab c', 'xxx…', 'no')
     """
-    clean = " ".join(CONTROL.sub("", str(text)).split())
+    clean = BLANKS.sub(" ", CONTROL.sub("", str(text))).strip()
     return clean if len(clean) <= longest else clean[: longest - 1].rstrip("\u200d") + "…"
 
 

@@ -73,9 +73,9 @@ def driver_bars(
         for i in order
     ]
     reach = [v for r in rows for v in (r.est, r.lower, r.upper) if math.isfinite(v)]
-    notes = ["Hollow: not to be told from an attribute of pure noise"] if noise.any() else []
+    notes = [said["noise"]] if noise.any() else []
     at = ticks(min([0.0, *reach]), max(reach, default=100.0), 7)
-    return Rows(rows, at, 1, "Share of the explained variance, %", bars=True, notes=notes).svg(title, width, said, id)
+    return Rows(rows, at, 1, said["explained_share"], bars=True, notes=notes).svg(title, width, said, id)
 
 
 def driver_map(
@@ -111,12 +111,14 @@ def driver_map(
     True
     """
     line, at = float(frame["importance_cut"].iloc[0]), float(frame["performance_cut"].iloc[0])
+    said = say(words)
+    lines = {"importance": number(line, 3, said), "performance": number(at, 2, said)}
     own = {
-        "importance": "Derived importance: part of R² of {target}",
-        "performance": "Performance: mean rating",
-        "improve": "Concentrate here",
-        "keep": "Keep up the good work",
-        "means": f"Dashed lines: {frame['cut'].iloc[0]} ({number(line, 3)}; {number(at, 2)})",
+        "importance": said["derived"],
+        "performance": said["rating"],
+        "improve": said["concentrate"],
+        "keep": said["keep_good"],
+        "means": said["lines_at"].format(cut=frame["cut"].iloc[0], **lines),
     }
     named = frame[["importance", "performance"]].rename(index=lambda v: shown(v, 60)).rename_axis("construct")
     return importance_performance(
@@ -125,7 +127,7 @@ def driver_map(
         cut=(line, at),
         title=title,
         width=width,
-        words={**own, **(words or {})},
+        words={**said, **own},
         id=id,
     )
 
@@ -174,8 +176,8 @@ def segment_dots(
             )
     reach = [v for r in rows for v in (r.est, r.lower, r.upper) if math.isfinite(v)]
     at = ticks(min([0.0, *reach]), max(reach, default=1.0), 7)
-    notes = [f"Blue: {shown(first, 40)}; vermilion: the others"]
-    return Rows(rows, at, 3, "Importance: part of R²", notes=notes, height=24).svg(title, width, said, id)
+    notes = [said["first_blue"].format(first=shown(first, 40))]
+    return Rows(rows, at, 3, said["r2_part"], notes=notes, height=24).svg(title, width, said, id)
 
 
 def what_if_waterfall(
@@ -210,19 +212,22 @@ def what_if_waterfall(
     steps = [(f"{shown(n, 60)} {number(a, 2, said, True)}", float(e)) for n, a, e in zip(what.effects.index, what.effects["asked"], what.effects["effect"], strict=True)]  # fmt: skip
     left = what.change - sum(e for _, e in steps)
     if abs(left) > 1e-6 * max(abs(what.change), 1e-9):
-        steps.append(("together", left))
+        steps.append((said["together"], left))
     level = np.concatenate([[what.baseline], what.baseline + np.cumsum([e for _, e in steps])])
     ends = [*level, what.ci_lower + what.baseline, what.ci_upper + what.baseline]
     pad = 0.15 * (max(ends) - min(ends) or 1.0)
     at = ticks(min(ends) - pad, max(ends) + pad, 7)
     digits = max(2, decimals(at))
-    lines = [("Now", math.nan), *steps, ("Then", math.nan)]
+    lines = [(said["now"], math.nan), *steps, (said["then"], math.nan)]
     room = min(max(text_width(t, 13, bold=True) for t, _ in lines) + 18, 0.4 * width)
     top, height, right = 6.0, 28.0, width - 80
     bottom = top + height * len(lines)
-    told = (
-        f"{what.unit}: {number(what.baseline, digits, said)} now, {number(what.predicted, digits, said)} then; "
-        + "; ".join(f"{t}: {number(e, digits, said, True)}" for t, e in steps)
+    ends_told = [(said["now"], what.baseline), (said["then"], what.predicted)]
+    told = f"{what.unit}: " + "; ".join(
+        [
+            *(f"{t} {number(v, digits, said)}" for t, v in ends_told),
+            *(f"{t}: {number(e, digits, said, True)}" for t, e in steps),
+        ]
     )
     pic = Picture(width, bottom + 42, title, told, id)
     x = axis(pic, at, room, right, top, bottom, shown(what.unit), said)

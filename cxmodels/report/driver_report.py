@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +15,28 @@ from ..drivers.table import filled
 from ..errors import check_kind
 from ..files import write_page
 from ..inference import quantile
-from .blocks import ENGLISH, Block, above, facts, figure, inline, markup, paragraph, shown, table
+from .blocks import Block, above, facts, figure, inline, markup, paragraph, shown, table
 from .driver_charts import driver_bars, driver_map, what_if_waterfall
 from .metric_charts import profile_chart
-from .onepage import render, template
+from .onepage import render, template, used_rows
+from .words import Language
+from .words import language as words_in
 
 if TYPE_CHECKING:
     from ..drivers.deliverable import DriverReport
     from ..drivers.result import DriverResult
 
-TESTS = {"est": "Estimate", "se": "Std. error", "t": "t", "pvalue": "p", "pvalue_adjusted": "p, adjusted", "ci_lower": "Lower", "ci_upper": "Upper"}  # fmt: skip
+VIF_LIMIT = 5.0
 
 
-def drivers_html(report: DriverReport, *, title: str | None = None, whole: bool = True, prefix: str = "") -> str:
+def drivers_html(
+    report: DriverReport,
+    *,
+    title: str | None = None,
+    whole: bool = True,
+    prefix: str = "",
+    language: str | Language = "en",
+) -> str:
     r"""Render a driver analysis as HTML.
 
     Parameters
@@ -39,11 +49,18 @@ def drivers_html(report: DriverReport, *, title: str | None = None, whole: bool 
         A page of its own, with sliders; False gives one ``<div>`` without script, for a notebook.
     prefix : str, default ""
         Put before every id, so that several reports fit into one page.
+    language : str, default "en"
+        Of everything that is said: ``"en"``, ``"uk"``, ``"ru"`` or ``"bg"``.
 
     Returns
     -------
     str
         Self-contained: inline style, SVG and script, nothing loaded. The same result gives the same text.
+
+    Raises
+    ------
+    SpecError
+        For a language that has no catalogue.
 
     Examples
     --------
@@ -56,35 +73,40 @@ def drivers_html(report: DriverReport, *, title: str | None = None, whole: bool 
     from ..drivers.deliverable import DriverReport
 
     check_kind(report, DriverReport, "drivers_html()", "DriverResult.deliverable")
-    res = report.point
+    res, w = report.point, words_in(language)
     sections = [
-        ("what-if", "What if", _what_if(report, whole, prefix)),
-        ("map", "Where to act", _map(report, prefix)),
-        ("profile", "Against the competitor", _profile(report, prefix)),
-        ("importance", "Importance in full", _importance(report)),
-        ("tests", "How sure", _tests(report)),
-        ("method", "Method", _method(report)),
+        ("what-if", w("sec_what_if"), _what_if(report, w, whole, prefix)),
+        ("map", w("sec_map"), _map(report, w, prefix)),
+        ("profile", w("sec_profile"), _profile(report, w, prefix)),
+        ("importance", w("sec_importance"), _importance(report, w)),
+        ("tests", w("sec_tests"), _tests(report, w)),
+        ("method", w("sec_method"), _method(report, w)),
     ]
+    attributes, respondents = w("attributes", n=len(res.spec.players)), w("respondents", n=res.n_obs)
     return render(
-        ENGLISH,
+        w,
         whole=whole,
-        title=title or f"What drives {res.spec.outcome}",
-        subtitle=f"{len(res.spec.players)} attributes, {res.n_obs:,} respondents",
+        title=title or w("drivers_of", outcome=res.spec.outcome),
+        subtitle=f"{attributes}, {respondents}",
         prefix=prefix,
         headline=driver_bars(
             _named(report.bootstrap.shares),
             report.random_test["significant"].rename(index=shown),
+            title=w("shares_title"),
+            words=w.pictures,
             id=f"{prefix}bars",
         ),
-        rows=shown(dict(res.headline())["Rows"], 400),
-        lead=[inline(shown(report.paragraph, 4000))],
+        rows=_rows(report, w),
+        lead=[inline(shown(w.told(report.paragraph), 4000))],
         warnings=report.warnings,
         sections=sections,
-        note=CAUTION,
+        note=w.told(CAUTION),
     )
 
 
-def write_drivers(report: DriverReport, path: str | Path, *, title: str | None = None) -> Path:
+def write_drivers(
+    report: DriverReport, path: str | Path, *, title: str | None = None, language: str | Language = "en"
+) -> Path:
     """Write the page of :func:`drivers_html`; it is there whole or not at all.
 
     Parameters
@@ -94,6 +116,8 @@ def write_drivers(report: DriverReport, path: str | Path, *, title: str | None =
     path : str or Path
         File, such as ``"reports/drivers.html"``; its folder is made if needed.
     title : str, optional
+    language : str, default "en"
+        As :func:`drivers_html` takes it.
 
     Returns
     -------
@@ -113,44 +137,60 @@ def write_drivers(report: DriverReport, path: str | Path, *, title: str | None =
     ...     write_drivers(res.deliverable(50, seed=1), f"{folder}/drivers.html").name
     'drivers.html'
     """
-    return write_page(drivers_html(report, title=title), path)
+    return write_page(drivers_html(report, title=title, language=language), path)
 
 
 # --- the sections -------------------------------------------------------------------------------------------------
 
 
-def _what_if(report: DriverReport, whole: bool, prefix: str) -> list[Block]:
+def _rows(report: DriverReport, w: Language) -> str:
+    """Rows used and excluded, blanks and design, in one line."""
+    res = report.point
+    if w.code == "en":
+        return shown(dict(res.headline())["Rows"], 400)
+    said = [used_rows(w, res.n_obs + int(res.excluded["rows"].sum()), res.n_obs, res.excluded)]
+    blanks, done = int(res.table.ratings.isna().to_numpy().sum()), f"treated_{res.missing}"
+    if blanks and res.missing != "listwise":
+        missing = w("blanks", n=blanks)
+        said.append(w("blanks_treated", blanks=missing, treatment=w(done)) if done in w.texts else missing)
+    design = {"weighted": res.table.weights, "stratified": res.table.strata, "clustered": res.table.clusters}
+    return "; ".join([*said, *(w(k) for k, on in design.items() if on is not None)])
+
+
+def _heads(w: Language, *keys: str, **columns: str) -> dict[str, str]:
+    """What columns are called, by their keys in the catalogue."""
+    named = {"ci_lower": "lower", "ci_upper": "upper", "est": "estimate", "pvalue_adjusted": "p_adjusted"}
+    signs = {"t": "t", "pvalue": "p", "vif": "VIF"}
+    return {k: signs.get(k) or w(named.get(k, k)) for k in keys} | {c: w(k) for c, k in columns.items()}
+
+
+def _what_if(report: DriverReport, w: Language, whole: bool, prefix: str) -> list[Block]:
     if report.what_if is None:
         return []
-    what, res = report.what_if, report.point
-    text = (
-        f"If every respondent rated every attribute {report.step:g} higher, stopping at the end of the scale, the "
-        f"{inline(what.unit[0].lower() + what.unit[1:])} that goes with it would be {what.predicted:.2f} in place of "
-        f"{what.baseline:.2f} ({what.change:+.2f}, {what.level:.0%} interval {what.ci_lower:+.2f} to {what.ci_upper:+.2f})."
-    )
-    blocks = [paragraph(text), figure(what_if_waterfall(what, id=f"{prefix}waterfall"))]
+    res = report.point
+    what = replace(report.what_if, unit=shown(w.told(report.what_if.unit)))
+    level = w.share(what.level)
+    text = w(
+        "what_if_text", step=w.plain(report.step), unit=inline(what.unit[0].lower() + what.unit[1:]),
+        then=w.number(what.predicted, 2), now=w.number(what.baseline, 2), change=w.number(what.change, 2, signed=True),
+        level=level, span=w.span(what.ci_lower, what.ci_upper, 2, signed=True),
+    )  # fmt: skip
+    waterfall = what_if_waterfall(what, title=w("sec_what_if"), words=w.pictures, id=f"{prefix}waterfall")
+    blocks = [paragraph(text), figure(waterfall)]
     if whole:
         data = slider_data(res, report.scale)
-        said = (
-            ""
-            if res.spec.linear
-            else " The sliders take effects per point at their mean, which is exact for small moves only."
-        )
+        said = w("sliders_text") + ("" if res.spec.linear else " " + w("sliders_mean"))
         widget = template("sliders.html").render(
             prefix=prefix,
             data=markup(json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")),
             attributes=data["attributes"],
-            unit=shown(what.unit),
+            unit=what.unit,
+            words=w,
         )
-        blocks += [
-            paragraph(
-                f"Move the sliders to try other scenarios: points by which every respondent's rating moves.{said}"
-            ),
-            figure(widget),
-        ]
-    heads = {"attribute": "Attribute", "asked": "Asked", "realised": "Realised", "share_at_end": "Already at the end", "effect": "Change", "se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper"}  # fmt: skip
-    note = f"In points of the outcome, with {what.level:.0%} interval. {CAUTION}"
-    return [*blocks, table(_flat(what.effects), heads, "Each change alone", note)]
+        blocks += [paragraph(said), figure(widget)]
+    heads = _heads(w, "attribute", "asked", "realised", "share_at_end", effect="change") | _heads(w, "se", "ci_lower", "ci_upper")  # fmt: skip
+    note = f"{w('each_alone_note', level=level)} {w.told(CAUTION)}"
+    return [*blocks, table(_flat(what.effects), heads, w("each_alone"), note, words=w)]
 
 
 def slider_data(res: DriverResult, scale: Any) -> dict[str, Any]:
@@ -206,81 +246,71 @@ def _step(lo: float, hi: float) -> float:
     return 0.1 if hi - lo <= 20 else float(f"{(hi - lo) / 100:.1g}")
 
 
-def _map(report: DriverReport, prefix: str) -> list[Block]:
+def _map(report: DriverReport, w: Language, prefix: str) -> list[Block]:
     if report.map.empty:
         return []
-    res = report.point
-    frame = _flat(report.map)
-    heads = {"attribute": "Attribute", "importance": "Importance", "share": "Share", "performance": "Mean rating", "quadrant": "Quadrant"}  # fmt: skip
-    text = (
-        f"Readings depend on where the lines are drawn: {report.map['cut'].iloc[0]}. Importance is derived from how ratings go "
-        "with the outcome; what respondents say matters to them is another thing."
+    told = report.map.assign(cut=report.map["cut"].map(w.told), quadrant=report.map["quadrant"].map(w.told))
+    heads = _heads(w, "attribute", "importance", share="part_share", performance="mean_rating", quadrant="quadrant")
+    picture = driver_map(
+        told, outcome=report.point.spec.outcome, title=w("map"), words=w.pictures, id=f"{prefix}map-chart"
     )
-    picture = figure(driver_map(report.map, outcome=res.spec.outcome, id=f"{prefix}map-chart"))
-    return [paragraph(text), picture, table(frame, heads, "Quadrants")]
+    text = w("map_text", cut=told["cut"].iloc[0])
+    return [paragraph(text), figure(picture), table(_flat(told), heads, w("quadrants"), words=w)]
 
 
-def _profile(report: DriverReport, prefix: str) -> list[Block]:
+def _profile(report: DriverReport, w: Language, prefix: str) -> list[Block]:
     if report.profile is None:
         return []
-    frame = _flat(report.profile)
-    heads = {
-        "attribute": "Attribute", "ours": "Ours", "theirs": "Theirs", "gap": "Gap", "se": "Std. error", "ci_lower": "Lower",
-        "ci_upper": "Upper", "pvalue_adjusted": "p, adjusted", "contribution": "In points of the outcome",
-    }  # fmt: skip
-    text = "Mean ratings of our respondents and of the competitor's, attribute by attribute, and what goes with each gap."
+    heads = _heads(w, "attribute", "ours", "theirs", gap="gap_head") | _heads(
+        w, "se", "ci_lower", "ci_upper", "pvalue_adjusted", contribution="outcome_points"
+    )
+    picture = profile_chart(
+        report.profile,
+        ours=w("ours"),
+        theirs=w("competitor"),
+        axis_label=w("mean_rating"),
+        title=w("profile_title"),
+        words=w.pictures,
+        id=f"{prefix}profile-chart",
+    )
+    gaps = table(_flat(report.profile), heads, w("gaps"), w("gaps_note"), words=w)
+    return [paragraph(w("profile_text")), figure(picture), gaps]
+
+
+def _importance(report: DriverReport, w: Language) -> list[Block]:
+    res = report.point
+    frame = report.bootstrap.importance.sort_values("importance", ascending=False, kind="stable")
+    flat = _flat(frame).assign(suppressor=[w("opposite") if s else "" for s in frame["suppressor"]])
+    heads = _heads(w, "attribute", "importance", "se", "ci_lower", "ci_upper", share="part_share", rank="rank_only")
+    heads |= _heads(w, "rank_lower", "rank_upper", "correlation", coef="coefficient", suppressor="sign") | _heads(w, "vif")  # fmt: skip
+    note = w("importance_note", r2=w.number(res.r_squared, 3), vif=w.plain(VIF_LIMIT))
+    return [table(flat, heads, w("importance"), note, flags={"vif": above(flat["vif"], VIF_LIMIT, w)}, words=w)]
+
+
+def _tests(report: DriverReport, w: Language) -> list[Block]:
+    level = w.share(report.bootstrap.level)
+    noise = _flat(report.random_test).assign(
+        significant=[w("yes" if s else "no") for s in report.random_test["significant"]]
+    )
+    tests = _heads(w, "est", "se", "t", "pvalue", "pvalue_adjusted", "ci_lower", "ci_upper")
+    own = {k: head for k, head in tests.items() if k in noise}
+    heads = _heads(w, "attribute") | own | _heads(w, significant="beyond_noise")
+    pairs = report.bootstrap.differences
+    pairs = pairs.assign(first=pairs["first"].map(shown), second=pairs["second"].map(shown))
+    both = _heads(w, "first", "second") | tests
+    folded = len(pairs) > 15
     return [
-        paragraph(text),
-        figure(profile_chart(report.profile, id=f"{prefix}profile-chart")),
-        table(frame, heads, "Gaps", "The last column is the gap times the coefficient of the attribute."),
+        paragraph(w("tests_text")),
+        table(noise, heads, w("against_noise"), w("against_noise_note", level=level), words=w),
+        table(pairs, both, w("differences"), w("differences_note", level=level), folded=folded, words=w),
     ]
 
 
-def _importance(report: DriverReport) -> list[Block]:
-    res = report.point
-    frame = report.bootstrap.importance.sort_values("importance", ascending=False, kind="stable")
-    flat = _flat(frame).assign(suppressor=["opposite signs" if s else "" for s in frame["suppressor"]])
-    heads = {
-        "attribute": "Attribute", "importance": "Importance", "se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper",
-        "share": "Share", "rank": "Rank", "rank_lower": "Rank from", "rank_upper": "to", "correlation": "Correlation",
-        "coef": "Coefficient", "suppressor": "Sign", "vif": "VIF",
-    }  # fmt: skip
-    note = (
-        f"Importances are parts of R² = {res.r_squared:.3f} and carry no sign; correlation and coefficient do, and where they "
-        "disagree, read neither alone. VIF: how far an attribute repeats the others; ▲ is above 5."
-    )
-    return [table(flat, heads, "Importance", note, flags={"vif": above(flat["vif"], 5.0)})]
-
-
-def _tests(report: DriverReport) -> list[Block]:
-    level = f"{report.bootstrap.level:.0%}"
-    noise = _flat(report.random_test).assign(
-        significant=["yes" if s else "no" for s in report.random_test["significant"]]
-    )
-    heads = {
-        "attribute": "Attribute",
-        **{k: v for k, v in TESTS.items() if k in noise},
-        "significant": "More than noise",
-    }
-    pairs = report.bootstrap.differences
-    pairs = pairs.assign(first=pairs["first"].map(shown), second=pairs["second"].map(shown))
-    text = (
-        "Importance is never below 0, so each attribute is compared with attributes of pure noise (Tonidandel, LeBreton and "
-        "Johnson 2009), and with every other attribute."
-    )
-    return [
-        paragraph(text),
-        table(noise, heads, "Against noise", f"Importance less that of a random attribute, {level} interval."),
-        table(
-            pairs, {"first": "First", "second": "Second", **TESTS}, "Differences of importance",
-            f"{level} intervals of single differences; p-values adjusted for all pairs.", folded=len(pairs) > 15,
-        ),
-    ]  # fmt: skip
-
-
-def _method(report: DriverReport) -> list[Block]:
-    rows = [(shown(k), shown(v, 1000)) for k, v in report.bootstrap.headline()]
-    return [facts([*rows, ("Coefficients", report.point.fit_coefficients.kind)])]
+def _method(report: DriverReport, w: Language) -> list[Block]:
+    lines = [(k, v) for k, v in report.bootstrap.headline() if k != "Rows"]
+    rows = [(shown(w.told(k)), shown(w.told(v), 1000)) for k, v in lines]
+    rows.insert(2, (w("rows_head"), _rows(report, w)))
+    return [facts([*rows, (w("coefficients"), w.told(report.point.fit_coefficients.kind))])]
 
 
 def _flat(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from . import charts, study_sem
 from .blocks import Block, Flag, above, below, facts, figure, inline, paragraph, shown
 from .diagram import path_diagram
-from .onepage import render
+from .onepage import render, used_rows
 from .study_view import StudyView
 from .words import Language
 from .words import language as words_in
@@ -114,12 +114,8 @@ def _rows(v: StudyView) -> str:
 
 
 def _used(v: StudyView) -> str:
-    w, r = v.words, v.result
-    lost = [
-        w("excluded_for", n=int(n), reason=shown(w.told(why)))
-        for why, n in zip(r.excluded["reason"], r.excluded["rows"], strict=True)
-    ]
-    return w("rows_line", rows=len(r.index.survey.frame), used=r.n_obs, excluded=", ".join(lost) or w("none"))
+    r = v.result
+    return used_rows(v.words, len(r.index.survey.frame), r.n_obs, r.excluded)
 
 
 def _blanks(v: StudyView) -> str:

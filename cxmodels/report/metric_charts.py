@@ -287,7 +287,7 @@ def profile_chart(
     x = axis(pic, ticks(np.nanmin(means), np.nanmax(means), 6), left, middle, top, bottom, axis_label, said)
     g = axis(
         pic, ticks(min(np.nanmin(ends), 0.0), max(np.nanmax(ends), 0.0), 5), middle + 46, right, top, bottom,
-        f"{ours} less {theirs}, {100 * level:g} % interval", said,
+        said["gap_of"].format(ours=ours, theirs=theirs, level=f"{number(100 * level, 0, said)} %"), said,
     )  # fmt: skip
     _key(pic, left, (ours, theirs))
     for i, row in data.iterrows():
@@ -299,7 +299,7 @@ def profile_chart(
         ink = ACCENT if row["gap"] < 0 else BLUE
         _dot(pic, g, row["gap"], row["ci_lower"], row["ci_upper"], y, ink, ink if sure else PAPER)
         pic.text(width - 2, y + 4.5, number(row["gap"], digits, said, True), anchor="end", bold=True)
-    notes_below(pic, ["Gap filled: its interval excludes 0", "vermilion: behind"], left, pic.height - 6)
+    notes_below(pic, [said["gap_filled"], said["behind"]], left, pic.height - 6)
     return pic.svg()
 
 

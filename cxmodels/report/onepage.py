@@ -7,6 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import pandas as pd
+
 from .. import __version__
 from .blocks import Block, markup, shown
 from .words import Language
@@ -83,6 +85,27 @@ def render(
         return f'<div class="cx" lang="{words.code}" style="max-width:62rem;padding:1rem 1.4rem"><style>{style}</style>{body}</div>'
     page = template("template.html")
     return str(page.render(lang=words.code, title=title, version=__version__, style=style, body=markup(body)))
+
+
+def used_rows(words: Language, read: int, used: int, excluded: pd.DataFrame) -> str:
+    """Say how many rows were read, used and excluded, and why.
+
+    Parameters
+    ----------
+    words : Language
+    read, used : int
+    excluded : DataFrame
+        Columns reason, rows.
+
+    Returns
+    -------
+    str
+    """
+    lost = [
+        words("excluded_for", n=int(n), reason=shown(words.told(why)))
+        for why, n in zip(excluded["reason"], excluded["rows"], strict=True)
+    ]
+    return words("rows_line", rows=read, used=used, excluded=", ".join(lost) or words("none"))
 
 
 @cache

@@ -28,7 +28,9 @@ from ..survey.entries import LANGUAGES, check_language
 __all__ = ["LANGUAGES", "Language", "language"]
 
 NOTHING = "–"
-NUMBERS = ("n", "of", "k", "m", "least", "value")  # places of a sentence that hold one; the others hold names
+NUMBERS = ("n", "of", "k", "m", "least", "value", "low", "high")  # places of a sentence that hold one
+SAID = ("how", "cut", "kind", "method", "model", "measure", "reason", "why", "source", "level", "by", "unit", "seed")
+"""Places that hold words of the package; what stands in the others is of the data and stays."""
 Text = str | Mapping[str, str]
 
 
@@ -152,22 +154,34 @@ class Language:
         for key, pattern in _sentences():
             if found := pattern.fullmatch(sentence):
                 return self(key, **{k: self._part(k, v, names or {}) for k, v in found.groupdict().items()})
-        several = re.split(r"(?<=\.) (?=[A-Z'])", sentence)
-        if len(several) > 1:
+        if len(several := re.split(r"(?<=\.) (?=\S)", sentence)) > 1:
             return " ".join(self.told(s, names) for s in several)
         head, colon, rest = sentence.partition(": ")
-        return f"{head}: {self.told(rest, names)}" if colon else sentence
+        if colon and (said := self.told(rest, names)) != rest:
+            return f"{head}: {said}"
+        if len(several := sentence.split("; ")) > 1:
+            return "; ".join(self.told(s, names) for s in several)
+        return str(self._number(sentence)) if re.fullmatch(r"\d+\.\d+", sentence) else sentence
+
+    def _number(self, text: str) -> object:
+        """A number as this language writes it; a plain whole one stays a number, for the form of the sentence."""
+        bare = text.strip("+%").replace(",", "")
+        if bare == text.replace(",", "") and re.fullmatch(r"-?\d+", bare):
+            return int(bare)
+        written = self.number(
+            float(bare), len(bare.partition(".")[2]) if "e" not in bare else 0, signed=text[0] == "+"
+        )
+        return self.percent.format(written) if text.endswith("%") else written
 
     def _part(self, name: str, text: str, names: Mapping[str, str]) -> object:
         """What stood in a sentence: a number as this language writes it, names, or another sentence."""
         if name in NUMBERS:
-            digits = len(text.partition(".")[2])
-            return self.number(float(text.replace(",", "")), digits) if digits else int(text.replace(",", ""))
+            return self._number(text)
         text = re.sub(r"'([^']*)'", lambda quoted: f"'{names.get(quoted[1], quoted[1])}'", names.get(text, text))
         text = re.sub(r"'([^']*)' of '([^']*)'", r"'\1' ('\2')", text).replace("' and '", "', '")
         if cut := re.fullmatch(r"(.*[')]) and (\d+) more( pairs)?", text, re.DOTALL):
             return f"{cut[1]} {self('and_more', n=int(cut[2]))}"
-        return self.known(f"level_{text}") or self.told(text, names)
+        return (self.known(f"level_{text}") or self.told(text, names)) if name in SAID else text
 
     def number(self, value: float, digits: int = 1, *, signed: bool = False) -> str:
         """Write a number; a dash where it is missing.
@@ -330,7 +344,9 @@ def _pattern(text: str) -> str:
     for literal, name, _, _ in string.Formatter().parse(text):
         out += re.escape(literal)
         if name:
-            held = r"-?[\d,]*\.?\d+" if name in NUMBERS else r"(?:(?!(?:'|more)\. [A-Z]).)+?"  # one sentence
+            held = (
+                r"[+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?%?" if name in NUMBERS else r"(?:(?!(?:'|more)\. [A-Z]).)+?"
+            )  # one sentence
             out += f"(?P={name})" if name in seen else f"(?P<{name}>{held})"
             seen.add(name)
     return out
