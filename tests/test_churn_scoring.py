@@ -219,13 +219,27 @@ def replace_somewhere(node, rng):
         return
 
 
-def test_a_tree_that_turns_back_is_refused(fitted, tmp_path):
-    body = saved.describe(fitted["additive"])
+def turned(body):
     tree = next(t for t in body["trees"]["forests"][0]["trees"] if t[0][0] >= 0)
     tree[1][0] = 0
+
+
+FORGED = {
+    "a tree is no tree": turned,
+    "more left than there were": lambda body: body["profiles"][0].__setitem__(0, [1e-320] * len(body["profiles"][0][0])),
+    "do not add up": lambda body: body["trees"]["background"][0].__setitem__(1, [5.0] * len(body["trees"]["background"][0][1])),
+    "another length": lambda body: body["profiles"][0][1].append(0.0),
+    "something else where a number": lambda body: body.__setitem__("spread", 1e200),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", FORGED)
+def test_what_no_fit_could_have_written_is_refused(fitted, tmp_path, said):
+    body = saved.describe(fitted["additive"])
+    FORGED[said](body)
     data = {"format": saved.FORMAT, "version": saved.VERSION, "checksum": saved.checksum(body), "model": body}
     (tmp_path / "m.json").write_text(json.dumps(data))
-    with pytest.raises(DataError, match="a tree is no tree"):
+    with pytest.raises(DataError, match=said):
         cx.churn.load(tmp_path / "m.json")
 
 

@@ -36,6 +36,7 @@ VERSION = 1
 MOST_BYTES = 1 << 29
 MOST_TREES, MOST_NODES, MOST_DEPTH = 5_000, 255, 14
 MOST_LOG_ODDS = 1e6
+MOST_ROWS = 1e15
 FRAMES = ("candidates_", "columns_", "audit_", "dropped_", "flags_", "excluded_")
 
 
@@ -264,16 +265,20 @@ def _scorer(body: Any) -> Scorer:
     sigmoid = Sigmoid(six[0], six[1], np.array(six[2:]).reshape(2, 2))
     if np.diag(sigmoid.covariance).min() < 0:
         raise _Damaged("its calibration has a negative variance")
-    profiles = [
-        Profile(np.array(_numbers(p[0], c.size)), np.array(_numbers(p[1], c.size)), _numbers([p[2]], 1)[0])
-        for p, c in zip(body["profiles"], features, strict=True)
-    ]
+    profiles = [_read_profile(p, c) for p, c in zip(body["profiles"], features, strict=True)]
     if body["linear"] is not None:
         model: Linear | Trees = _read_linear(body["linear"], features)
     else:
         model = _read_trees(body["trees"], features)
-    spread = _numbers([body["spread"]], 1)[0]
+    spread = _numbers([body["spread"]], 1, MOST_LOG_ODDS)[0]
     return Scorer(_texts([body["kind"]])[0], tuple(columns), used, model, sigmoid, profiles, spread)
+
+
+def _read_profile(data: Any, column: Column) -> Profile:
+    rows, left = (np.array(_numbers(v, column.size, MOST_ROWS), dtype=float) for v in data[:2])
+    if (left < 0).any() or (left > rows * (1 + 1e-9)).any():
+        raise _Damaged(f"of the customers of column '{column.name}' more left than there were")
+    return Profile(rows, left, _numbers([data[2]], 1, MOST_LOG_ODDS)[0])
 
 
 def _read_column(one: Any, before: list[str]) -> Column:
@@ -341,6 +346,8 @@ def _read_trees(data: Any, features: list[Column]) -> Trees:
     for block, (cells, weights) in zip(model.tables.blocks, data["background"], strict=True):
         full = np.zeros(block.values.size)
         full[[_within(c, full.size) for c in cells]] = _numbers(weights, len(cells))
+        if (full < 0).any() or full.sum() > 1 + 1e-6:
+            raise _Damaged("the shares of its training customers do not add up")
         background.append(full.reshape(block.values.shape))
     return Trees(forests, sizes, background)
 
