@@ -1,10 +1,12 @@
 """The shape of the package: imports point one way, loading is lazy, and nothing of this machine is written down."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -193,6 +195,27 @@ def test_no_path_of_a_machine_and_no_package_registry_in_the_tree():
             if hit := pattern.search(text):
                 wrong.append(f"{name}: {text[max(0, hit.start() - 30) : hit.end() + 30]!r}")
     assert not wrong, "\n".join(wrong)
+
+
+def results(base: type) -> Iterator[type]:
+    """Every result there is."""
+    for cls in base.__subclasses__():
+        yield cls
+        yield from results(cls)
+
+
+def test_every_result_says_rows_used_and_excluded():
+    from cxmodels.results import Result
+
+    for module in MODULES:
+        name = ".".join(module.relative_to(PACKAGE.parent).with_suffix("").parts)
+        if "__" not in name and part_of(module) not in ("cli", "cli_churn"):
+            importlib.import_module(name)
+    found = list(results(Result))
+    assert len(found) > 50
+    for cls in found:
+        told = {*dir(cls), *getattr(cls, "__dataclass_fields__", {})}
+        assert {"n_obs", "excluded", "warnings"} <= told, cls
 
 
 def test_modules_stay_readable():

@@ -131,6 +131,17 @@ class Forecast(Result):
     later: int
     warnings: tuple[str, ...] = ()
 
+    @property
+    def n_obs(self) -> int:
+        """Customers judged."""
+        return len(self.customers)
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """Customers left out, [reason, rows]."""
+        reasons = ["first purchase after the split"] if self.later else []
+        return pd.DataFrame({"reason": reasons, "rows": [self.later] * len(reasons)})
+
     def headline(self) -> list[tuple[str, str]]:
         """Return model, periods and totals.
 

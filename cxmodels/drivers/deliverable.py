@@ -69,6 +69,16 @@ class DriverReport(Result):
         return self.bootstrap.point
 
     @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return self.point.n_obs
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """Rows left out, [reason, rows]."""
+        return self.point.excluded
+
+    @property
     def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
         """What was unusual."""
         return (*self.bootstrap.warnings, *(self.what_if.warnings if self.what_if else ()))

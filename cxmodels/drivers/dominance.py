@@ -50,6 +50,16 @@ class Dominance(Result):
     result: DriverResult
     steps: Array
 
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return self.result.n_obs
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """Rows left out, [reason, rows]."""
+        return self.result.excluded
+
     @cached_property
     def general(self) -> pd.Series:
         """Mean over all sizes: the Shapley value, by attribute."""

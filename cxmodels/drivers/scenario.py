@@ -42,6 +42,12 @@ class WhatIf(Result):
     level : float
     unit : str
         What the change is counted in.
+    n_obs : int
+        Rows used.
+    excluded : DataFrame
+        Rows left out, [reason, rows].
+    drawn : str
+        Replicates behind the standard errors, where there are any.
 
     Examples
     --------
@@ -61,7 +67,9 @@ class WhatIf(Result):
     ci_upper: float
     level: float
     unit: str
-    rows: str
+    n_obs: int
+    excluded: pd.DataFrame
+    drawn: str = ""
     warnings: tuple[str, ...] = ()
 
     def headline(self) -> list[tuple[str, str]]:
@@ -76,7 +84,7 @@ class WhatIf(Result):
         return [
             ("What if", asked),
             (self.unit, f"{self.baseline:.3f} now, {self.predicted:.3f} then: {moved}"),
-            ("Rows", self.rows),
+            ("Rows", f"{self.n_obs} used, {int(self.excluded['rows'].sum())} excluded{self.drawn}"),
             ("Caution", CAUTION),
         ]
 
@@ -137,7 +145,7 @@ def simulate(result: DriverResult, changes: Mapping[str, float], scale: Any, cap
         notes = (*notes, "Under pairwise deletion the standard error is unknown; use missing='multiple' for one.")
     return WhatIf(
         frame, base, base + change, change, se, change - half * se, change + half * se, level, result.unit,
-        f"{result.n_obs} used, {int(result.excluded['rows'].sum())} excluded", notes,
+        result.n_obs, result.excluded, warnings=notes,
     )  # fmt: skip
 
 

@@ -46,6 +46,10 @@ class Segments(Result):
         Test that all slopes are the same: F, df1, df2, pvalue.
     chow : Series
         Test that slopes and level are the same (Chow 1960): F, df1, df2, pvalue.
+    n_obs : int
+        Rows used, over all segments.
+    excluded : DataFrame
+        Rows left out, [reason, rows].
 
     Notes
     -----
@@ -74,7 +78,8 @@ class Segments(Result):
     moderation: pd.DataFrame
     slopes: pd.Series
     chow: pd.Series
-    rows: str
+    n_obs: int
+    excluded: pd.DataFrame
     warnings: tuple[str, ...] = ()
 
     def headline(self) -> list[tuple[str, str]]:
@@ -95,7 +100,7 @@ class Segments(Result):
 
         return [
             (f"Drivers by {self.by}", sizes),
-            ("Rows", self.rows),
+            ("Rows", f"{self.n_obs} used, {int(self.excluded['rows'].sum())} excluded"),
             ("Same slopes", told(self.slopes)),
             ("Same slopes and level (Chow)", told(self.chow)),
         ]
@@ -152,9 +157,10 @@ def segments(result: DriverResult, by: str, n: int, seed: int | None, of: str, l
         lines.insert(2, "n_obs", fit.n_obs)
         parts.append(lines)
     note = (f"{blank} of the rows used have no '{by}' and are in no segment.",) if blank else ()
+    without = pd.DataFrame({"reason": [f"no {by}"], "rows": [blank]}) if blank else None
     return Segments(
         by, fits, pd.concat(parts, ignore_index=True), _differences(fits, of, level, adjust), *tests,
-        f"{result.n_obs - blank} used, {int(result.excluded['rows'].sum()) + blank} excluded", note,
+        result.n_obs - blank, pd.concat([result.excluded, without], ignore_index=True), note,
     )  # fmt: skip
 
 

@@ -165,8 +165,8 @@ def simulate_structure(
     at = constructs.index(target)
     base = float(now[target])
     note = (f"{reps.failed} of {reps.n} replicates gave no estimate and are left out.",) if reps.failed else ()
-    rows = f"{fit.n_obs} used, {int(fit.excluded['rows'].sum())} excluded; {reps.n} replicates, seed {reps.seed}"
     return WhatIf(
         effects, base, base + change[at], float(change[at]), float(se[at]), float(change[at] - half[at]),
-        float(change[at] + half[at]), level, f"Index of {target}, 0-100", rows, note,
+        float(change[at] + half[at]), level, f"Index of {target}, 0-100", fit.n_obs, fit.excluded,
+        f"; {reps.n} replicates, seed {reps.seed}", note,
     )  # fmt: skip
