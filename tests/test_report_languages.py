@@ -11,11 +11,12 @@ from importlib.resources import files
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import cxmodels as cx
 from cxmodels.errors import CxError, CxWarning, SpecError
-from cxmodels.report import company_html, drivers_html, nation_html, study_html
+from cxmodels.report import churn_card, company_html, drivers_html, nation_html, study_html
 from cxmodels.report.nation_view import NationView
 from cxmodels.report.words import LANGUAGES, language
 from tests.benchmark_study import small_study
@@ -23,7 +24,7 @@ from tests.benchmark_study import small_study
 OTHERS = LANGUAGES[1:]
 ALIKE = """acsi cohen dijkstra fornell henseler jöreskog larcker lohmöller bentler cronbach mcdonald ringle sarstedt thurstone
 bollen wold wilson tonidandel lebreton johnson wilhelm mogstad romano shaikh rmsea srmr htmt fiml lavaan cxmodels utf start
-missing mean multiple scale plsc rho_a kaplan meier genizi radcliffe snell"""
+missing mean multiple scale plsc rho_a kaplan meier genizi radcliffe snell monitor"""
 NAMES = set(ALIKE.split())  # of people, methods and files, which every language writes alike
 
 
@@ -302,3 +303,26 @@ def test_driver_pages_say_nothing_in_english(driver_reports, code):
         assert not re.findall(r"\d\.\d+", visible(page).replace(cx.__version__, "")), "a decimal point"
         assert language(code).told(report.paragraph) in visible(page)
     assert f'lang="{code}"' in drivers_html(driver_reports[0], whole=False, language=code)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_churn_card_says_nothing_in_english(churn_model, code):
+    model, x, y, region = churn_model
+    card = churn_card(model, x, y, groups=region, horizon_days=31, as_of_date="2025-01-31", n=10, language=code)
+    data = [*x.columns, *model.candidates_["model"], model.model_id_, model.chosen_, "monitor()"]
+    assert left_in_english(card.html, *data) == set()
+    assert left_in_english(card.markdown, *data) == set()
+    assert language(code)("days", n=31) in card.markdown
+    assert not re.findall(r"\d\.\d+", visible(card.html).replace(cx.__version__, "")), "a decimal point"
+
+
+@pytest.fixture(scope="module")
+def churn_model():
+    rng = np.random.default_rng(3)
+    x = pd.DataFrame(rng.normal(size=(400, 3)), columns=["вік", "рахунок", "дзвінки"])
+    y = (x["вік"] + rng.normal(size=400) > 0.8).to_numpy()
+    x = x.assign(номер=np.arange(400), стало=1, місто=np.where(rng.random(400) < 0.5, "Львів", "Харків"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CxWarning)
+        model = cx.Churn(candidates=["linear"], folds=3).fit(x[:250], y[:250])
+    return model, x[250:], y[250:], x["місто"][250:]

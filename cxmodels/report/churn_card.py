@@ -16,35 +16,16 @@ from ..churn.evaluation import by_group, evaluate_intervals
 from ..churn.profit import profit_curve
 from ..errors import SpecError
 from ..files import replacing
-from .blocks import ENGLISH, Block, facts, figure, paragraph, shown, table
+from .blocks import Block, facts, figure, paragraph, shown, table
 from .churn_charts import calibration_chart, gains_chart, profit_chart
 from .onepage import render
+from .words import Language
+from .words import language as words_in
 
 if TYPE_CHECKING:
     from ..churn.estimator import Churn
 
-USE = (
-    "Ranks customers by the probability of leaving within the horizon of its training labels, for retention offers. "
-    "Probabilities hold for customers like those of training; watch them with monitor()."
-)
-LIMITS = (
-    "Reasons tell what the score rests on, not what would keep the customer: who is persuaded by an offer is a matter of "
-    "experiment, for which the control group is kept out.",
-    "A probability is an average over customers with such data; it is no statement about a person, and must not decide "
-    "about credit, prices or service by itself.",
-    "Customers unlike those of training, new products and changed prices make it stale.",
-)
-HEADS = {"measure": "Measure", "est": "Estimate", "se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper"}
-WORDS = {
-    "auc": "Area under the ROC curve", "gini": "Gini", "pr_auc": "Average precision", "ks": "Kolmogorov-Smirnov",
-    "log_loss": "Log-loss", "brier": "Brier score", "calibration_slope": "Calibration slope (1 is right)",
-    "calibration_intercept": "Calibration intercept (0 is right)",
-    "calibration_in_the_large": "Calibration in the large (0 is right)",
-    "empc": "Expected maximum profit per customer", "empc_share": "Customers contacted for it",
-    "mpc": "Maximum profit at the known acceptance", "mpc_share": "Customers contacted for that",
-    "contact_all": "Profit of contacting everybody", "gain_over_all": "Gain over contacting everybody",
-    "gain_over_none": "Gain over contacting nobody",
-}  # fmt: skip
+LIMITS = ("card_limit_reasons", "card_limit_person", "card_limit_stale")
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +94,11 @@ def churn_card(
     campaign: Campaign | None = None,
     horizon_days: int | None = None,
     as_of_date: Any = None,
-    use: str = USE,
-    title: str = "Churn model",
+    use: str | None = None,
+    title: str | None = None,
     n: int = 500,
     seed: int = 0,
+    language: str | Language = "en",
 ) -> ChurnCard:
     """Make the card of a model from customers that training did not have.
 
@@ -136,12 +118,14 @@ def churn_card(
         Days ahead for which the labels hold.
     as_of_date : date, optional
         Day of the snapshot that was judged.
-    use, title : str
+    use, title : str, optional
         What the model is for; heading.
     n : int, default 500
         Bootstrap replicates behind the intervals.
     seed : int, default 0
         Their seed.
+    language : str, default "en"
+        Of everything that is said: ``"en"``, ``"uk"``, ``"ru"`` or ``"bg"``.
 
     Returns
     -------
@@ -162,157 +146,172 @@ def churn_card(
     >>> card.markdown.splitlines()[0]
     '# Churn model'
     """
-    money = campaign or Campaign()
+    w, money = words_in(language), campaign or Campaign()
+    use, title = use or w("card_use"), title or w("churn_title")
     p = model.predict_proba(X)[:, 1]
     truth = (np.asarray(y) == model.classes_[1]).astype(int)
     measures = evaluate_intervals(truth, p, n=n, seed=seed, campaign=money)
     fair = None if groups is None else by_group(truth, p, groups, n=n, seed=seed)
-    sections = [
-        ("what", "What it is", _what(model, use, horizon_days, as_of_date, truth)),
-        ("how", "How well it does", _how(measures, truth, p, money)),
-        ("whom", "For whom", _whom(fair)),
-        ("data", "What it saw", _data(model)),
-        ("limits", "Limits", [paragraph(text) for text in LIMITS]),
-    ]
-    return ChurnCard(
-        _page(title, model, sections, truth), _text(title, model, measures, fair, use, horizon_days, truth)
+    known = _facts(w, model, horizon_days, as_of_date, truth)
+    page = render(
+        w,
+        whole=True,
+        title=title,
+        subtitle=w("card_of", model=shown(model.model_id_)),
+        headline="",
+        rows=w("judged", n=len(truth)),
+        lead=[],
+        sections=[
+            ("what", w("sec_card_what"), [paragraph(shown(use, 2000)), facts((a, shown(b, 300)) for a, b in known)]),
+            ("how", w("sec_card_how"), _how(w, measures, truth, p, money)),
+            ("whom", w("sec_card_whom"), _whom(w, fair)),
+            ("data", w("sec_card_data"), _data(w, model)),
+            ("limits", w("sec_card_limits"), [paragraph(w(text)) for text in LIMITS]),
+        ],
+        note="",
     )
+    return ChurnCard(page, _text(w, title, use, known, model, measures, fair))
 
 
-def _facts(model: Churn, horizon_days: int | None, as_of_date: Any, truth: np.ndarray) -> list[tuple[str, str]]:
+def _facts(
+    w: Language, model: Churn, horizon_days: int | None, as_of_date: Any, truth: np.ndarray
+) -> list[tuple[str, str]]:
     """Names and numbers of the model."""
     told = model.provenance_
+    chosen = w("card_model", model=model.model_id_, chosen=model.chosen_, n=len(model.candidates_))
+    judged = w("judged_on", n=len(truth), left=int(truth.sum()), share=w.share(truth.mean(), 1))
     rows = [
-        ("Model", f"{model.model_id_}: {model.chosen_} of {len(model.candidates_)} candidates"),
-        ("Trained on", f"{told['rows']:,} customers, {told['churn_rate']:.1%} of whom left"),
-        ("Judged on", f"{len(truth):,} other customers, {int(truth.sum()):,} of whom left ({truth.mean():.1%})"),
-        ("Outcome", f"'{model.classes_[1]}' is leaving, '{model.classes_[0]}' staying"),
-        ("Horizon", f"{horizon_days} days" if horizon_days else "as the labels say"),
-        ("Data hash", str(told["data_hash"])[:16]),
-        ("Made by", f"cxmodels {told['version']}"),
+        (w("model"), chosen),
+        (w("trained"), w("trained_on", n=told["rows"], share=w.share(told["churn_rate"], 1))),
+        (w("judged_head"), judged),
+        (w("outcome"), w("classes", leaving=shown(model.classes_[1]), staying=shown(model.classes_[0]))),
+        (w("horizon"), w("days", n=int(horizon_days)) if horizon_days else w("horizon_labels")),
+        (w("data_hash"), str(told["data_hash"])[:16]),
+        (w("made_by"), f"cxmodels {told['version']}"),
     ]
-    return rows if as_of_date is None else [*rows[:5], ("Snapshot", str(pd.Timestamp(as_of_date).date())), *rows[5:]]
+    if as_of_date is None:
+        return rows
+    return [*rows[:5], (w("snapshot"), str(pd.Timestamp(as_of_date).date())), *rows[5:]]
 
 
-def _what(model: Churn, use: str, horizon_days: int | None, as_of_date: Any, truth: np.ndarray) -> list[Block]:
-    rows = [(a, shown(b, 300)) for a, b in _facts(model, horizon_days, as_of_date, truth)]
-    return [paragraph(shown(use, 2000)), facts(rows)]
+def _bounds(w: Language) -> dict[str, str]:
+    """What an estimate and its interval are called."""
+    return {"est": w("estimate"), "se": w("se"), "ci_lower": w("lower"), "ci_upper": w("upper")}
 
 
-def _how(measures: pd.DataFrame, truth: np.ndarray, p: np.ndarray, money: Campaign) -> list[Block]:
+def _how(w: Language, measures: pd.DataFrame, truth: np.ndarray, p: np.ndarray, money: Campaign) -> list[Block]:
     """Measures with intervals, and three pictures."""
-    lines = measures.rename(index=lambda k: _word(k)).reset_index()
+    lines = measures.rename(index=lambda k: _word(w, k)).rename_axis("measure").reset_index()
     parts = brier_parts(truth, p)
-    costs = f"value {money.clv:g}, offer {money.incentive_cost:g}, contact {money.contact_cost:g}"
-    note = (
-        f"95 % bootstrap intervals over customers, the model held. Campaign: {costs}. Brier score = reliability "
-        f"{parts.reliability:.4f} - resolution {parts.resolution:.4f} + uncertainty {parts.uncertainty:.4f} + within bins "
-        f"{parts.within:.4f}."
-    )
+    note = w(
+        "measures_note", value=w.plain(money.clv), offer=w.plain(money.incentive_cost), contact=w.plain(money.contact_cost),
+        **{k: w.number(getattr(parts, k), 4) for k in ("reliability", "resolution", "uncertainty", "within")},
+    )  # fmt: skip
     curve = profit_curve(
         truth, p, accept_rate=money.accept_rate, clv=money.clv, incentive_cost=money.incentive_cost,
         contact_cost=money.contact_cost,
     )  # fmt: skip
-    heads = {"decile": "Tenth", "n": "Customers", "churners": "Left", "mean_score": "Mean score", "rate": "Rate", "lift": "Lift", "captured": "Found so far"}  # fmt: skip
+    heads = {
+        "decile": w("tenth"), "n": w("customers"), "churners": w("churners"), "mean_score": w("mean_score"), "rate": w("rate"),
+        "lift": w("lift"), "captured": w("captured"),
+    }  # fmt: skip
+    said: dict[str, Any] = {"width": 420, "words": w.pictures}
     pictures = (
         (
-            calibration_chart(calibration_curve(truth, p), width=420),
-            "Tenths of the customers; dashed: a score that is right",
+            calibration_chart(calibration_curve(truth, p), title=w("calibration_caption"), **said),
+            "calibration_caption",
         ),
-        (gains_chart(gains(truth, p), width=420), "Churners among the highest scores; dashed: at random"),
-        (profit_chart(curve, width=420), "Profit per customer of the base"),
+        (gains_chart(gains(truth, p), title=w("gains_caption"), **said), "gains_caption"),
+        (profit_chart(curve, title=w("profit_caption"), **said), "profit_caption"),
     )
-    beside = "".join(f'<div style="flex:1 1 17rem">{svg}<p class="note">{text}</p></div>' for svg, text in pictures)
+    beside = "".join(
+        f'<div style="flex:1 1 17rem">{svg}<p class="note">{w(text)}</p></div>' for svg, text in pictures
+    )
     return [
         figure(f'<div style="display:flex;flex-wrap:wrap;gap:1rem">{beside}</div>'),
-        table(lines, HEADS, "Measures", note),
-        table(deciles(truth, p), heads, "Tenths of the customers", "The riskiest tenth first.", folded=True),
+        table(lines, {"measure": w("measure"), **_bounds(w)}, w("measures"), note, words=w),
+        table(deciles(truth, p), heads, w("tenths"), w("tenths_note"), folded=True, words=w),
     ]
 
 
-def _whom(fair: pd.DataFrame | None) -> list[Block]:
+def _whom(w: Language, fair: pd.DataFrame | None) -> list[Block]:
     """Groups side by side."""
     if fair is None:
         return []
-    heads = {"group": "Group", "n": "Customers", "observed": "Left", "foreseen": "Foreseen", "gap": "Gap", "gap_lower": "Lower", "gap_upper": "Upper", "selected": "Selected", "found": "Churners found", "auc": "AUC"}  # fmt: skip
+    heads = {
+        "group": w("group"), "n": w("customers"), "observed": w("churners"), "foreseen": w("foreseen"), "gap": w("gap_head"),
+        "gap_lower": w("lower"), "gap_upper": w("upper"), "selected": w("selected"), "found": w("found"), "auc": "AUC",
+    }  # fmt: skip
     wrong = fair[(fair["gap_lower"] > 0) | (fair["gap_upper"] < 0)]["group"].astype(str)
-    text = (
-        f"The score is off for {', '.join(wrong)}: foreseen and observed churn differ by more than chance."
-        if len(wrong)
-        else "In no group do foreseen and observed churn differ by more than chance."
-    )
-    note = "Gap: foreseen less observed churn with its 95 % interval. Selected: share of the group among the riskiest tenth of all."
-    return [paragraph(shown(text, 600)), table(fair, heads, "By group", note)]
+    text = w("groups_off", groups=", ".join(wrong)) if len(wrong) else w("groups_right")
+    return [paragraph(shown(text, 600)), table(fair, heads, w("groups_title"), w("groups_note"), words=w)]
 
 
-def _data(model: Churn) -> list[Block]:
+def _data(w: Language, model: Churn) -> list[Block]:
     """Columns, what was left out, and the candidates."""
-    blocks = [
-        table(
-            model.candidates_.reset_index(drop=True),
-            {"model": "Candidate", "log_loss": "Log-loss", "se": "Std. error", "auc": "AUC", "difference": "From the best", "ci_lower": "Lower", "ci_upper": "Upper", "chosen": "Chosen"},
-            "Candidates, cross-validated",
-            "The simplest within one standard error of the best is taken.",
-        )
-    ]  # fmt: skip
+    tried = model.candidates_.reset_index(drop=True)
+    if w.code != "en":
+        tried = tried.assign(chosen=[w("yes") if x else "" for x in tried["chosen"]])
+    heads = {
+        "model": w("candidate"), "log_loss": w("log_loss"), "se": w("se"), "auc": "AUC", "difference": w("from_best"),
+        "ci_lower": w("lower"), "ci_upper": w("upper"), "chosen": w("chosen"),
+    }  # fmt: skip
+    blocks = [table(tried, heads, w("candidates"), w("candidates_note"), words=w)]
     if len(model.dropped_):
-        heads = {"column": "Column", "reason": "Reason"}
-        blocks.append(table(model.dropped_, heads, "Columns left out"))
+        left = model.dropped_.assign(reason=model.dropped_["reason"].map(w.told))
+        blocks.append(table(left, {"column": w("column"), "reason": w("reason")}, w("columns_out"), words=w))
     if len(model.audit_):
-        heads = {"column": "Column", "issue": "Issue", "evidence": "Evidence"}
-        blocks.append(table(model.audit_, heads, "What the audit found", folded=True))
+        heads = {k: w(k) for k in ("column", "issue", "evidence")}
+        found = model.audit_.assign(**{k: model.audit_[k].map(w.told) for k in ("issue", "evidence")})
+        blocks.append(table(found, heads, w("audited"), folded=True, words=w))
     return blocks
 
 
-def _page(title: str, model: Churn, sections: list[tuple[str, str, list[Block]]], truth: np.ndarray) -> str:
-    """The whole page."""
-    return render(
-        ENGLISH,
-        whole=True,
-        title=title,
-        subtitle=f"Model card: {shown(model.model_id_)}",
-        headline="",
-        rows=f"{len(truth):,} customers judged",
-        lead=[],
-        sections=sections,
-        note="",
-    )
-
-
 def _text(
+    w: Language,
     title: str,
+    use: str,
+    known: list[tuple[str, str]],
     model: Churn,
     measures: pd.DataFrame,
     fair: pd.DataFrame | None,
-    use: str,
-    horizon_days: int | None,
-    truth: np.ndarray,
 ) -> str:
     """The same as Markdown."""
     lines = [f"# {title}", "", use, "", "| | |", "|---|---|"]
-    lines += [f"| {a} | {_cell(b)} |" for a, b in _facts(model, horizon_days, None, truth)]
-    lines += ["", "## How well it does", "", "| Measure | Estimate | 95 % interval |", "|---|---|---|"]
+    lines += [f"| {a} | {_cell(b)} |" for a, b in known]
+    interval = w("sliders_interval", level=w.share(0.95), span="").rstrip(": ")
+    lines += [
+        "",
+        f"## {w('sec_card_how')}",
+        "",
+        f"| {w('measure')} | {w('estimate')} | {interval} |",
+        "|---|---|---|",
+    ]
     for name, line in measures.iterrows():
-        word = _word(name)
-        lines.append(f"| {word} | {line['est']:.3f} | {line['ci_lower']:.3f} to {line['ci_upper']:.3f} |")
+        lines.append(
+            f"| {_word(w, name)} | {w.number(line['est'], 3)} | {w.span(line['ci_lower'], line['ci_upper'], 3)} |"
+        )
     if fair is not None:
-        lines += ["", "## For whom", "", "| Group | Customers | Left | Foreseen | Gap |", "|---|---|---|---|---|"]
+        heads = " | ".join(w(k) for k in ("group", "customers", "churners", "foreseen", "gap_head"))
+        lines += ["", f"## {w('sec_card_whom')}", "", f"| {heads} |", "|---|---|---|---|---|"]
         groups: list[Any] = fair.to_dict("records")
         for row in groups:
-            gap = f"{row['gap']:+.3f} [{row['gap_lower']:+.3f}, {row['gap_upper']:+.3f}]"
-            lines.append(
-                f"| {_cell(row['group'])} | {row['n']} | {row['observed']:.3f} | {row['foreseen']:.3f} | {gap} |"
-            )
+            ends = "; ".join(w.number(row[k], 3, signed=True) for k in ("gap_lower", "gap_upper"))
+            cells = [w.count(row["n"]), w.number(row["observed"], 3), w.number(row["foreseen"], 3)]
+            gap = f"{w.number(row['gap'], 3, signed=True)} [{ends}]"
+            lines.append(f"| {' | '.join([_cell(row['group']), *cells, gap])} |")
     if len(model.dropped_):
-        lines += ["", "## Columns left out", ""]
-        lines += [f"- {_cell(r['column'])}: {_cell(r['reason'])}" for r in model.dropped_.to_dict("records")]
-    return "\n".join([*lines, "", "## Limits", "", *[f"- {text}" for text in LIMITS], ""])
+        lines += ["", f"## {w('columns_out')}", ""]
+        lines += [f"- {_cell(r['column'])}: {_cell(w.told(r['reason']))}" for r in model.dropped_.to_dict("records")]
+    return "\n".join([*lines, "", f"## {w('sec_card_limits')}", "", *[f"- {w(text)}" for text in LIMITS], ""])
 
 
-def _word(measure: object) -> str:
+def _word(w: Language, measure: object) -> str:
     """What the reader calls a measure."""
     name = str(measure)
-    return f"Lift of the top {name.removeprefix('lift_')} %" if name.startswith("lift_") else WORDS.get(name, name)
+    if name.startswith("lift_"):
+        return w("churn_lift", share=name.removeprefix("lift_"))
+    return w.known(f"churn_{name}", name)
 
 
 def _cell(text: object) -> str:

@@ -103,17 +103,18 @@ def calibration_chart(
     top = max(float(data[["foreseen", "ci_upper"]].max().max()), 0.05)
     at = ticks(0.0, min(top, 1.0), 5)
     told = "; ".join(
-        f"{number(100 * f, 0, said)} % foreseen, {number(100 * o, 0, said)} % observed"
+        f"{said['foreseen']} {number(100 * f, 0, said)} %, {said['observed']} {number(100 * o, 0, said)} %"
         for f, o in data[["foreseen", "observed"]].values
     )
     pic = Picture(width, width * 0.8, title, told, id)
-    frame = _Frame(pic, at, at, ("Foreseen", "Observed"), (True, True), said)
+    frame = _Frame(pic, at, at, (said["foreseen"], said["observed"]), (True, True), said)
     frame.path([at[0], at[-1]], [at[0], at[-1]], GREY, dash="5 4", width=1.4)
     for row in data.to_dict("records"):
         x = frame.x(row["foreseen"])
         interval = span(100 * row["ci_lower"], 100 * row["ci_upper"], 1, said)
         pic.open(
-            f"{number(100 * row['foreseen'], 1, said)} % foreseen, {number(100 * row['observed'], 1, said)} % observed, {interval}, n = {row['n']:g}"
+            f"{said['foreseen']} {number(100 * row['foreseen'], 1, said)} %, {said['observed']} {number(100 * row['observed'], 1, said)} %, {interval}, "
+            f"n = {number(row['n'], 0, said)}"
         )
         pic.line(x, frame.y(row["ci_lower"]), x, frame.y(min(row["ci_upper"], at[-1])), BLUE, 1.6)
         pic.draw("circle", cx=x, cy=frame.y(row["observed"]), r=4.5, fill=BLUE, stroke=PAPER, stroke_width=1)
@@ -147,7 +148,7 @@ def gains_chart(
     said = say(words)
     pic = Picture(width, width * 0.8, title, _spoken(curve, "captured", said), id)
     at = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    frame = _Frame(pic, at, at, ("Customers contacted", "Churners found"), (True, True), said)
+    frame = _Frame(pic, at, at, (said["contacted"], said["churners_found"]), (True, True), said)
     frame.path([0, 1], [0, 1], GREY, dash="5 4", width=1.4)
     frame.path(curve["contacted"].tolist(), curve["captured"].tolist(), BLUE)
     return pic.svg()
@@ -186,7 +187,7 @@ def profit_chart(
     at = ticks(min(float(y.min()), 0.0), max(float(y.max()), 1e-9), 5)
     pic = Picture(width, width * 0.8, title, _spoken(curve, "profit_per_customer", said), id)
     frame = _Frame(
-        pic, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], at, ("Customers contacted", "Money per customer"), (True, False), said
+        pic, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], at, (said["contacted"], said["money_each"]), (True, False), said
     )
     pic.line(LEFT, frame.y(0), pic.width - RIGHT, frame.y(0), GREY, 1.4)
     frame.path(curve["contacted"].tolist(), y.tolist(), BLUE)
@@ -194,11 +195,11 @@ def profit_chart(
     share, most = float(curve["contacted"].iloc[peak]), float(y.iloc[peak])
     x, top = frame.x(share), frame.y(most)
     pic.draw("circle", cx=x, cy=top, r=5, fill=ACCENT, stroke=PAPER, stroke_width=1)
-    text = f"{number(most, 2, said)} at {number(100 * share, 0, said)} %"
+    text = said["peak"].format(value=number(most, 2, said), share=f"{number(100 * share, 0, said)} %")
     early = share < 0.6
     at_x = x + (9 if early else -9)
     if early and top < TOP + 8:  # beside the name of the axis, not on it
-        at_x = max(at_x, LEFT + text_width("Money per customer", SMALL) + 14)
+        at_x = max(at_x, LEFT + text_width(said["money_each"], SMALL) + 14)
     pic.text(at_x, top - 7, text, SMALL, "start" if early else "end", bold=True)
     return pic.svg()
 
