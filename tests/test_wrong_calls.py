@@ -58,3 +58,11 @@ def test_a_wrong_call_is_answered_in_one_sentence(call):
             make()
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_a_net_score_of_a_seven_point_question_is_refused_unless_confirmed():
+    answers = [1, 2, 3, 4, 5, 6, 7] * 5
+    with pytest.raises(CxError, match=r"All 35 answers of .* lie in 1-7, as on a seven-point question"):
+        cx.metrics.nps(answers)
+    assert cx.metrics.nps(answers, scale=(0, 10)).value == pytest.approx(-100 * 6 / 7)
+    assert cx.metrics.nps([7, 6, 3]).value == pytest.approx(-200 / 3)

@@ -11,6 +11,8 @@ from .answers import Answers, Scale, read_one
 from .estimate import evaluate
 from .kinds import NetInterval, net_measure
 
+ENOUGH = 30  # answers, of which none above 7 is no chance on a scale of 0-10
+
 
 def nps(
     x: Any,
@@ -37,7 +39,7 @@ def nps(
     by : column name(s) or labels of shape (n,), optional
         Groups, such as segment, channel or wave.
     scale : (0, 10), optional
-        Confirms the scale where all answers happen to lie in 1-5, or where a codebook says otherwise.
+        Confirms the scale where all answers happen to lie in 1-5 or 1-7, or where a codebook says otherwise.
     interval : {"adjusted_wald", "score", "wald", "t"}, default "adjusted_wald"
         The value is always the raw score. Adjusted Wald (Rocks 2016) keeps its level in small samples and where a
         group is empty, but is wider than it need be where nearly all answer alike (98-100 % in place of 95 %); the score
@@ -53,7 +55,8 @@ def nps(
     Raises
     ------
     DataError
-        For answers outside 0-10 or not whole (with counts), and for answers that come from a 1-5 scale.
+        For answers outside 0-10 or not whole (with counts), and for answers that come from a scale of 1-5 or
+        (30 answers or more) 1-7.
     SpecError
         For another scale, or an unknown option.
 
@@ -131,8 +134,9 @@ def _check_recommendation(answers: Answers, scale: Scale | None) -> None:
             f"All {len(x)} answers of '{column}' are 0 or 1, as of a yes or no, and {why}; use rate(), or, if the question did "
             "offer 0-10, pass scale=(0, 10)."
         )
-    if scale is None and known is None and 1 <= x.min() < x.max() <= 5:
+    narrow = "five" if x.max() <= 5 else "seven" if x.max() == 7 and len(x) >= ENOUGH else ""
+    if scale is None and known is None and 1 <= x.min() < x.max() and narrow:
         raise DataError(
-            f"All {len(x)} answers of '{column}' lie in {x.min():g}-{x.max():g}, as on a five-point question, and "
-            f"{why}: everybody would be a detractor. Use csat(); if the question did offer 0-10, pass scale=(0, 10)."
+            f"All {len(x)} answers of '{column}' lie in {x.min():g}-{x.max():g}, as on a {narrow}-point question, and "
+            f"{why}: nobody would be a promoter. Use csat(); if the question did offer 0-10, pass scale=(0, 10)."
         )
