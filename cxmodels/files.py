@@ -40,7 +40,7 @@ def path_of(value: object, what: str) -> Path:
     >>> path_of({"q1": [7]}, "read_survey()")
     Traceback (most recent call last):
         ...
-    cxmodels.errors.SpecError: read_survey() takes the name of a file, not a dict.
+    cxmodels.errors.SpecError: read_survey() takes the name of a file, not {'q1': [7]}.
     """
     if not isinstance(value, str | os.PathLike):
         raise SpecError(f"{what} takes the name of a file, not {described(value)}.")

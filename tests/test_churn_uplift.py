@@ -376,5 +376,5 @@ def test_the_page_says_what_was_found_and_stands_alone():
     assert "<b>price" not in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     assert "Persuadables" in page
-    with pytest.raises(CxError, match=r"what cx.churn.qini returns"):
+    with pytest.raises(CxError, match=r"as cx.churn.qini gives"):
         uplift_html(pd.DataFrame())

@@ -414,7 +414,7 @@ def test_the_page_stands_alone(found, tmp_path):
     refused(
         DataError, "could not be written", lambda: write_linkage(found, tmp_path / "deep" / "page.html" / "x.html")
     )
-    refused(SpecError, "takes what Linkage.fit returns", lambda: linkage_html(pd.DataFrame()))
+    refused(SpecError, "as Linkage.fit gives", lambda: linkage_html(pd.DataFrame()))
 
 
 def test_weights_of_the_fieldwork_are_those_of_the_linkage(table, found):
