@@ -1,4 +1,4 @@
-"""Do the intervals of a national study cover the truth? Small here; at full size in ``tests.benchmarks nation``."""
+"""Do the intervals of a national study cover the truth? Small here; at full size in ``tests.benchmarks nation-coverage``."""
 
 from __future__ import annotations
 

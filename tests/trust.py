@@ -94,7 +94,7 @@ def coverage_page() -> str:
 
 How often 95 % intervals contain the true value, in populations in which it is known. *All* samples means that every sample
 was enumerated, so that the number is exact. The Monte-Carlo error is one standard error of the coverage; a method is in
-order where 95 % lies within two of them. `make bench` with the word coverage, sem-coverage or metrics renews the files in
+order where 95 % lies within two of them. `python -m tests.benchmarks coverage` renews the files in
 `tests/benchmarks/results/`.
 
 {together(parts)}

@@ -1,79 +1,41 @@
-"""``python -m tests.benchmarks [speed|sem|drivers|metrics|churn|value|coverage|nation|sem-coverage|worth|linkage|cost|all]``; speed is the default.
-
-``all`` leaves out sem-coverage, worth and linkage, which take an hour.
-"""
+"""``python -m tests.benchmarks [job ...]``: without a job, all those of speed; ``coverage`` runs all the simulations, which take hours."""
 
 import sys
+from importlib import import_module
 
-WHAT = (
-    "speed",
-    "sem",
-    "drivers",
-    "metrics",
-    "churn",
-    "value",
-    "coverage",
-    "nation",
-    "sem-coverage",
-    "worth",
-    "linkage",
-    "cost",
-    "all",
-)
+# Job: where it is. Those of speed compare with peers and measure how cost grows.
+SPEED = {
+    "pls": "speed.run",
+    "sem": "sem_speed.run",
+    "drivers": "drivers.run",
+    "churn": "churn.run",
+    "value": "value.run",
+    "nation": "nation.run",
+    "cost": "cost.run",
+}
+COVERAGE = {
+    "pls-coverage": "coverage.run",
+    "sem-coverage": "sem_coverage.run",
+    "metrics-coverage": "metrics_coverage.run",
+    "value-coverage": "value.run_coverage",
+    "nation-coverage": "nation.run_coverage",
+    "worth-coverage": "worth.run",
+    "linkage-coverage": "linkage.run",
+}
+GROUPS = {"speed": SPEED, "coverage": COVERAGE}
+JOBS = SPEED | COVERAGE
 
 
-def main(what: str = "speed") -> None:
-    if what not in WHAT:
-        sys.exit(f"Choose one of {', '.join(WHAT)}.")
-    if what in ("speed", "all"):
-        from . import speed
-
-        speed.run()
-    if what in ("sem", "all"):
-        from . import sem_speed
-
-        sem_speed.run()
-    if what in ("drivers", "all"):
-        from . import drivers
-
-        drivers.run()
-    if what in ("metrics", "all"):
-        from . import metrics_coverage
-
-        metrics_coverage.run()
-    if what in ("churn", "all"):
-        from . import churn
-
-        churn.run()
-    if what in ("value", "all"):
-        from . import value
-
-        value.run()
-    if what in ("coverage", "all"):
-        from . import coverage
-
-        coverage.run()
-    if what == "nation":
-        from . import nation
-
-        nation.run()
-    if what == "sem-coverage":
-        from . import sem_coverage
-
-        sem_coverage.run()
-    if what == "worth":
-        from . import worth
-
-        worth.run()
-    if what == "linkage":
-        from . import linkage
-
-        linkage.run()
-    if what in ("cost", "all"):
-        from . import cost
-
-        cost.run()
+def main(asked: list[str]) -> None:
+    """Run the jobs asked for, one after the other."""
+    names = [job for word in asked or ["speed"] for job in GROUPS.get(word, [word])]
+    if unknown := [name for name in names if name not in JOBS]:
+        sys.exit(f"There is no benchmark '{unknown[0]}'. Choose from {', '.join([*GROUPS, *JOBS])}.")
+    for name in names:
+        print(f"\n=== {name}", flush=True)
+        module, function = JOBS[name].split(".")
+        getattr(import_module(f".{module}", __package__), function)()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(sys.argv[1:])

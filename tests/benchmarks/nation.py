@@ -212,10 +212,14 @@ def _read_out(found: Any) -> dict[str, np.ndarray]:
     return {u[0]: np.array([paths[(u[0], *arrow)] for arrow in cx.acsi.ACSI.paths]) for u in found.measured}
 
 
-def run(surveys: int = 240) -> None:
-    """Print and keep the tables: cost first, then coverage."""
+def run() -> None:
+    """Print the cost of a study, and keep what it is beside a peer."""
     own_speed()
     keep("nation_speed", "speed", [against_peer()])
+
+
+def run_coverage(surveys: int = 240) -> None:
+    """Print and keep what the intervals of every level cover."""
     kept = []
     for respondents in (500, 250):
         table = coverage(respondents, surveys)

@@ -192,7 +192,7 @@ def _row(method: str, design: str, n: int, inside: list[bool]) -> dict[str, Any]
 
 
 def run() -> None:
-    """Print and keep both tables."""
+    """Print and keep the times."""
     from threadpoolctl import threadpool_limits
 
     warnings.simplefilter("ignore", cx.CxWarning)
@@ -201,6 +201,14 @@ def run() -> None:
         table = pd.DataFrame(rows)
         print(table.assign(times=table.peer_seconds / table.seconds).round(2).to_string(index=False), flush=True)
         keep("value_speed", "speed", [r for r in rows if r["peer"]])
+
+
+def run_coverage() -> None:
+    """Print and keep what the intervals cover."""
+    from threadpoolctl import threadpool_limits
+
+    warnings.simplefilter("ignore", cx.CxWarning)
+    with threadpool_limits(1):
         covered = [coverage_of_cox(), coverage_of_purchases()]
         print(pd.DataFrame(covered).round(3).to_string(index=False), flush=True)
         keep("value", "coverage", covered)
