@@ -12,7 +12,7 @@ import pytest
 from scipy.optimize import minimize
 
 import cxmodels as cx
-from cxmodels.errors import CxError, CxWarning
+from cxmodels.errors import CxError, CxWarning, DataWarning
 from cxmodels.sem.batch import fit_many
 from cxmodels.sem.bootstrap import RUNS_OFF
 from cxmodels.sem.chart import Chart, core_of
@@ -189,3 +189,27 @@ def test_rows_in_the_place_of_the_method_are_refused_in_a_sentence():
     for action in (res.scores, res.score_precision):
         with pytest.raises(CxError, match="not of type DataFrame; other rows go into data="):
             action(data.head())
+
+
+def test_composites_of_few_incomplete_rows_have_their_minimum():
+    """Damped steps stop at 1.89 in a long valley; the minimum is where all gradients vanish."""
+    rng = np.random.default_rng(1)
+    data = cx.datasets.load("mobi").sample(20, random_state=1).astype(float).reset_index(drop=True)
+    data = data.mask(rng.random(data.shape) < 0.08)
+    model = "Image <~ IMAG1 + IMAG2 + IMAG3; Val <~ PERV1 + PERV2; Sat =~ CUSA1 + CUSA2 + CUSA3; Val ~ Image; Sat ~ Image + Val"
+    with pytest.warns(DataWarning, match="20 rows for 29 free parameters"):
+        res = cx.SEM(model).fit(data, missing="fiml")
+    assert res.converged
+    assert res.estimate.minimum.value == pytest.approx(1.23544, abs=1e-5)
+    assert np.abs(res.estimate.objective.derivatives(res.estimate.x).gradient).max() < 1e-6
+
+
+def test_answers_without_unrestricted_moments_are_told():
+    rng = np.random.default_rng(1)
+    data = cx.datasets.load("mobi").sample(15, random_state=1).astype(float).reset_index(drop=True)
+    data = data.mask(rng.random(data.shape) < 0.08)
+    model = "Image <~ IMAG1 + IMAG2 + IMAG3 + IMAG4 + IMAG5; Sat <~ CUSA1 + CUSA2 + CUSA3; Sat ~ Image"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        res = cx.SEM(model).fit(data, missing="fiml")
+    assert any("no maximum that could be found" in line for line in res.warnings)

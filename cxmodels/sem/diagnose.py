@@ -191,7 +191,9 @@ def diagnose(e: Estimate, rows: Rows) -> list[Event]:
     events += [(DataWarning, m) for m in _collinear(e)]
     if e.data.n <= e.npar:
         events.append((DataWarning, f"{e.data.n:.0f} rows for {e.npar} free parameters; estimates will be unstable."))
-    events += [(DataWarning, m) for m in (*_few_clusters(e, rows), *_never_together(e), *_without_value(e))]
+    events += [
+        (DataWarning, m) for m in (*_few_clusters(e, rows), *_unbounded(e), *_never_together(e), *_without_value(e))
+    ]
     for number, o in enumerate(e.data.ordinal):
         names = e.table.roles[number].observed
         if o.extreme:
@@ -223,6 +225,16 @@ def _few_clusters(e: Estimate, rows: Rows) -> list[str]:
     if count > e.npar:
         return []
     return [f"{count} clusters for {e.npar} free parameters; standard errors and test are unreliable."]
+
+
+def _unbounded(e: Estimate) -> list[str]:
+    """Groups whose unrestricted moments have no maximum likelihood."""
+    return [
+        f"The answers{_where(e, number)} are too few, or too many are missing, for unrestricted covariances: their likelihood "
+        "has no maximum that could be found, so test and fit measures are not reliable. Use fewer items."
+        for number, top in enumerate(e.data.saturated)
+        if not top.converged and not (e.data.patterns[number].coverage == 0).any()
+    ]
 
 
 def _never_together(e: Estimate) -> list[str]:

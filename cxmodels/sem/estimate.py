@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, EstimationError, listed
 from .chart import Chart
-from .constraints import minimise_under, null_space
+from .constraints import minimise_under, null_space, rank_of_equations
 from .incomplete import Incomplete
 from .matrices import Block, State, move, state
 from .objective import Continuous, LeastSquares, Normal, Objective, expand, inverse_of, jacobian_of
@@ -247,7 +247,7 @@ def estimate(
             "The model has no positive definite covariance matrix at the starting values; "
             "give starting values with start(), or check its fixed values."
         )
-    count = 0 if active is None or equations is None else int(np.linalg.matrix_rank(active[equations]))
+    count = rank_of_equations(active, equations)
     if data.samples and plan.unbiased and not data.ordinal:
         data = replace(data, samples=tuple(replace(s, n=s.n + 1) for s in data.samples))
     return Estimate(table, blocks, raw, data, plan, base, objective, minimum, active, count)
@@ -379,8 +379,17 @@ def _start(table: Table, data: Data, blocks: Sequence[Block], base: Array) -> Ar
 
 
 def _again(table: Table, objective: Objective, base: Array, start: Array, chart: Chart, first: tuple) -> tuple:
-    """Try other starting values: weaker loadings, larger residuals; keep the best."""
+    """Try a method that needs no second derivatives, then other starting values; keep the best.
+
+    Where rows are fewer than parameters, no more than the method: there the likelihood often has no maximum.
+    """
     best = first
+    if not table.constraints:
+        best = _better(
+            best, minimise_under(objective, table, base, _quasi_newton(table, objective, base, start), chart)
+        )
+        if best[0].converged or (isinstance(objective, Incomplete) and objective.n <= table.size):
+            return best
     for shrink in (0.5, 0.1, 1.3):
         x = start.copy()
         for i, e in enumerate(table.entries):
@@ -394,12 +403,45 @@ def _again(table: Table, objective: Objective, base: Array, start: Array, chart:
         found = minimise_under(objective, table, base, x, chart)
         if not found[0].converged and abs(found[0].value - best[0].value) < 1e-4 * max(best[0].value, 1e-3):
             break  # the same valley without an end
-        better = found[0].value < best[0].value - 1e-10
-        if np.isfinite(found[0].value) and (better or (found[0].converged and not best[0].converged)):
-            best = found
+        best = _better(best, found)
         if best[0].converged:
             break
     return best
+
+
+def _better(one: tuple, other: tuple) -> tuple:
+    """Of two minimisations the lower one, but no lower one that did not end in place of one that did."""
+    lower = other[0].value < one[0].value - 1e-10
+    if np.isfinite(other[0].value) and (lower or (other[0].converged and not one[0].converged)):
+        return other
+    return one
+
+
+def _quasi_newton(table: Table, objective: Objective, base: Array, x: Array) -> Array:
+    """Where BFGS ends (Nocedal and Wright 2006, section 6.1); it passes long valleys in which damped steps creep."""
+    from scipy.optimize import minimize
+
+    unit = _units(table, expand(table, base, x))
+
+    def value(y: Array) -> tuple[float, Array]:
+        found = objective.derivatives(y * unit)
+        return (found.value, found.gradient * unit) if found is not None else (1e6, np.zeros_like(y))
+
+    with np.errstate(all="ignore"):
+        return np.asarray(minimize(value, x / unit, jac=True, method="BFGS", options={"maxiter": 200}).x * unit)
+
+
+def _units(table: Table, values: Array) -> Array:
+    """Units of the free parameters: standard deviations of the variables they join."""
+    out = np.ones(table.size)
+    for block in table.blocks:
+        sd = np.sqrt(np.maximum(np.diagonal(state(block, values).cov), 1e-12))
+        directed, undirected, _ = np.split(np.arange(len(block.columns)), np.cumsum(block.counts[:2]))
+        size = sd[block.to]
+        size[directed] /= sd[block.source[directed]]
+        size[undirected] *= sd[block.source[undirected]]
+        out[block.columns] = size
+    return out
 
 
 def independent_values(table: Table, data: Data) -> Array:

@@ -53,7 +53,8 @@ def saturated(patterns: Patterns, tolerance: float = 1e-10, max_iter: int = 1000
         moments that the data do not determine) it stops when no moment moves by more than this in standard
         deviations.
     max_iter : int, default 1000
-        Limit on EM cycles (of three E steps) and Newton steps together.
+        Limit on EM cycles (of three E steps) and Newton steps together; 300 where Newton could end it, as then the
+        likelihood rises towards singular moments, without a maximum.
 
     Returns
     -------
@@ -69,6 +70,7 @@ def saturated(patterns: Patterns, tolerance: float = 1e-10, max_iter: int = 1000
     change = np.inf
     newton = patterns.p * (patterns.p + 3) // 2 <= _NEWTON_LIMIT and patterns.coverage.all()
     tried = np.inf
+    max_iter = min(max_iter, 300) if newton else max_iter
     for iteration in range(1, max_iter + 1):
         if newton and change < min(_NEWTON_FROM, 0.3 * tried):
             step = _newton(patterns, mean, cov)

@@ -429,7 +429,8 @@ class SEM(Planning):
     def _turned(self, found: Estimate, rows: Rows, options: Options, missing: str) -> Estimate:
         """Compare the items of composites with another one, where the weight of the first is nearly nothing."""
         sizes = [len(c.items) for c in self._model.constructs if c.kind == "composite"]
-        if found.minimum.converged or self.composites == "factor" or not sizes:
+        hopeless = found.plan.fiml and found.data.n <= found.npar  # no maximum, whatever the items are compared with
+        if found.minimum.converged or self.composites == "factor" or not sizes or hopeless:
             return found
         for turn in range(1, max(sizes)):
             table = build_table(expand_composites(self._measured, len(rows.labels), False, turn), options)
