@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -14,7 +15,11 @@ from cxmodels.churn.reasons import contributions
 from cxmodels.errors import CxError, DataError, DataWarning, SpecError
 
 
-@parametrize_with_checks([Churn(n_jobs=1)])
+# Of two-class estimators scikit-learn 1.6 makes the first row's class the one of two, and then shuffles the rows.
+SHUFFLED = ("check_sample_weight_equivalence_on_dense_data",) if sklearn.__version__.startswith("1.6.") else ()
+
+
+@parametrize_with_checks([Churn(n_jobs=1)], expected_failed_checks=lambda _: dict.fromkeys(SHUFFLED, "classes change"))
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

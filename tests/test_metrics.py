@@ -101,7 +101,8 @@ def test_ces():
 def test_times():
     gold = GOLD["response_time_minutes"]
     mean = m.first_response_time(gold["values"])
-    assert [mean.value, mean.se, mean.ci_lower, mean.ci_upper] == near([gold["mean"], gold["se"], *gold["ci95_t"]])
+    assert [mean.value, mean.se] == near([gold["mean"], gold["se"]])
+    assert [mean.ci_lower, mean.ci_upper] == near(gold["ci95_t"], rel=1e-9)  # old quantiles of t have 10 digits
     assert m.duration(gold["values"], measure="median").value == near(gold["median"])
     assert m.duration(gold["values"], measure="p90").value == near(gold["p90_linear_interpolation"])
     geometric = m.duration(gold["values"], measure="geometric_mean")

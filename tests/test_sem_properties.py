@@ -210,9 +210,9 @@ def test_monotone_missingness_has_the_closed_form():
     res = cx.SEM("a ~~ b; a ~ 1; b ~ 1").fit(data, missing="fiml")
     seen = data["b"].notna()
     slope = np.polyfit(a[seen], data["b"][seen], 1)
-    mean = res.estimates.set_index(["lhs", "op"])["est"]
-    assert mean["b", "~1"] == pytest.approx(slope[1] + slope[0] * a.mean(), abs=1e-7)
-    assert mean["a", "~1"] == pytest.approx(a.mean(), abs=1e-9)
+    mean = res.estimates.set_index(["lhs", "op", "rhs"])["est"]
+    assert mean["b", "~1", ""] == pytest.approx(slope[1] + slope[0] * a.mean(), abs=1e-7)
+    assert mean["a", "~1", ""] == pytest.approx(a.mean(), abs=1e-9)
 
 
 # --- closed forms --------------------------------------------------------------------------------------------------

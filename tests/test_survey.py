@@ -151,7 +151,7 @@ def test_numeric_lists_every_problem_once():
         (["7", "seven", 3], "Item 'q' holds text in 1 of 3 rows, such as 'seven'"),
         (pd.to_datetime(["2024-01-01", None, "2024-01-03"]), "Item 'q' holds dates in 2 of 3 rows"),
         ([1 + 2j, 1, 2], "Item 'q' holds no numbers in 3 of 3 rows"),
-        (np.array([10**400, 1, None], dtype=object), "Item 'q' is infinite in 1 of 3 rows"),
+        (pd.Series([10**400, 1, None], dtype=object), "Item 'q' is infinite in 1 of 3 rows"),
         ([[1], [2], 3], "Item 'q' holds no numbers in 2 of 3 rows"),
         (pd.Categorical(["low", "high", "low"]), "Item 'q' holds text in 3 of 3 rows, such as 'low'"),
     ],

@@ -322,9 +322,9 @@ def _place_problems(plan: Benchmark, frame: pd.DataFrame) -> Iterator[str]:
         table = placed if fine == plan.by else frame
         homes = table[[WAVE, fine, coarse]].dropna().drop_duplicates()
         split = homes[homes.duplicated([WAVE, fine], keep=False)]
-        for (wave, name), part in [*split.groupby([WAVE, fine], sort=False)][:8]:
+        for (wave, name), part in [*split.groupby([WAVE, fine], sort=False, observed=True)][:8]:
             yield f"{fine} '{name}' lies in {len(part)} of '{coarse}' in wave {wave}: {listed(part[coarse])}."
-        if (more := split.groupby([WAVE, fine]).ngroups - 8) > 0:
+        if (more := split.groupby([WAVE, fine], observed=True).ngroups - 8) > 0:
             yield f"So do {more} more of '{fine}'."
 
 

@@ -209,4 +209,5 @@ def _read_file(path: Path) -> pd.DataFrame:
     if path.suffix.lower() != ".csv":
         raise DataError(f"Cannot tell what '{path.name}' is; known are {listed(FILES)}.")
     texts = {c: str for c, kind in SCHEMA.items() if kind == "text"}
-    return pd.read_csv(path, dtype=texts, na_values=[""], keep_default_na=False).fillna(dict.fromkeys(texts, ""))
+    found = pd.read_csv(path, dtype=texts, na_values=[""], keep_default_na=False, float_precision="round_trip")
+    return found.fillna(dict.fromkeys(texts, ""))

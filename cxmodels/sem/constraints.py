@@ -17,7 +17,7 @@ from .table import Table
 
 Array = NDArray[Any]
 
-__all__ = ["Constraints", "defined_values", "minimise_under", "null_space"]
+__all__ = ["Constraints", "defined_values", "minimise_under", "null_space", "rank_of_equations"]
 
 _STEP = 1e-20
 
@@ -87,6 +87,13 @@ def null_space(jacobian: Array) -> Array:
     _, singular, rows = np.linalg.svd(jacobian)
     rank = int((singular > 1e-10 * max(singular.max(initial=0.0), 1e-300)).sum())
     return rows[rank:].T
+
+
+def rank_of_equations(active: Array | None, equations: NDArray[np.bool_] | None) -> int:
+    """How many parameters the equations of `minimise_under` cost; inequalities that bind cost none."""
+    if active is None or equations is None or not equations.any():
+        return 0
+    return int(np.linalg.matrix_rank(active[equations]))
 
 
 def minimise_under(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import CxWarning, DataWarning, EstimationError, SpecError, listed
 from ..model import Model, Row
-from .constraints import minimise_under
+from .constraints import minimise_under, rank_of_equations
 from .diagnose import diagnose, identified_table
 from .estimate import Estimate, fixed_values
 from .fit import loglikelihoods
@@ -308,7 +308,7 @@ def _estimate(
                 "fixed values."
             )
         minimum, active, equations = minimise_under(objective, table, base, x)
-        rank = 0 if active is None or equations is None else int(np.linalg.matrix_rank(active[equations]))
+        rank = rank_of_equations(active, equations)
         blocks = tuple(layout.block for layout in layouts)
         found = LMSEstimate(table, blocks, e.raw, e.data, plan, base, objective, minimum, active, rank, e, top)
         if nodes is not None or not minimum.converged or count >= _MOST[dimensions] or _exact(found):

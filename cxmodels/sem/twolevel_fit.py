@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError
 from .clusters import Clusters, level_weights
-from .constraints import minimise_under
+from .constraints import minimise_under, rank_of_equations
 from .design import Units, units_of
 from .diagnose import diagnose, identified_table
 from .estimate import Data
@@ -201,7 +201,7 @@ def _fit(table: Table, levels: _Levels, plan: Plan, full: TwoLevelEstimate | Non
     top = 0.0 if full is None else -full.minimum.value * full.objective.rows / 2  # type: ignore[attr-defined]
     objective = TwoLevel(table, blocks, levels.clusters, base, top)
     minimum, active, equations = _minimum(objective, blocks, [m for c in levels.clusters for m in _start_moments(c)])
-    count = 0 if active is None or equations is None else int(np.linalg.matrix_rank(active[equations]))
+    count = rank_of_equations(active, equations)
     nothing = Data(())
     found = TwoLevelEstimate(
         table, blocks, nothing, nothing, plan, base, objective, minimum, active, count, full, levels.exogenous
