@@ -14,12 +14,13 @@ from cxmodels.churn.estimator import Churn
 from cxmodels.churn.reasons import contributions
 from cxmodels.errors import CxError, DataError, DataWarning, SpecError
 
-
 # Of two-class estimators scikit-learn 1.6 makes the first row's class the one of two, and then shuffles the rows.
 SHUFFLED = ("check_sample_weight_equivalence_on_dense_data",) if sklearn.__version__.startswith("1.6.") else ()
 
 
-@parametrize_with_checks([Churn(n_jobs=1)], expected_failed_checks=lambda _: dict.fromkeys(SHUFFLED, "classes change"))
+@parametrize_with_checks(
+    [Churn(n_jobs=1)], expected_failed_checks=lambda _: dict.fromkeys(SHUFFLED, "classes change")
+)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
