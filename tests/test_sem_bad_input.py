@@ -159,6 +159,12 @@ FAULTS = {
     "ordinal with observed causes": (
         fit(ORDINAL.assign(age=DATA["ageyr"]), f"{HS}; visual ~ age", ordered=[*ITEMS[:3], "age"]), SpecError, "'age ~~ age'",
     ),
+    "group is a predictor": (fit(model=f"{HS}; visual ~ grade", group="grade"), DataError, "a variable of the model too"),
+    "threshold of a number": (fit(model=f"{HS}; x1 | t1"), SpecError, "'x1' is not ordinal; name it in ordered="),
+    "fixed weight of a composite": (fit(model="f =~ x1 + x2 + x3; c <~ 1*x7 + x8; f ~ c"), SpecError, "('c <~ x7 + x8')"),
+    "residuals misspelt": (lambda: fit()().residuals("normalised"), SpecError, "Did you mean 'normalized'?"),
+    "scores misspelt": (lambda: fit()().scores("barlett"), SpecError, "Did you mean 'bartlett'?"),
+    "group of a fit without groups": (lambda: fit()().implied("Pasteur"), SpecError, "fitted to all rows together"),
     # identification
     "two items": (fit(model="f =~ x1 + x2"), NotIdentifiedError, "degrees of freedom -1). Construct 'f' has fewer"),
     "no scale": (fit(model="f =~ NA*x1 + x2 + x3"), NotIdentifiedError, "Fix one loading ('f =~ 1*x1')"),

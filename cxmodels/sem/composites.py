@@ -99,7 +99,8 @@ def _check(model: Model, blocks: dict[str, tuple[str, ...]]) -> None:
                 )
             if r.op == "<~" and r.lhs == name and (r.fixes or r.labels):
                 raise SpecError(
-                    f"Weights of the composite '{name}' are estimated; fixed or labelled ones are not offered."
+                    f"'{name} <~ {r.rhs}': weights of a composite are estimated, and its first loading sets its scale; leave numbers and "
+                    f"labels out ('{name} <~ {' + '.join(items)}'), standardised results do not depend on the scale."
                 )
 
 

@@ -88,6 +88,11 @@ def check_identified(table: Table) -> None:
         raise SpecError(
             f"The variance of {listed(dict.fromkeys(wrong))} is fixed at a negative number; free it or fix it at 0."
         )
+    if loose := [e for e in table.entries if e.op == "|" and e.lhs not in o.thresholds]:
+        raise SpecError(
+            f"'{loose[0].lhs} | {loose[0].rhs}' is a threshold, but '{loose[0].lhs}' is not ordinal; name it in ordered=, or leave "
+            "the line out."
+        )
     moments, labelled = 0, {n for _, a, b in table.constraints for n in (*a.names, *b.names)}
     for role in table.roles:
         p = len(role.observed)

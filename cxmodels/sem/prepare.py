@@ -99,6 +99,10 @@ def take_rows(
         For unknown, text, constant, empty or infinite columns, bad weights, or too few rows.
     """
     frame = survey.frame
+    if group is not None and group in names:
+        raise DataError(
+            f"group='{group}' is a variable of the model too, and within a group it is the same in all rows; drop it there."
+        )
     x = _items(survey, names, ordered=ordered)
     case = survey.case_weights(weights)
     keep = np.ones(len(x), dtype=bool)

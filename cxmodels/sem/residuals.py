@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import SpecError
+from ..errors import SpecError, listed, near
 from . import missing
 from .estimate import Estimate, normal_weight
 from .inference import case_totals, invert, modelled
@@ -32,6 +32,8 @@ from .samples import vech
 Array = NDArray[Any]
 
 __all__ = ["residuals"]
+
+KINDS = ("raw", "cor", "standardized", "normalized")
 
 
 def residuals(e: Estimate, number: int, kind: str) -> pd.DataFrame:
@@ -54,8 +56,8 @@ def residuals(e: Estimate, number: int, kind: str) -> pd.DataFrame:
     SpecError
         For an unknown kind, or standard errors that are not known.
     """
-    if kind not in ("raw", "cor", "standardized", "normalized"):
-        raise SpecError(f"kind is 'raw', 'cor', 'standardized' or 'normalized', not '{kind}'.")
+    if kind not in KINDS:
+        raise SpecError(f"kind is {listed(KINDS)}, not '{kind}'.{near(str(kind), KINDS)}")
     block, s = e.blocks[number], e.states[number]
     p, names = block.p, block.names[: block.p]
     sample, sigma = e.data.samples[number].cov, s.cov[:p, :p]

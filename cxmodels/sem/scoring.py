@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataWarning, SpecError
+from ..errors import DataWarning, SpecError, near
 from .composites import is_hidden
 from .estimate import Estimate
 from .ordinal_scores import ordinal_scores
@@ -65,7 +65,9 @@ def _check_method(method: Any) -> None:
             f"method is 'regression' or 'bartlett', not of type {type(method).__name__}; other rows go into data=."
         )
     if method not in ("regression", "bartlett"):
-        raise SpecError(f"method is 'regression' or 'bartlett', not '{method}'.")
+        raise SpecError(
+            f"method is 'regression' or 'bartlett', not '{method}'.{near(method, ('regression', 'bartlett'))}"
+        )
 
 
 def precision(e: Estimate, rows: Rows, method: str) -> pd.DataFrame:
