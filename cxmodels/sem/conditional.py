@@ -121,7 +121,7 @@ def conditional_moments(
         stats=moments.stats(),
         kind=kind,
         row=own[at],
-        col=np.where(kind == "threshold", number, place[number]),
+        col=np.where(kind == "threshold", number, place[np.where(kind == "threshold", 0, number)]),
         gamma=len(x) * influence.T @ influence if influence is not None and covariance == "full" else None,
         gamma_diagonal=None if influence is None else len(x) * np.einsum("ns,ns->s", influence, influence),
         n=len(x),
@@ -194,11 +194,16 @@ def _ordered(x: Array, z: Array, w: Array, name: str, known: Array | None) -> _V
     seen = ~np.isnan(x)
     values, code = coded(x, seen, name, known)
     k, m = len(values) - 1, z.shape[1]
+    if (rows := int(seen.sum())) <= k + m:
+        raise DataError(
+            f"'{name}' has {k + 1} ordered categories in {rows} rows, too many for a regression on the predictors; "
+            "merge categories, or do not call it ordered."
+        )
     up, low = np.zeros((len(x), k + m)), np.zeros((len(x), k + m))
-    rows = np.arange(len(x))
+    each = np.arange(len(x))
     inner, above = seen & (code < k), seen & (code > 0)
-    up[rows[inner], code[inner]] = 1.0
-    low[rows[above], code[above] - 1] = 1.0
+    up[each[inner], code[inner]] = 1.0
+    low[each[above], code[above] - 1] = 1.0
     up[:, k:] = -z * inner[:, None]
     low[:, k:] = -z * above[:, None]
     count = np.bincount(code[seen], w[seen], k + 1).astype(float)
