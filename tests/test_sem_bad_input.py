@@ -160,6 +160,11 @@ FAULTS = {
         fit(ORDINAL.assign(age=DATA["ageyr"]), f"{HS}; visual ~ age", ordered=[*ITEMS[:3], "age"]), SpecError, "'age ~~ age'",
     ),
     "group is a predictor": (fit(model=f"{HS}; visual ~ grade", group="grade"), DataError, "a variable of the model too"),
+    "groups as a list": (fit(group=["school"]), SpecError, "group= is the name of a column, not of type list"),
+    "clusters as a column": (fit(cluster=DATA["school"]), SpecError, "cluster= is the name of a column, not of type Series"),
+    "level of effects": (
+        lambda: fit(model=f"{HS}; speed ~ visual")().unstandardized_effects((0, 10), level=95), SpecError, "between 0 and 1",
+    ),
     "threshold of a number": (fit(model=f"{HS}; x1 | t1"), SpecError, "'x1' is not ordinal; name it in ordered="),
     "fixed weight of a composite": (fit(model="f =~ x1 + x2 + x3; c <~ 1*x7 + x8; f ~ c"), SpecError, "('c <~ x7 + x8')"),
     "residuals misspelt": (lambda: fit()().residuals("normalised"), SpecError, "Did you mean 'normalized'?"),

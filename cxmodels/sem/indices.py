@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from .. import index as ix
 from ..errors import DataError, ImproperSolutionWarning, SpecError, near
+from ..resampling import check_level
 from .composites import is_hidden
 from .estimate import Estimate
 from .inference import delta_variances
@@ -356,6 +357,7 @@ class OnScale:
         """
         from scipy.special import ndtri
 
+        check_level(level)
         parts = []
         for g, label in enumerate(self.rows.labels):
             m = measures(self.estimate, g)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,6 +99,9 @@ def take_rows(
         For unknown, text, constant, empty or infinite columns, bad weights, or too few rows.
     """
     frame = survey.frame
+    for role, name in (("group", group), ("cluster", cluster), ("strata", strata)):
+        if not isinstance(name, Hashable):
+            raise SpecError(f"{role}= is the name of a column, not of type {type(name).__name__}.")
     if group is not None and group in names:
         raise DataError(
             f"group='{group}' is a variable of the model too, and within a group it is the same in all rows; drop it there."
