@@ -263,15 +263,15 @@ class Churn(ClassifierMixin, BaseEstimator):
             {"p_churn": probability(scorer.logits(table)), "p_low": low, "p_high": high}, index=_index(X, table.rows)
         )
 
-    def score_frame(self, X: Any, ids: ArrayLike) -> pd.DataFrame:
+    def score_frame(self, X: Any, ids: ArrayLike | None = None) -> pd.DataFrame:
         """Score customers: probability, interval and flags.
 
         Parameters
         ----------
         X : frame or array
             As for :meth:`predict_proba`.
-        ids : array-like of shape (n,) or str
-            Unique identifiers, or the column of `X` that has them.
+        ids : array-like of shape (n,) or str, optional
+            Unique identifiers, or the column of `X` that has them; the index of the frame by default.
 
         Returns
         -------
@@ -290,10 +290,10 @@ class Churn(ClassifierMixin, BaseEstimator):
         >>> data = cx.datasets.load("telco").head(600)
         >>> X, y = data.drop(columns="churn"), data["churn"]
         >>> model = cx.Churn(candidates=["linear"], folds=3).fit(X, y)
-        >>> model.score_frame(X.head(2), ["a", "b"])[["customer_id", "p_churn", "p_low", "p_high"]].round(1)
-          customer_id  p_churn  p_low  p_high
-        0           a      0.6    0.3     0.8
-        1           b      0.1    0.0     0.2
+        >>> model.score_frame(X.head(2))[["customer_id", "p_churn", "p_low", "p_high"]].round(1)
+           customer_id  p_churn  p_low  p_high
+        0            0      0.6    0.3     0.8
+        1            1      0.1    0.0     0.2
         >>> list(model.intervals(X.head(2)))
         ['p_churn', 'p_low', 'p_high']
         >>> calls = model.targets(X, value=300, capacity=5)
@@ -311,7 +311,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         >>> model.to_sql(table="customers")[:4]
         'WITH'
         """
-        ids = check_ids(column_of(X, ids) if isinstance(ids, str) else ids)
+        ids = check_ids(_identifiers(X, ids))
         out = self.intervals(X)
         if len(out) != len(ids):
             raise DataError(f"There are {len(ids)} identifiers for {len(out)} rows; give one each.")
@@ -425,8 +425,7 @@ class Churn(ClassifierMixin, BaseEstimator):
         """
         from .contact import targets
 
-        ids = column_of(X, ids) if isinstance(ids, str) else _index(X, len(X)) if ids is None else ids
-        scored = self.score_frame(X, np.asarray(ids))
+        scored = self.score_frame(X, ids)
         named = {"model_id": self.model_id_, "data_hash": self.provenance_["data_hash"][:16]}
         given = named | {"p_low": scored["p_low"], "p_high": scored["p_high"], "flags": scored["flags"], **options}
         if scored["p_low"].isna().all():
@@ -576,6 +575,13 @@ class Churn(ClassifierMixin, BaseEstimator):
 def _first(frame: pd.DataFrame, ids: NDArray[Any]) -> pd.DataFrame:
     frame.insert(0, "customer_id", ids)
     return frame
+
+
+def _identifiers(X: Any, ids: Any) -> Any:
+    """Identifiers as given, from the column named, or from the index."""
+    if ids is None:
+        return np.asarray(_index(X, len(X)))
+    return column_of(X, ids) if isinstance(ids, str) else ids
 
 
 def _index(X: Any, n: int) -> pd.Index:
