@@ -216,6 +216,31 @@ def _table(x: Any, name: str) -> pd.DataFrame:
     raise DataError(f"The {name} must be one number for each row, not {type(x).__name__}.")
 
 
+def numbers(given: Any, said: str) -> pd.Series:
+    """Return values by name as numbers, or refuse those that are none.
+
+    Parameters
+    ----------
+    given : mapping or Series
+    said : str
+        What they are, for the message.
+
+    Returns
+    -------
+    Series of float
+
+    Raises
+    ------
+    DataError
+        With the names and the values that are no numbers.
+    """
+    values = pd.Series(given, dtype=object)
+    out = pd.to_numeric(values, errors="coerce").astype(float)
+    if (wrong := (out.isna() & values.notna()).to_numpy()).any():
+        raise DataError(f"{said} must be numbers: {listed(values.index[wrong])} has {listed(values[wrong])}.")
+    return out
+
+
 def _same_rows(part: pd.DataFrame, whole: pd.DataFrame, name: str) -> None:
     if len(part) != len(whole):
         raise DataError(f"The {name} have {len(part)} rows and the data {len(whole)}: give one for each row.")

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, SpecError, listed, near
+from ..errors import SpecError, listed, near
 from ..inference import SHARE_INTERVALS, ShareInterval, choose
-from .answers import Answers, read
+from .answers import Answers, numbers, read
 from .design import Array
 from .estimate import Bounds, Estimate, Known, Measure, Point, evaluate
 from .kinds import mean_bounds, mean_point, part_bounds, ratio_point
@@ -74,12 +74,13 @@ def quality_score(
     choose("average", average, ("dialogues", "pooled"))
     answers = read(items, data, "items")
     answers.only((0, 1), "0, 1 or nothing")
-    worth = np.array([float((points or {}).get(name, 1.0)) for name in answers.names])
     for named in (*(points or {}), *critical):
         if named not in answers.names:
             raise SpecError(f"'{named}' is no item of the checklist.{near(named, answers.names)}")
-    if not (np.isfinite(worth) & (worth > 0)).all():
-        raise SpecError("points must be numbers above 0.")
+    given = numbers(points or {}, "points")
+    if wrong := list(given.index[~(np.isfinite(given) & (given > 0))]):
+        raise SpecError(f"points must be numbers above 0; {listed(wrong)} has another.")
+    worth = given.reindex(answers.names).fillna(1.0).to_numpy()
     asked = ~np.isnan(answers.values)
     kept = np.nan_to_num(answers.values) @ worth
     broken = (answers.values[:, [answers.names.index(c) for c in critical]] == 0).any(axis=1)
@@ -142,9 +143,9 @@ def checklist(
     Raises
     ------
     DataError
-        For values other than 0 and 1 (with counts), or a block in which nothing applied.
+        For values other than 0 and 1 (with counts), or an item that nobody answered.
     SpecError
-        For an item in two blocks, or no blocks.
+        For an item in two blocks, a block called "Total", or no blocks.
 
     Examples
     --------
@@ -156,6 +157,8 @@ def checklist(
     choose("interval", interval, SHARE_INTERVALS)
     if not blocks or not all(len(items) for items in blocks.values()):
         raise SpecError("A checklist needs blocks, each with at least one item.")
+    if "Total" in blocks:
+        raise SpecError("No block may be called 'Total', which is the last row of the result; rename it.")
     names = [item for items in blocks.values() for item in items]
     if twice := [n for n in dict.fromkeys(names) if names.count(n) > 1]:
         raise SpecError(f"The items {listed(twice)} stand in the checklist more than once.")
@@ -172,8 +175,6 @@ def checklist(
         columns["Total"] = (sums, bases)
     frames = []
     for block, (top, bottom) in columns.items():
-        if not bottom.sum() > 0:
-            raise DataError(f"Nothing in the block '{block}' applied in any of {answers.n} rows; leave it out.")
         table = np.hstack([top, bottom])
         table[~(bottom > 0).any(axis=1)] = np.nan
         part = Answers(table, [block] * table.shape[1], answers.survey, True)

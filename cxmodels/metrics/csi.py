@@ -207,7 +207,10 @@ def _row(x: Any) -> Any:
         return x.to_frame().T
     if isinstance(x, str) or (isinstance(x, list | tuple) and any(isinstance(v, str) for v in x)):
         return x
-    return np.asarray(x)[None, :] if not hasattr(x, "columns") and np.ndim(x) == 1 else x
+    try:
+        return np.asarray(x)[None, :] if not hasattr(x, "columns") and np.ndim(x) == 1 else x
+    except ValueError:  # rows of different lengths, which reading refuses
+        return x
 
 
 def csi_tree(

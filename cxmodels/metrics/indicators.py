@@ -13,7 +13,7 @@ from ..errors import DataError, SpecError, listed, near
 from ..inference import choose, quantile
 from ..results import Result
 from ..survey.frames import to_pandas
-from .answers import Scale, counts_only, read
+from .answers import Scale, counts_only, numbers, read
 from .design import Array
 from .estimate import Asked, Bounds, Estimate, Known, Measure, Point, evaluate
 from .kinds import mean_bounds
@@ -127,7 +127,7 @@ class IndicatorIndex(Result):
         """
         if year not in self.path.index:
             raise SpecError(f"The path has no year {year!r}; it has {listed(self.path.index)}.")
-        got = pd.Series(actual, dtype=float).reindex(self.indicators.index)
+        got = numbers(actual, f"The values for {year}").reindex(self.indicators.index)
         if got.isna().any():
             raise SpecError(f"There is no value of {listed(got.index[got.isna()])} for {year}.")
         got["index"] = float((self.indicators["weight"] * got).sum())
@@ -147,7 +147,7 @@ def csi_indicators(
     years: Sequence[Any] = (),
     steps: Literal["linear", "halving"] | Mapping[Any, Any] = "linear",
     data: Any = None,
-    scale: Scale = (0, 100),
+    scale: Scale | None = None,
     weights: Any = None,
     strata: Any = None,
     clusters: Any = None,
@@ -172,8 +172,8 @@ def csi_indicators(
     data : Survey or DataFrame, optional
         Answers, a column for every indicator and a row per respondent: what is, is then their means, over those who
         answered, with standard errors that know that one respondent answered several.
-    scale : (lo, hi), default (0, 100)
-        Ends of the scale of these answers; means are put on 0-100.
+    scale : (lo, hi), optional
+        Ends of the scale of these answers, by default those of the codebook, else (0, 100); means are put on 0-100.
     weights, strata, clusters : column name or array-like of shape (n,), optional
         Case weights and design of these answers.
     by : column name(s) or labels of shape (n,), optional
@@ -230,13 +230,15 @@ def csi_indicators(
         found = _of_table(now, errors, share, level)
     else:
         answers = read(names, data)
-        ends = answers.scale(scale, scale)
+        ends = answers.scale(scale, (0, 100))
         design = {"weights": weights, "strata": strata, "clusters": clusters, "level": level}
-        found = evaluate(_measure(share, ends), answers, by=by, **design)
+        found = evaluate(_measure(names, share, ends), answers, by=by, **design)
         if by is not None:
             aim = float(share @ goal)
             return found if "reference" in found else found.assign(target=aim, gap=found["value"] - aim)
-        parts = [evaluate(_measure(np.ones(1), ends), answers.column(j), **design) for j in range(len(names))]
+        parts = [
+            evaluate(_measure([names[j]], np.ones(1), ends), answers.column(j), **design) for j in range(len(names))
+        ]
         now, errors = np.array([p.value for p in parts]), np.array([p.se for p in parts])
     return _index(frame, names, share, now, goal, errors, found, list(years), steps)
 
@@ -274,14 +276,17 @@ def _of_table(now: Array, errors: Array | None, share: Array, level: float) -> E
     return Estimate(value, error, lower, upper, 0, method, metric="CSI", unit="index, 0–100", level=level)
 
 
-def _measure(share: Array, ends: Scale) -> Measure:
+def _measure(names: list[str], share: Array, ends: Scale) -> Measure:
     """Weighted mean of the columns' means on 0-100, each over those who answered."""
 
     def point(x: Array, w: Array) -> Point:
         seen = ~np.isnan(x)
         total = w @ seen
         if (total == 0).any():
-            raise DataError(f"Nobody of {len(x)} respondents answered {int((total == 0).sum())} of the indicators.")
+            blank = [n for n, t in zip(names, total, strict=True) if t == 0]
+            raise DataError(
+                f"None of {len(x)} respondents of a group answered {listed(blank)}; leave the indicator out."
+            )
         score = 100 * (np.where(seen, x, 0.0) - ends[0]) / (ends[1] - ends[0])
         means = (w @ np.where(seen, score, 0.0)) / total
         pull = np.where(seen, score - means, 0.0) * w.sum() / total
@@ -337,7 +342,10 @@ def _path(frame: pd.DataFrame, names: list[str], now: Any, goal: Any, years: lis
             if year not in steps:
                 raise SpecError(f"steps has no targets for {year!r}; it has {listed(steps)}.")
             given = steps[year]
-            column = _column(frame, given, 0, 100) if isinstance(given, str) else np.asarray(given, dtype=float)
+            try:
+                column = _column(frame, given, 0, 100) if isinstance(given, str) else np.asarray(given, dtype=float)
+            except (TypeError, ValueError):
+                column = np.empty(0)
             if column.shape != (len(names),) or not ((column >= 0) & (column <= 100)).all():
                 raise DataError(f"The targets for {year!r} must be {len(names)} numbers between 0 and 100.")
             rows.append(column)

@@ -186,7 +186,7 @@ def journey(
         return Journey(frame, changes, called, level)
     names = tuple(map(str, keys.columns))
     frame = metric(x, by=keys.assign(touchpoint=where), clusters=design["clusters"], **common)
-    if hidden := [n for n in names if n not in frame]:
+    if hidden := [n for n in names if n == "touchpoint" or f"group_{n}" in set(frame) - set(names)]:
         raise SpecError(
             f"The groups may not be called {listed(hidden)}, which the result uses itself; rename the column."
         )

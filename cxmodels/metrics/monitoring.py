@@ -249,7 +249,9 @@ def monitor(
     cells = _cells(answers.values[known, 0], w[known], who[known], when[known])
     names, u = np.unique(cells["unit"].to_numpy(), return_inverse=True)
     if len(names) < 3:
-        raise DataError(f"There are {len(names)} units; shrinkage needs at least three to know how units differ.")
+        raise DataError(
+            f"The scores are of {len(names)} unit{'s' * (len(names) != 1)}; shrinkage needs at least three to know how units differ."
+        )
     times = cells["period"].drop_duplicates().sort_values()
     t = pd.Index(times).get_indexer(cells["period"])
     spare = float((cells["n"] - 1).sum())

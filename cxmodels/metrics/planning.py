@@ -233,7 +233,8 @@ def _needed(kind: str, margin: float, z: float, level: float, **assumed: Any) ->
         from scipy.special import ndtri
 
         p = assumed["at"]
-        _inside("quantile_at", p, zero=False)
+        if not 0 < p < 1:
+            raise SpecError(f"quantile_at must be a share above 0 and below 1, not {p!r}.")
         density = np.exp(-(ndtri(p) ** 2) / 2) / np.sqrt(2 * np.pi)
         return (
             z * sd * np.sqrt(p * (1 - p)) / density / np.log1p(margin)

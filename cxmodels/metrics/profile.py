@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import DataError, SpecError, listed
 from ..inference import ADJUSTMENTS, Adjustment, adjusted_pvalues, choose, quantile
-from .answers import Scale
+from .answers import Scale, numbers
 from .csi import CsiEstimate
 
 CUTS = ("mean", "midpoint", "strict")
@@ -56,7 +56,7 @@ def profile(ours: CsiEstimate, theirs: CsiEstimate | Any, *, adjust: Adjustment 
             raise SpecError("The two indices have different scales or forms; compute both in the same way.")
         other, other_se = theirs.leaves["quality"], theirs.leaves["se"] / unit
     else:
-        other = pd.Series(theirs, dtype=float)
+        other = numbers(theirs, "The competitor's quality")
         other_se = pd.Series(np.nan, index=other.index)
         outside = other.index[~other.between(lo, hi)]
         if len(outside):
@@ -119,7 +119,9 @@ def quadrants(importance: pd.Series, quality: pd.Series, *, cut: Any = "mean", s
         try:
             at = (float(cut[0]), float(cut[1]))
         except (TypeError, ValueError, IndexError):
-            raise SpecError(f"cut is {listed(CUTS)}, or two numbers (importance, quality), not {cut!r}.") from None
+            at = (np.nan, np.nan)
+        if not np.isfinite(at).all():
+            raise SpecError(f"cut is {listed(CUTS)}, or two numbers (importance, quality), not {cut!r}.")
     # Means of the same ratings may differ in the last digit.
     high = importance >= at[0] - 1e-12, quality >= at[1] - 1e-12
     names = {

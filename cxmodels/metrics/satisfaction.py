@@ -245,7 +245,10 @@ def ces(
         asked = share_measure("CES", (_cut(ends, top), ends[1]), ends, interval or "wilson")
     else:
         high = (_cut(ends, 2 if top is None else top), ends[1])
-        low = (ends[0], np.ceil(sum(ends) / 2) - 1 if bottom is None else ends[0] + bottom - 1)
+        low = (
+            ends[0],
+            np.ceil(sum(ends) / 2) - 1 if bottom is None else ends[0] + _count("bottom", bottom, ends) - 1,
+        )
         if not ends[0] <= low[1] < high[0]:
             raise SpecError(f"The easy answers {span(high)} and the hard ones {span(low)} must not overlap.")
         asked = net_measure("CES net", high, low, ("easy", "neutral", "hard"), interval or "adjusted_wald")
@@ -340,11 +343,16 @@ def _cut(ends: Scale, top: int | None) -> float:
     """Lowest of the highest `top` answers; by default the first above the middle."""
     if top is None:
         return float(np.floor(sum(ends) / 2) + 1)
-    if isinstance(top, bool) or top != int(top) or not 1 <= top <= ends[1] - ends[0]:
+    return ends[1] - _count("top", top, ends) + 1
+
+
+def _count(what: str, number: int, ends: Scale) -> int:
+    """How many of the answers of a scale count, top or bottom."""
+    if isinstance(number, bool) or number not in range(1, int(ends[1] - ends[0]) + 1):
         raise SpecError(
-            f"top is how many of the answers {span(ends)} count, 1 to {ends[1] - ends[0]:g}, not {top!r}."
+            f"{what} is how many of the answers {span(ends)} count, 1 to {ends[1] - ends[0]:g}, not {number!r}."
         )
-    return ends[1] - top + 1
+    return number
 
 
 def _without(answers: Answers, value: float) -> Answers:

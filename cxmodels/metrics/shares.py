@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, SpecError
 from ..inference import SHARE_INTERVALS, ShareInterval, choose, quantile, share_interval
 from ..survey.validation import of_rows
 from .answers import Answers, counts_only, read, read_one
@@ -306,6 +306,10 @@ def contact_rate(
     """
     unit = "contacts per transaction"
     if np.isscalar(contacts) and not isinstance(contacts, str):
+        if isinstance(transactions, str) or not np.isscalar(transactions):
+            raise SpecError(
+                "contacts is a single number and transactions is not: give two totals, or a column of each."
+            )
         counts_only("Two totals", data=data, weights=weights, strata=strata, clusters=clusters, by=by)
         return _poisson(float(contacts), float(transactions), unit, level)  # type: ignore[arg-type]
     both = _pair(contacts, transactions, data, ("contacts", "transactions"))
