@@ -208,6 +208,8 @@ def _read_file(path: Path) -> pd.DataFrame:
         return found
     if path.suffix.lower() != ".csv":
         raise DataError(f"Cannot tell what '{path.name}' is; known are {listed(FILES)}.")
-    texts = {c: str for c, kind in SCHEMA.items() if kind == "text"}
-    found = pd.read_csv(path, dtype=texts, na_values=[""], keep_default_na=False, float_precision="round_trip")
-    return found.fillna(dict.fromkeys(texts, ""))
+    texts = [c for c, kind in SCHEMA.items() if kind == "text"]
+    numbers = [c for c, kind in SCHEMA.items() if kind == "number"]
+    found = pd.read_csv(path, dtype=dict.fromkeys([*texts, *numbers], str), na_values=[""], keep_default_na=False)
+    exact = {c: found[c].map(float).astype(float) for c in numbers if c in found}  # readers of pandas 2 round otherwise
+    return found.assign(**exact).fillna(dict.fromkeys(texts, ""))
