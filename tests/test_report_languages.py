@@ -326,3 +326,10 @@ def churn_model():
         warnings.simplefilter("ignore", CxWarning)
         model = cx.Churn(candidates=["linear"], folds=3).fit(x[:250], y[:250])
     return model, x[250:], y[250:], x["місто"][250:]
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 10_000, "a, " * 650, "'a' of 'b', " * 160, ": " * 3000, ". A" * 900, "; " * 3000, "1, " * 650]
+)
+def test_any_text_is_told_or_left_alone(text):
+    assert language("uk").told(text) == text

@@ -284,7 +284,7 @@ def headline(
     flags = _flags(marks or {}, x, width, said)
     height = max(122.0, ruler + 64 + 18 * max((level for *_, level in flags), default=-1))
     pic = Picture(width, height, title or label, told, id)
-    pic.text(0, 22, clip(label, 15, left - 30, True), 15, bold=True)
+    pic.text(0, 22, clip(label, 15, width - 20, True), 15, bold=True)
     pic.text(0, 84, value, 62, fill=BLUE if math.isfinite(index) else GREY, bold=True)
     pic.text(2, 110, " · ".join(facts), 13, fill=GREY)
     pic.draw("rect", x=left, y=ruler - 7, width=right - left, height=14, rx=2, fill=TINT, stroke=RULE)

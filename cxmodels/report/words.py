@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 
 import numpy as np
 
@@ -28,7 +29,10 @@ from ..survey.entries import LANGUAGES, check_language
 __all__ = ["LANGUAGES", "Language", "language"]
 
 NOTHING = "–"
+LONGEST = 2000  # characters of a sentence that is looked up
+MOST_HEADS = 3  # before a sentence: its wave, its unit, its group
 NUMBERS = ("n", "of", "k", "m", "least", "value", "low", "high")  # places of a sentence that hold one
+NUMBER, WORDS = r"[+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?%?", r"(?:(?!(?:'|more)\. [A-Z]).)+?"  # words of one sentence
 SAID = ("how", "cut", "kind", "method", "model", "measure", "reason", "why", "source", "level", "by", "unit", "seed")
 """Places that hold words of the package; what stands in the others is of the data and stays."""
 Text = str | Mapping[str, str]
@@ -151,17 +155,26 @@ class Language:
         """
         if self.code == "en":
             return sentence
-        for key, pattern in _sentences():
-            if found := pattern.fullmatch(sentence):
-                return self(key, **{k: self._part(k, v, names or {}) for k, v in found.groupdict().items()})
+        names = names or {}
+        if len(sentence) <= LONGEST and (said := self._matched(sentence, names)):
+            return said
         if len(several := re.split(r"(?<=\.) (?=\S)", sentence)) > 1:
             return " ".join(self.told(s, names) for s in several)
-        head, colon, rest = sentence.partition(": ")
-        if colon and (said := self.told(rest, names)) != rest:
-            return f"{head}: {said}"
+        if len(sentence) > LONGEST:
+            return sentence
+        for start in islice(re.finditer(": ", sentence), MOST_HEADS):
+            if said := self._matched(sentence[start.end() :], names):
+                return sentence[: start.end()] + said
         if len(several := sentence.split("; ")) > 1:
             return "; ".join(self.told(s, names) for s in several)
         return str(self._number(sentence)) if re.fullmatch(r"\d+\.\d+", sentence) else sentence
+
+    def _matched(self, sentence: str, names: Mapping[str, str]) -> str:
+        """A sentence of the catalogue in this language; empty if it is none."""
+        for key, pattern in _sentences():
+            if found := pattern.fullmatch(sentence):
+                return self(key, **{k: self._part(k, v, names) for k, v in found.groupdict().items()})
+        return ""
 
     def _number(self, text: str) -> object:
         """A number as this language writes it; a plain whole one stays a number, for the form of the sentence."""
@@ -295,7 +308,6 @@ class Language:
         return f"< {self.number(0.001, 3)}" if p < 0.001 else self.number(p, 3)
 
 
-@cache
 def language(code: str | Language = "en") -> Language:
     """Return the catalogue of a language.
 
@@ -318,9 +330,12 @@ def language(code: str | Language = "en") -> Language:
     >>> language("bg-BG")("levels_sector"), language("uk_UA").code
     ('Сектори', 'uk')
     """
-    if isinstance(code, Language):
-        return code
-    name = check_language(code)
+    return code if isinstance(code, Language) else _catalogue(check_language(code))
+
+
+@cache
+def _catalogue(name: str) -> Language:
+    """The catalogue of one of the languages there are."""
     content = tomllib.loads((files(__package__) / "languages" / f"{name}.toml").read_text("utf-8"))
     numbers = content["format"]
     pictures = {"decimal": numbers["decimal"], "group": numbers["group"], **content["picture"]}
@@ -344,9 +359,7 @@ def _pattern(text: str) -> str:
     for literal, name, _, _ in string.Formatter().parse(text):
         out += re.escape(literal)
         if name:
-            held = (
-                r"[+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?%?" if name in NUMBERS else r"(?:(?!(?:'|more)\. [A-Z]).)+?"
-            )  # one sentence
+            held = NUMBER if name in NUMBERS else WORDS
             out += f"(?P={name})" if name in seen else f"(?P<{name}>{held})"
             seen.add(name)
     return out
