@@ -211,5 +211,6 @@ def _read_file(path: Path) -> pd.DataFrame:
     texts = [c for c, kind in SCHEMA.items() if kind == "text"]
     numbers = [c for c, kind in SCHEMA.items() if kind == "number"]
     found = pd.read_csv(path, dtype=dict.fromkeys([*texts, *numbers], str), na_values=[""], keep_default_na=False)
-    exact = {c: found[c].map(float).astype(float) for c in numbers if c in found}  # readers of pandas 2 round otherwise
+    # The reader of pandas 2 rounds in the last digit.
+    exact = {c: found[c].map(float).astype(float) for c in numbers if c in found}
     return found.assign(**exact).fillna(dict.fromkeys(texts, ""))
