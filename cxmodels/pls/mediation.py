@@ -121,7 +121,10 @@ def _slopes(result: PLSResult, levels: Sequence[float]) -> tuple[pd.DataFrame, A
     The derivative of b x^m z... with respect to x is m b x^(m - 1) z..., constructs that are not listed being at their mean.
     """
     plan, layout = result.spec.plan, result.layout
-    at = np.asarray(levels, dtype=float)
+    try:
+        at = np.asarray(levels, dtype=float)
+    except (TypeError, ValueError):
+        at = np.empty(0)
     if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
         raise SpecError(f"levels must list numbers, in standard deviations of the moderator, not {listed([levels])}.")
     if not plan.terms:

@@ -179,10 +179,10 @@ def _climb(result: PLSResult, code: Index, k: int, least: int) -> tuple[Index, f
             trial = None
             for first in range(0, len(order), _SINGLES):
                 rows = order[first : first + _SINGLES]
-                gain = state.singles(rows, target[rows], least) - best
-                uphill = rows[np.argsort(-gain, kind="stable")][: int((gain > _MIN_GAIN).sum())]
+                each = state.singles(rows, target[rows], least)  # -inf without an estimate, as `best` may be too
+                uphill = rows[np.argsort(-each, kind="stable")][: int((each > best + _MIN_GAIN).sum())]
                 if len(uphill):
-                    trial = state.together(_parts(uphill, order, first == 0), target, least, (rows, gain + best))
+                    trial = state.together(_parts(uphill, order, first == 0), target, least, (rows, each))
                     break
             if trial is None:
                 return code, best, moves
