@@ -84,6 +84,19 @@ def test_bad_input_is_answered_as_the_page_says():
     assert not missing, f"run python -m tests.trust bad-input: {missing[:2]}"
 
 
+def test_every_reader_was_given_a_hundred_thousand_damaged_inputs():
+    run = saved.load("fuzz")["fuzz"]
+    assert trust.damaged() in page("bad_input"), "run python -m tests.trust bad-input"
+    counts: dict[str, int] = {}
+    for row in run["rows"]:
+        reader = row["reader"].partition(" (")[0]
+        counts[reader] = counts.get(reader, 0) + row["inputs"]
+        assert row["taken"] + row["refused"] == row["inputs"]
+        assert min(row["taken"], row["refused"]) > row["inputs"] / 50, row
+    assert set(counts) == {"model language", "study file", "codebook", "saved model"}
+    assert min(counts.values()) >= 100_000
+
+
 def test_broken_links_and_foreign_files_are_found(tmp_path):
     (tmp_path / "a.html").write_text(
         '<a href="b.html#x">b</a><a href="c.html">c</a><script src="https://e.org/s.js"></script>'
