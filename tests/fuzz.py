@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 KEPT = 100_000  # inputs of a run that stands on the page
 KINDS = ("linear", "additive", "pairwise", "boosted", "deep")  # of saved models, which share the inputs
 SECONDS = 5  # for one input
-TREES = 6  # of a saved model
+TREES = 3  # of a saved model
 MEMORY = 4 << 30  # bytes of the whole run
 Reader = Callable[[Any], Any]
 

@@ -74,9 +74,10 @@ def pls() -> Any:
 
 
 @cache
-def named(kind: Callable[[str], Any]) -> Any:
-    """A model whose constructs and items have hostile names, as far as the language takes them."""
+def named(kind: Callable[[str], Any], formula: str = "") -> Any:
+    """A model whose constructs and items have hostile names, as far as the language takes them, or names that are formulas."""
     names = [n for n in NAMES if n.isprintable() and "`" not in n]
+    names = [rf"$\frac{{$ {n[:9]} {formula}" for n in names] if formula else names
     model = "".join(f"`F{k} {n}` =~ `{n}` + `{n}2`\n" for k, n in enumerate(names[:5]))
     model += "".join(f"`F{k} {n}` ~ `F0 {names[0]}`\n" for k, n in enumerate(names[:5]) if k)
     data = cx.datasets.load("mobi").iloc[:, :10]

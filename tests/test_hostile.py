@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import io
 import json
 import re
 import warnings
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import cxmodels as cx
 from cxmodels.errors import CxWarning
 from tests import hostile
 from tests.browser import browse, needs_browser
@@ -132,6 +134,31 @@ def number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+AXES = {
+    "path model": lambda r: r.plot(),
+    "importance map": lambda r: r.plot_ipma(r.reliability.index[1], (1, 10)),
+    "draws": lambda r: r.bootstrap(20, seed=1).plot_draws(),
+    "validity": lambda r: r.discriminant(20, seed=1).plot(),
+    "necessity": lambda r: r.nca(r.reliability.index[1], n=20, seed=1).plot(),
+    "residuals": lambda r: r.plot_residuals(),
+    "modification": lambda r: r.plot_modification(),
+    "estimates": lambda r: r.plot("~"),
+}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_matplotlib_reads_no_formula_in_a_name(name):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # letters that the font lacks
+        ax = AXES[name](hostile.named(cx.SEM if name in ("residuals", "modification", "estimates") else cx.PLS, "$"))
+        ax.figure.savefig(io.BytesIO(), dpi=40)
+    texts = [t.get_text() for t in ax.figure.findobj(plt.Text)]
+    plt.close("all")
+    assert not [t for t in texts if t.replace(r"\$", "").count("$") > 1]
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------

@@ -41,6 +41,11 @@ MARKS = ("o", "s", "D", "^", "v", "P", "X")
 LINES = ("-", "--", ":", "-.")
 
 
+def _worded(text: object, longest: int) -> str:
+    """A name as a page shows it; between two dollars matplotlib would read a formula."""
+    return shown(text, longest).replace("$", r"\$")
+
+
 # --- the model ------------------------------------------------------------------------------------------------------
 
 
@@ -74,7 +79,7 @@ def path_picture(result: PLSResult | PLSBootstrap, ax: Axes | None = None, *, di
         ax.add_patch(FancyBboxPatch((box.x, box.y), box.w, box.h, boxstyle=style, facecolor=TINT, edgecolor=INK,
                                     linewidth=1.1, linestyle="--" if term else "-", zorder=3))  # fmt: skip
         known = name in r2.index
-        label = shown(name.replace(":", " × "), 22 if term else 20)
+        label = _worded(name.replace(":", " × "), 22 if term else 20)
         ax.text(box.cx, box.cy - (8 if known else 0), label, ha="center", va="center", color=INK,
                 fontsize=_fitting(label, box.w - 10), fontweight="bold", zorder=4)  # fmt: skip
         if known:
@@ -125,7 +130,7 @@ def ratio_forest(result: PLSDiscriminant, ax: Axes | None = None) -> Axes:
         ax.axvline(threshold, color=INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0.9)
         side = "center" if 0 < k < len(limits) - 1 or len(limits) == 1 else "left" if k else "right"
         ax.text(threshold, len(frame) - 0.35, f"{threshold:g}", ha=side, va="bottom", fontsize=SMALL, color=INK)
-    labels = [f"{shown(a, 18)} – {shown(b, 18)}" for a, b in zip(frame["construct"], frame["other"], strict=True)]
+    labels = [f"{_worded(a, 18)} – {_worded(b, 18)}" for a, b in zip(frame["construct"], frame["other"], strict=True)]
     ax.set_yticks(at, labels)
     ax.set_ylim(-0.7, len(frame) - 0.3)
     kind = {"htmt": "HTMT", "htmt2": "HTMT2"}[result.kind]
@@ -143,7 +148,7 @@ def importance_map(
     frame = result.ipma(target, scale, items=items)
     ax = _axes(ax, (6.6, 4.8))
     x, y = frame["importance"].to_numpy(), frame["performance"].to_numpy()
-    names = [shown(i[-1] if isinstance(i, tuple) else i, 24) for i in frame.index]
+    names = [_worded(i[-1] if isinstance(i, tuple) else i, 24) for i in frame.index]
     middle = float(x.mean()), float(y.mean())
     first = (x > middle[0]) & (y < middle[1])
     ax.axvline(middle[0], color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=0)
@@ -151,7 +156,7 @@ def importance_map(
     ax.scatter(x, y, s=46, color=np.where(first, ACCENT, BLUE), edgecolors=PAPER, zorder=3)
     ax.margins(0.18)
     _name_dots(ax, x, y, names)
-    ax.set_xlabel(f"Importance for {shown(target, 40)}: points per point of the driver's index")
+    ax.set_xlabel(f"Importance for {_worded(target, 40)}: points per point of the driver's index")
     ax.set_ylabel("Performance: index, 0–100")
     for text, place, ha, va in (("improve first", (1, 0), "right", "bottom"), ("keep up", (1, 1), "right", "top"),
                                 ("possible overkill", (0, 1), "left", "top"), ("low priority", (0, 0), "left", "bottom")):  # fmt: skip
@@ -241,7 +246,7 @@ def slopes(
     for k, row in enumerate(frame.to_dict("records")):
         at = {str(row[m]): float(row["level" if m == "moderator" else "second_level"]) for m in moderators}
         curved = predictor in at
-        said = ", ".join(f"{shown(m, 18)} {_level(v)}" for m, v in at.items() if m != predictor)
+        said = ", ".join(f"{_worded(m, 18)} {_level(v)}" for m, v in at.items() if m != predictor)
         slope = f"slope {_number(row['est'], 2)}"
         if "ci_lower" in row:
             slope += f" [{_number(row['ci_lower'], 2)}, {_number(row['ci_upper'], 2)}]"
@@ -256,8 +261,8 @@ def slopes(
         style = LINES[(k // 2) % 4] if len(frame) == 4 else "-"
         ax.plot(x, y, color=INK if curved and not said else colours[k % len(colours)], linewidth=2, linestyle=style,
                 label=label or None, zorder=2)  # fmt: skip
-    ax.set_xlabel(f"{shown(predictor, 40)}, standard deviations")
-    ax.set_ylabel(f"{shown(outcome, 40)}, standard deviations")
+    ax.set_xlabel(f"{_worded(predictor, 40)}, standard deviations")
+    ax.set_ylabel(f"{_worded(outcome, 40)}, standard deviations")
     ax.legend(frameon=False, fontsize=SMALL)
     return ax
 
@@ -307,7 +312,7 @@ def draws(
         ax.axvline(0, color=GREY, linewidth=1)
     said = " ← " if name in ("paths", "effects", "f_squared", "vif") else ", "
     ax.set_title(
-        f"{said.join(shown(k, 24) for k in wanted)}: {_number(row['est'], 3)} "
+        f"{said.join(_worded(k, 24) for k in wanted)}: {_number(row['est'], 3)} "
         f"[{_number(row['ci_lower'], 3)}, {_number(row['ci_upper'], 3)}]",
         loc="left", fontsize=TEXT,
     )  # fmt: skip
@@ -335,7 +340,7 @@ def group_differences(result: PLSGroups, name: str = "paths", ax: Axes | None = 
     palette = (BLUE, ACCENT, GREY, INK, "#2c8a63", "#8a5fa8", "#b08900")
     for k, label in enumerate(result.labels):
         ax.scatter(
-            values[:, k], at, s=34, color=palette[k % 7], marker=MARKS[k % 7], label=shown(str(label), 24), zorder=3
+            values[:, k], at, s=34, color=palette[k % 7], marker=MARKS[k % 7], label=_worded(str(label), 24), zorder=3
         )
     _rows(ax, frame, keys, at, p < 0.05)
     ax.set_xlabel("Estimate by group; bold: they differ (omnibus permutation test, adjusted p < .05)")
@@ -354,7 +359,7 @@ def _two_groups(result: PLSGroups, name: str, ax: Axes | None) -> Axes:
     ax.scatter(frame["difference"], at, s=36, color=np.where(sure, ACCENT, BLUE), zorder=3)
     ax.axvline(0, color=GREY, linewidth=1, zorder=0)
     _rows(ax, frame, keys, at, sure)
-    a, b = (shown(str(v), 24) for v in result.labels)
+    a, b = (_worded(str(v), 24) for v in result.labels)
     ax.set_xlabel(f"Difference, {a} less {b}; band: middle {result.level:.0%} if the groups were equal")
     return ax
 
@@ -362,7 +367,7 @@ def _two_groups(result: PLSGroups, name: str, ax: Axes | None) -> Axes:
 def _rows(ax: Axes, frame: pd.DataFrame, keys: list[str], at: np.ndarray, bold: np.ndarray) -> None:
     """Name the rows of a picture by their keys, bold where something was found."""
     said = " ← " if keys[0] == "outcome" else ", "
-    labels = [said.join(shown(str(v), 20) for v in row) for row in frame[keys].itertuples(index=False)]
+    labels = [said.join(_worded(str(v), 20) for v in row) for row in frame[keys].itertuples(index=False)]
     ax.set_yticks(at, labels)
     for label, sure in zip(ax.get_yticklabels(), bold, strict=True):
         label.set_fontweight("bold" if sure else "normal")
@@ -404,8 +409,8 @@ def necessity(result: PLSNecessity, condition: str | None = None, ax: Axes | Non
     y = np.clip(a + b * x, low[1], high[1])
     ax.plot(x, y, color=INK, linewidth=1.6, linestyle="--", label=said("cr_fdh", "CR-FDH"), zorder=3)
     ax.scatter(peers[:, 0], peers[:, 1], s=26, facecolors=PAPER, edgecolors=ACCENT, zorder=4)
-    ax.set_xlabel(f"{shown(condition, 40)}, standard deviations")
-    ax.set_ylabel(f"{shown(result.target, 40)}, standard deviations")
+    ax.set_xlabel(f"{_worded(condition, 40)}, standard deviations")
+    ax.set_ylabel(f"{_worded(result.target, 40)}, standard deviations")
     ax.legend(frameon=False, fontsize=SMALL, loc="lower right")
     return ax
 
@@ -425,7 +430,7 @@ def index_trend(result: Trend, unit: tuple[Any, ...], construct: str | None = No
     seen = frame["index"].notna().to_numpy()
     ax.errorbar(x[seen], frame["index"][seen], z * frame["index_se"][seen], fmt="o", color=INK, markersize=5,
                 elinewidth=1, capsize=3, zorder=3, label=f"as measured, {result.level:.0%} interval")  # fmt: skip
-    names = [f"{w:g}" if numbers else shown(str(w), 14) for w in frame["wave"]]
+    names = [f"{w:g}" if numbers else _worded(str(w), 14) for w in frame["wave"]]
     ax.set_xticks(x, names)
     if sum(map(len, names)) > 60:
         ax.tick_params(axis="x", labelrotation=90)
@@ -434,8 +439,8 @@ def index_trend(result: Trend, unit: tuple[Any, ...], construct: str | None = No
     ax.set_axisbelow(True)
     keys = frame.columns[: list(frame.columns).index("construct")]
     named = ", ".join(map(str, frame[keys].iloc[0]))
-    ax.set_ylabel(f"{shown(str(frame['construct'].iloc[0]), 30)}, 0–100")
-    ax.set_title(shown(named, 50), fontsize=TEXT, color=INK, loc="left")
+    ax.set_ylabel(f"{_worded(str(frame['construct'].iloc[0]), 30)}, 0–100")
+    ax.set_title(_worded(named, 50), fontsize=TEXT, color=INK, loc="left")
     ax.legend(frameon=False, fontsize=SMALL, loc="best")
     return ax
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SpecError, listed
-from .axes import _axes, _level, _number
-from .blocks import shown
+from .axes import _axes, _level, _number, _worded
 from .svg import ACCENT, BLUE, GREY, INK, PALE, PAPER
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def residuals(result: SEMResult, group: Any = None, ax: Axes | None = None, *, l
     from matplotlib.colors import LinearSegmentedColormap
 
     frame = result.residuals("cor", group)
-    names, values = [shown(n, 24) for n in frame.index], frame.to_numpy(dtype=float)
+    names, values = [_worded(n, 24) for n in frame.index], frame.to_numpy(dtype=float)
     k = len(names)
     side = max(4.0, 0.34 * k + 1.2)
     ax = _axes(ax, (side + 0.8, side))
@@ -63,7 +62,7 @@ def modification(result: SEMResult, top: int = 10, ax: Axes | None = None) -> Ax
     frame = result.modification_indices().head(top).iloc[::-1]
     several = len(result.rows.labels) > 1
     names = [
-        f"{shown(r.lhs, 20)} {r.op} {shown(r.rhs, 20)}" + (f" [{r.group}]" if several else "")
+        f"{_worded(r.lhs, 20)} {r.op} {_worded(r.rhs, 20)}" + (f" [{r.group}]" if several else "")
         for r in frame.itertuples()
     ]
     ax = _axes(ax, (6.4, 0.34 * len(frame) + 0.9))
@@ -94,7 +93,7 @@ def estimates(result: SEMResult, op: str = "=~", ax: Axes | None = None, *, leve
         raise SpecError(f"The model has no {what} to draw.")
     several = frame["group"].nunique() > 1
     names = [
-        f"{shown(r.lhs, 20)} {sign} {shown(r.rhs, 20)}" + (f" [{r.group}]" if several else "")
+        f"{_worded(r.lhs, 20)} {sign} {_worded(r.rhs, 20)}" + (f" [{r.group}]" if several else "")
         for r in frame.itertuples()
     ]
     ax = _axes(ax, (6.4, 0.3 * len(frame) + 0.9))
@@ -134,12 +133,16 @@ def latent_slopes(
             )
             continue
         ax.plot(
-            x, y[k], color=colours[k % 3], linewidth=2, label=f"{shown(moderator, 18)} {_level(row['level'])}: {text}"
+            x,
+            y[k],
+            color=colours[k % 3],
+            linewidth=2,
+            label=f"{_worded(moderator, 18)} {_level(row['level'])}: {text}",
         )
     if curved:
         ax.plot(x, y[0], color=INK, linewidth=2, zorder=2)
-    ax.set_xlabel(f"{shown(predictor, 40)}, standard deviations")
-    ax.set_ylabel(f"{shown(str(outcome), 40)}, standard deviations")
+    ax.set_xlabel(f"{_worded(predictor, 40)}, standard deviations")
+    ax.set_ylabel(f"{_worded(str(outcome), 40)}, standard deviations")
     ax.legend(frameon=False, fontsize=9)
     return ax
 
@@ -167,7 +170,7 @@ def power(result: SEMPower, wanted: float = 0.8, ax: Axes | None = None) -> Axes
             lower, upper = (part["power"] - reach).clip(0), (part["power"] + reach).clip(upper=1)
             ax.fill_between(part["n"], lower, upper, color=colour, alpha=0.12, linewidth=0)
         lhs, op, rhs, *rest = key
-        name = f"{shown(lhs, 14)} {op} {shown(rhs, 14)}" if op != ":=" else shown(lhs, 24)
+        name = f"{_worded(lhs, 14)} {op} {_worded(rhs, 14)}" if op != ":=" else _worded(lhs, 24)
         name += f" [{', '.join(map(str, rest))}]" if rest else ""
         ends.append((float(part["power"].iloc[-1]), float(part["n"].iloc[-1]), name, colour))
     span = float(frame["n"].max() - frame["n"].min())
