@@ -29,9 +29,9 @@ def plan(
     names = list(costs)
     if not names:
         raise SpecError("costs names no attribute; give the cost of one point of each that may be raised.")
-    if wrong := [n for n in names if not costs[n] > 0]:
-        raise SpecError(f"The cost of one point of {listed(wrong)} must be positive.")
-    if not budget > 0:
+    if wrong := [n for n in names if isinstance(costs[n], str) or not costs[n] > 0]:
+        raise SpecError(f"The cost of one point of {listed(wrong)} must be a number above 0.")
+    if isinstance(budget, str) or not budget > 0:
         raise SpecError(f"The budget must be positive, not {budget!r}.")
     for name in [*names, *(most or {})]:
         if name not in result.numeric:

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SpecError
+from ..inference import choose
 from ..results import Result
 from . import kernel
 from .split import TABLE_LIMIT, one_thread
@@ -108,8 +109,7 @@ class Dominance(Result):
 
     def __getitem__(self, kind: str) -> Any:
         """Return the frame of that name: general, conditional, complete or levels."""
-        if kind not in ("general", "conditional", "complete", "levels"):
-            raise KeyError(kind)
+        choose("dominance", kind, ("general", "conditional", "complete", "levels"))
         return getattr(self, kind)
 
     @property

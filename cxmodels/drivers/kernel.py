@@ -183,22 +183,6 @@ def sampled(steps: Array, order: NDArray[np.intp]) -> tuple[Array, Array, Array]
     return pairs.mean(axis=1), error, conditional
 
 
-def last(worth: Array) -> Array:
-    """What each player adds to all others, from a table of sub-models.
-
-    Parameters
-    ----------
-    worth : ndarray of shape (b, 2^p)
-
-    Returns
-    -------
-    ndarray of shape (b, p)
-    """
-    full = worth.shape[1] - 1
-    p = full.bit_length()
-    return worth[:, full, None] - worth[:, full ^ (1 << np.arange(p))]
-
-
 def first_and_last(cor: Array, widths: Sequence[int]) -> tuple[Array, Array]:
     """R² of each player alone, and what each adds to all others.
 
