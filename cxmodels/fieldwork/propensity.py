@@ -66,7 +66,7 @@ def response_weights(base: pd.DataFrame, answered: ArrayLike, columns: Sequence[
     here = _answered(answered, len(base))
     learned = Covariates.learn(base[names])
     matrix = learned.matrix(base[names])
-    used = matrix[:, ~learned.references & (matrix.std(axis=0) > 0)]
+    used = matrix[:, ~learned.references & (np.ptp(matrix, axis=0) > 0)]
     design = np.column_stack([np.ones(len(base)), (used - used.mean(axis=0)) / used.std(axis=0)])
     chance, _ = chance_to_answer(design, here.astype(float), np.ones(len(base)))
     w = 1 / chance[here]

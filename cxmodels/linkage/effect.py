@@ -223,14 +223,13 @@ class Linkage:
             raise DataError(
                 f"All {int(here.sum())} respondents have '{self.outcome}' = {y[here][0]:g}; an effect needs differences."
             )
-        spread = float(measured.observed[here].std())
-        if not spread > 0:
+        if not np.ptp(measured.observed[here]) > 0:
             raise DataError(f"All {int(here.sum())} respondents have the same index; an effect needs differences.")
         controls, names = np.empty((len(frame), 0)), []
         if self.controls:
             learned = Covariates.learn(frame[list(self.controls)])
             matrix = learned.matrix(frame[list(self.controls)])
-            keep = ~learned.references & (matrix[here].std(axis=0) > 0)
+            keep = ~learned.references & (np.ptp(matrix[here], axis=0) > 0)
             controls, names = matrix[:, keep], [n for n, k in zip(learned.names, keep, strict=True) if k]
         covariates, asked = np.empty((len(frame), 0)), None
         if self.response:
@@ -241,10 +240,10 @@ class Linkage:
             else:
                 asked = Covariates.learn(frame[list(self.response)])
                 matrix = asked.matrix(frame[list(self.response)])
-                matrix = matrix[:, ~asked.references & (matrix.std(axis=0) > 0)]
+                matrix = matrix[:, ~asked.references & (np.ptp(matrix, axis=0) > 0)]
                 covariates = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
         means = np.append(measured.observed[here].mean(), controls[here].mean(axis=0))
-        spreads = np.append(spread, controls[here].std(axis=0))
+        spreads = np.append(measured.observed[here].std(), controls[here].std(axis=0))
         noise = None
         if self.how == "simex":
             rng = np.random.default_rng(np.random.SeedSequence(entropy(seed), spawn_key=(2**31,)))

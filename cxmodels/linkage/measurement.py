@@ -301,7 +301,7 @@ def _told(name: str, observed: Array, parts: Array, factor: float, how: str, rul
         raise DataError(
             f"Only {int(full.sum())} customers answered all items of '{name}', fewer than {LEAST_ROWS}; give reliability=."
         )
-    if still := int((parts[full].std(axis=0) == 0).sum()):
+    if still := int((np.ptp(parts[full], axis=0) == 0).sum()):
         raise DataError(f"{still} items of '{name}' have one answer only in {int(full.sum())} rows; leave them out.")
     value = composite_reliability(np.cov(parts[full].T), rule)
     if not value > 0:

@@ -218,13 +218,13 @@ def _design(
     if controls:
         learned = Covariates.learn(frame[list(controls)])
         matrix = learned.matrix(frame[list(controls)])
-        keep = ~learned.references & (matrix.std(axis=0) > 0)
+        keep = ~learned.references & (np.ptp(matrix, axis=0) > 0)
         matrix = matrix[:, keep]
         x = np.column_stack([x, (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)])
         names += [n for n, k in zip(learned.names, keep, strict=True) if k]
     if since is not None:
         x, names = np.column_stack([x, np.log1p(since)]), [*names, f"log(1 + {tenure})"]
-        if not since.std() > 0:
+        if not np.ptp(since) > 0:
             raise DataError(f"The tenure '{tenure}' is the same for all {len(frame)} customers; leave it out.")
     if (rank := int(np.linalg.matrix_rank(x))) < x.shape[1]:
         raise DataError(

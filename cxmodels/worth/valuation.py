@@ -317,11 +317,12 @@ def _ranges(given: Any, terms: Terms, reliability: float | None) -> dict[str, tu
             low, high = (float(v) for v in ends)
         except (TypeError, ValueError):
             low, high = np.nan, np.nan
-        if not low < high:
+        if not -np.inf < low < high < np.inf:
             raise SpecError(f"ranges['{name}'] must be two numbers, the lower first, not {ends!r}.")
         if name in ("horizon", "discount"):
             for v in (low, high):
-                _terms(int(v) if name == "horizon" else h, v if name == "discount" else d)
+                whole = int(v) if v.is_integer() else v  # refused where it is none
+                _terms(whole if name == "horizon" else h, v if name == "discount" else d)
         if name in ("margin", "cost") and low < 0:
             raise SpecError(f"ranges['{name}'] holds factors of 0 or more, not {ends!r}.")
         if name == "reliability":
