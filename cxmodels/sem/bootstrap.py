@@ -50,7 +50,7 @@ class Statistic:
         """Prepare what all replicates share."""
         place = {n: i for i, n in enumerate(rows.names)}
         batched = (
-            e.plan.kind == "ML" and not e.plan.fiml and not e.plan.unbiased
+            e.table.size > 0 and e.plan.kind == "ML" and not e.plan.fiml and not e.plan.unbiased
             and not e.table.constraints
             and all(np.isinf(x.lower) and np.isinf(x.upper) for x in e.table.entries)
         )  # fmt: skip

@@ -32,7 +32,7 @@ LADDER_ORDINAL: dict[str, tuple[str, ...]] = {
     "strict": ("thresholds", "loadings", "residuals"),
     "means": ("thresholds", "loadings", "residuals", "means"),
 }
-_OPS = {"loadings": "=~", "intercepts": "~1", "residuals": "~~", "thresholds": "|", "means": "~1"}
+_OPS = {"loadings": "=~", "intercepts": "~1", "residuals": "~~", "thresholds": "|"}
 
 
 def invariance(
@@ -157,11 +157,9 @@ def _robust(r: SEMResult, key: str) -> float:
 
 
 def _release(r: SEMResult, new: set[str]) -> str:
-    """The equality added by a step that fits worst."""
-    if new == {"means"}:
-        return ""
+    """The equality added by a step that fits worst; equal means are fixed at 0, so that no equality is theirs."""
     tests = r.score_tests()
-    tests = tests[tests["op"].isin([_OPS[k] for k in new])]
+    tests = tests[tests["op"].isin([_OPS[k] for k in new if k in _OPS])]
     if tests.empty:
         return ""
     worst = tests.iloc[int(tests["chisq"].to_numpy().argmax())]

@@ -91,8 +91,8 @@ class Normal:
         self.means = table.options.means
         total = sum(s.n for s in samples)
         self.shares = [s.n / total for s in samples]
-        self._last: tuple[bytes, list[_Part | None]] = (b"", [])
-        self._derived: tuple[bytes, Derivatives | None] = (b"", None)
+        self._last: tuple[bytes | None, list[_Part | None]] = (None, [])  # not b"", the key of no free parameters
+        self._derived: tuple[bytes | None, Derivatives | None] = (None, None)
 
     def value(self, x: Array) -> float:
         """Return the discrepancy, infinite where the model has no moments."""
