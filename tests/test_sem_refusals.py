@@ -18,6 +18,13 @@ LEVELS = "level: 1\nf =~ x1 + x2 + x3\nlevel: 2\ng =~ x1 + x2 + x3"
 COV, MEANS = DATA[ITEMS].cov(), DATA[ITEMS].mean()
 ORDINAL = DATA[ITEMS].apply(lambda c: pd.qcut(c, 3, labels=False)).assign(school=DATA["school"])
 CLUSTERED = DATA.assign(c=np.arange(N) % 60)
+RNG, HUNDRED = np.random.default_rng(0), np.arange(200)
+X, Z = RNG.standard_normal((2, 200))
+PROBIT = "y1 ~ x; y2 ~ x; y1 ~~ y2"
+ANSWERS = pd.DataFrame({
+    "x": X, "k": 2 * X,
+    "y1": (X + RNG.standard_normal(200) > 0) * 1 + (X + Z > 1.2), "y2": (X + RNG.standard_normal(200) > 0) * 1,
+})  # fmt: skip
 CALLED = ("group", "equal", "partial", "missing", "weights", "cluster", "strata")
 
 
@@ -177,6 +184,25 @@ REFUSED = {
     "scores of ordinal items in a chain": (
         lambda: fitted(ONE + "; x2 ~ x1", ORDINAL, ordered=True).scores(), SpecError,
         "Scores are not offered where an ordinal item ('x2') depends on another.",
+    ),
+    # ordinal items given predictors
+    "outcome that is its predictor": (
+        lambda: fitted("y1 ~ x; k ~ x; y1 ~~ k", ANSWERS, ordered=["y1"]), DataError,
+        "Variable 'k' does not vary given the predictors; leave it out of the model.",
+    ),
+    "never answered together": (
+        lambda: fitted(
+            PROBIT, ANSWERS.assign(y1=ANSWERS["y1"].where(HUNDRED < 100), y2=ANSWERS["y2"].where(HUNDRED >= 99)),
+            ordered=["y1", "y2"], missing="pairwise",
+        ), DataError, "'y2' and 'y1' are never both answered by two rows or more; leave one of them out of the model.",
+    ),
+    "the same answers twice": (
+        lambda: fitted(PROBIT, ANSWERS.assign(y2=(ANSWERS["y1"] > 0) * 1), ordered=["y1", "y2"]), DataError,
+        "'y2' and 'y1' put all rows in the same or the opposite order, so their latent correlation has no standard",
+    ),
+    "a predictor that gives the answer": (
+        lambda: fitted(PROBIT, ANSWERS.assign(y1=(X > 0) * 1), ordered=["y1", "y2"]), DataError,
+        "The predictors separate the categories of 'y1' perfectly, or nearly so",
     ),
     # simulation
     "missing in words": (

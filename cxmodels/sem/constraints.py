@@ -50,11 +50,6 @@ class Constraints:
     table: Table
     base: Array
 
-    @property
-    def equal(self) -> list[int]:
-        """Which constraints are equations."""
-        return [i for i, (op, _, _) in enumerate(self.table.constraints) if op == "=="]
-
     def values(self, x: Array) -> tuple[Array, Array]:
         """Equations and inequalities at x; bounds come last."""
         known = _known(self.table, expand(self.table, self.base, x))
