@@ -41,7 +41,8 @@ REFUSED = {
     ),
     "moderated outcome": (
         PARTS + "; y =~ 1*x7 + .5*x8; y ~ .3*m + .2*b + .2*m:b", {"standardized": True},
-        "write the residual variances ('y ~~ 0.5*y') in place of standardized=True.",
+        "The interaction 'm:b' has an outcome among its parts, or three parts, which leaves variances without a simple "
+        "form; write the residual variances ('y ~~ 0.5*y') in place of standardized=True.",
     ),
     "skewness that no normal variables give": (
         NEGATIVE, {"skewness": 2, "kurtosis": 6},

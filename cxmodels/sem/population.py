@@ -67,15 +67,17 @@ class Group:
         place = {n: i for i, n in enumerate(self.names)}
         return {i: tuple(place[x] for x in n.split(":")) for i, n in enumerate(self.names) if ":" in n}
 
-    def linear(self) -> tuple[Array, Array, Array] | None:
-        """A, S and m with products as exogenous variables that have the moments of normal parts.
+    @property
+    def knotty(self) -> list[str]:
+        """Products of three parts, or of a part that depends on something and so is not normal."""
+        every = self.products.items()
+        return [self.names[i] for i, parts in every if len(parts) > 2 or self.effects[list(parts)].any()]
 
-        None if a part of a product depends on something, so that it is not normal, or a product has three parts.
-        """
-        products = self.products
-        if any(len(parts) > 2 or self.effects[list(parts)].any() for parts in products.values()):
+    def linear(self) -> tuple[Array, Array, Array] | None:
+        """A, S and m with products as exogenous variables that have the moments of normal parts; None with `knotty` ones."""
+        if self.knotty:
             return None
-        spread, level = product_moments(self.spread, self.level, products)
+        spread, level = product_moments(self.spread, self.level, self.products)
         return self.effects, spread, level
 
     def moments(self) -> tuple[Array, Array] | None:
@@ -448,8 +450,8 @@ def _solve(group: Group, wanted: dict[str, float], where: str) -> dict[str, floa
     linear = replace(group, spread=spread).linear()
     if linear is None:
         raise SpecError(
-            f"An interaction of outcomes, or of three variables, leaves the variance of {listed(inner)} without a simple form; "
-            "write the residual variances ('y ~~ 0.5*y') in place of standardized=True."
+            f"The interaction {listed(group.knotty)} has an outcome among its parts, or three parts, which leaves variances "
+            "without a simple form; write the residual variances ('y ~~ 0.5*y') in place of standardized=True."
         )
     a, s, _ = linear
     total = np.linalg.inv(np.eye(len(a)) - a)
