@@ -217,6 +217,23 @@ def _is_scale(pair: Any) -> bool:
         return False
 
 
+def check_means(means: Array, items: Sequence[str], lo: Array, hi: Array) -> None:
+    """Raise a DataError naming the items with a mean outside their scale, for models of moments without answers.
+
+    Parameters
+    ----------
+    means : ndarray of shape (p,)
+    items : sequence of str
+    lo, hi : ndarray of shape (p,)
+    """
+    if (outside := np.flatnonzero((means < lo - 1e-9) | (means > hi + 1e-9))).size:
+        k = int(outside[0])
+        raise DataError(
+            f"{listed(items[i] for i in outside)} cannot have been answered from {lo[k]:g} to {hi[k]:g}, as the mean of "
+            f"'{items[k]}' is {means[k]:.4g}; correct scale=."
+        )
+
+
 def check_inside(x: Array, items: Sequence[str], lo: Array, hi: Array) -> None:
     """Raise a DataError naming the items with answers outside their scale, and how many.
 

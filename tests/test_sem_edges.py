@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import cxmodels as cx
-from cxmodels.errors import SpecError
+from cxmodels.errors import DataError, SpecError
 from cxmodels.inference import net_interval, share_interval
 
 DATA = cx.datasets.load("holzinger")
@@ -130,6 +130,17 @@ def test_negative_weights_of_an_index_are_told():
     with pytest.warns(match="Negative index weight: 'x7' of 'f'; the index subtracts"):
         scores = found.index_scores(scale=(-10, 10))
     assert scores["f"].between(0, 100).all()
+
+
+def test_an_index_of_moments_is_inside_its_scale():
+    spec = cx.SEM("f =~ x1 + x2 + x3", mean_structure=True)
+    rows, moments = spec.fit(DATA), spec.fit_moments(DATA[ITEMS].cov(), N, DATA[ITEMS].mean())
+    assert moments.index(scale=(-1, 10))["f"] == pytest.approx(rows.index(scale=(-1, 10))["f"], rel=1e-6)
+    with pytest.raises(DataError) as caught:
+        moments.index(scale=(0, 3))
+    assert str(caught.value) == (
+        "'x1', 'x2' cannot have been answered from 0 to 3, as the mean of 'x1' is 4.936; correct scale=."
+    )
 
 
 def test_simulation_from_a_fit_keeps_the_size_of_its_clusters():

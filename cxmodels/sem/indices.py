@@ -307,7 +307,9 @@ class OnScale:
         values = []
         for g in range(len(self.rows.labels)):
             m, v = self.index_parts(g)
-            values.append(ix.index(self.item_means(m, g), v, *self.scale_ends(m, scale)))
+            means, ends = self.item_means(m, g), self.scale_ends(m, scale)
+            ix.check_means(means, m.items, *ends)
+            values.append(ix.index(means, v, *ends))
         return self._by_construct(values, "index")
 
     def index_se(self, scale: ix.Scale = None) -> pd.Series:
