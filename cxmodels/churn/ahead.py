@@ -7,6 +7,7 @@ hazard. Its uncertainty comes by the delta method from the coefficients and, wit
 from __future__ import annotations
 
 import warnings
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -341,11 +342,11 @@ class SurvivalResult(Result):
 
     # --- what each model tells --------------------------------------------------------------------------------------
 
+    @abstractmethod
     def _hazard(
         self, frame: pd.DataFrame, x: Array, start: Array, end: Array, slope: bool
     ) -> tuple[Array, Array | None, Array | None]:
         """Change of the cumulative hazard from start (n,) to end (n, k), its gradient, and the variance of its baseline."""
-        raise TypeError(f"{type(self).__name__} tells no hazard.")
 
     def _turns(self, frame: pd.DataFrame, x: Array, start: Array, end: Array, later: Array) -> Array:
         """How a total hangs on each jump of the baseline, as differences along the event times."""

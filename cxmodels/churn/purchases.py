@@ -12,6 +12,7 @@ the Pareto/NBD, and the mean odds of leaving after a purchase, a / b, in the BG/
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -230,8 +231,9 @@ class PurchaseResult(LifetimeResult):
     _new: Any = None
 
     @staticmethod
+    @abstractmethod
     def _loglik(rows: Histories) -> Callable[[Array], tuple[float, Array]]:
-        raise TypeError("Each model has a likelihood of its own.")
+        """The likelihood of the model, with its gradient."""
 
     def histories(self, frequency: Any, recency: Any = None, T: Any = None) -> Histories:
         """Read histories of customers, with the columns that the model needs.
@@ -272,8 +274,9 @@ class PurchaseResult(LifetimeResult):
         return self._moved(values, rows)
 
     @staticmethod
+    @abstractmethod
     def _moved(p: Array, rows: Histories) -> tuple[Any, ...]:
-        raise TypeError("Each model moves its own parameters.")
+        """The four parameters of each row, moved by the covariates."""
 
     def p_alive(self, frequency: Any, recency: Any = None, T: Any = None) -> Array:
         """Probability that a customer is still active.
