@@ -216,3 +216,18 @@ def test_scaled_difference_of_an_interaction_and_a_path(integrated):
     row = cx.compare(narrow, integrated).iloc[-1]
     assert row["df_diff"] == 2
     assert row["chisq_diff"] == pytest.approx(plain / factor, rel=1e-6)
+
+
+def test_three_constructs_that_determine_one_another():
+    text = HS + "; visual ~~ .8*textual; visual ~~ .8*speed; textual ~~ .2*speed"
+    # by hand: 1 + 2 * .8 * .8 * .2 - .8**2 - .8**2 - .2**2 = -.064, no covariance matrix
+    with pytest.warns(match="not positive definite: 'visual', 'textual', 'speed' determine one another"):
+        cx.SEM(text, std_lv=True).fit(DATA)
+
+
+def test_small_strata_make_the_bootstrap_optimistic():
+    fit = cx.SEM("f =~ x1 + x2 + x3 + x4").fit(DATA.assign(s=np.minimum(np.arange(N) // 3, 99)), strata="s")
+    short = round(100 * (1 - np.sqrt((N - 100) / N)))  # of 301 rows in 100 strata
+    said = [w for w in fit.bootstrap(20, seed=1).warnings if w.startswith("Strata have 3.0 units")]
+    assert len(said) == 1
+    assert f"about {short} % too small" in said[0]
