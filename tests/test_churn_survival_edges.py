@@ -225,3 +225,24 @@ def test_a_start_of_ones_own_ends_at_the_same_maximum():
     known = GammaGamma().fit(data)
     again = GammaGamma().fit(data, start=known.params.to_numpy() * 1.3)
     assert again.params.to_numpy() == pytest.approx(known.params.to_numpy(), rel=1e-4)
+
+
+def test_a_hazard_by_period_orders_customers_by_what_it_foresees():
+    """Harrell's concordance of `evaluate` is the count of pairs in which who left first had the lower mean chance to stay."""
+    rows = pd.DataFrame(
+        [(i, p, int(p == d and e), x) for i, (d, e, x) in enumerate(TIMES[["duration", "event", "x"]].to_numpy())
+         for p in range(1, int(d) + 1)], columns=["customer_id", "period", "event", "x"],
+    )  # fmt: skip
+    found = DiscreteHazard(baseline="constant").fit(rows, columns=["x"])
+    told = found.evaluate(TIMES, "event", duration="duration", times=[3.0, 6.0])
+    risk = -np.log(found.survival(TIMES, [3.0, 6.0]).to_numpy()).mean(axis=1)
+    t, e = TIMES["duration"].to_numpy(), TIMES["event"].to_numpy()
+    pairs = [(i, j) for i in range(10) for j in range(10) if e[i] and t[i] < t[j]]
+    by_hand = np.mean([risk[i] > risk[j] for i, j in pairs])
+    assert told["harrell"] == pytest.approx(by_hand)
+
+
+def test_a_curve_that_starts_with_a_loss_at_once():
+    found = KaplanMeier().fit([0, 0, 0, 1], [1, 1, 0, 0])
+    assert found.at([0])["survival"].tolist() == pytest.approx([0.5])
+    assert list(found.tables()) == ["Time until so many have left", "Survival"]
