@@ -229,7 +229,7 @@ def check_means(means: Array, items: Sequence[str], lo: Array, hi: Array) -> Non
     if (outside := np.flatnonzero((means < lo - 1e-9) | (means > hi + 1e-9))).size:
         k = int(outside[0])
         raise DataError(
-            f"{listed(items[i] for i in outside)} cannot have been answered from {lo[k]:g} to {hi[k]:g}, as the mean of "
+            f"{listed(items[int(i)] for i in outside)} cannot have been answered from {lo[k]:g} to {hi[k]:g}, as the mean of "
             f"'{items[k]}' is {means[k]:.4g}; correct scale=."
         )
 
