@@ -110,6 +110,10 @@ CASES = {
         ).prepare(d.assign(revenue=np.where(d["industry"] == d["industry"].iloc[0], 0.0, d["revenue"]))),
         "All weights 'revenue' are zero in 1 industry: ",
     ),
+    "prices": (
+        lambda d: acsi.reservation_price([10, 20, None], [None, None, 10], price=[5, 6]),
+        "There are 2 prices for 3 rows: give one for each.",
+    ),
     "role twice": (
         lambda d: cx.Survey(pd.DataFrame([[1, 2, 3]], columns=["a", "w", "w"]), weights="w"),
         "Column 'w' (weights) is in the data 2 times: keep one.",

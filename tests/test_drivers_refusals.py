@@ -180,6 +180,14 @@ QUESTIONS = {
         lambda: RESULT.segments("segmnt", n=20),
         "Column 'segmnt' is not in the data. Did you mean 'segment'?",
     ),
+    "small segment": (
+        lambda: (
+            drivers()
+            .fit(CX.assign(part=np.where(EARLY, "x", "y"), a1=where_known("a1", ~EARLY, 3)["a1"]))
+            .segments("part", n=20)
+        ),
+        "Segment 'x' of 'part': Item 'a1' is 3 in all 20 rows that have it: leave it out.",
+    ),
     "nothing to stack": (lambda: stack(CX, [], ["a"]), "Stacking needs at least one brand and one column."),
     "pattern": (
         lambda: stack(CX, ["A"], ["a"], pattern="{brand}"),

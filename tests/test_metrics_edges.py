@@ -7,6 +7,7 @@ import pytest
 
 import cxmodels as cx
 from cxmodels import metrics as m
+from cxmodels.errors import DataError, DataWarning
 
 TABLE = pd.DataFrame(
     {"weight": [3, 1], "actual": [70, 60], "target": [80, 80], "error": [1.0, 2.0], "next": [75, 70]},
@@ -121,3 +122,17 @@ def test_answers_needed_by_hand(metric, margin, options, expected):
     assert found.excluded.empty
     each = " in each of 2 groups" if options.get("difference") else ""
     assert dict(found.headline())["Invitations"] == f"{2 * expected}{each}"
+
+
+def test_index_of_one_question_of_expectations():
+    """On 1-10 an answer x is 100 (x - 1) / 9."""
+    e = m.expectation_gap([1, 10, 4], measure="index")
+    assert e.value == pytest.approx(100 * (0 + 9 + 3) / 9 / 3)
+
+
+def test_rows_without_a_group_are_all():
+    with (
+        pytest.warns(DataWarning, match="2 of 2 rows without 'group' belong to no group and are left out"),
+        pytest.raises(DataError, match="No row has 'group': there are no groups"),
+    ):
+        m.rate([1, 0], by=[None, None])
