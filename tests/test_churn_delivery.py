@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
@@ -195,7 +196,7 @@ def test_formulas_are_neutralised_in_csv_only(tmp_path):
 def test_a_failing_insert_leaves_the_database_as_it_was(tmp_path):
     where = f"sqlite:///{tmp_path / 'list.db'}"
     deliver(made(), where)
-    with sqlite3.connect(tmp_path / "list.db") as db:
+    with closing(sqlite3.connect(tmp_path / "list.db")) as db:
         db.execute(
             "CREATE TRIGGER no BEFORE INSERT ON churn_scores WHEN NEW.rank = 150 BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
@@ -225,7 +226,7 @@ def test_bad_deliveries_are_refused(tmp_path):
     (tmp_path / "no.duckdb").write_text("not a database")
     with pytest.raises(DataError, match=r"no\.duckdb"):
         deliver(scores, tmp_path / "no.duckdb")
-    with sqlite3.connect(tmp_path / "o.db") as db:
+    with closing(sqlite3.connect(tmp_path / "o.db")) as db:
         db.execute("CREATE TABLE churn_scores (customer_id TEXT)")
     with pytest.raises(DataError, match="other columns"):
         deliver(scores, f"sqlite:///{tmp_path / 'o.db'}")

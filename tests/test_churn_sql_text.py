@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
@@ -41,9 +42,9 @@ def test_duckdb(made):
 
 def test_sqlite(made):
     model, raw, wanted = made
-    db = sqlite3.connect(":memory:")
-    raw.to_sql("customers", db, index=False)
-    check(db.execute(model.to_sql("sqlite", ids="customer_id")).fetchall(), wanted)
+    with closing(sqlite3.connect(":memory:")) as db:
+        raw.to_sql("customers", db, index=False)
+        check(db.execute(model.to_sql("sqlite", ids="customer_id")).fetchall(), wanted)
 
 
 def test_postgresql(made):
