@@ -265,7 +265,10 @@ def plain_html(result: Result, pictures: str = "") -> str:
         for k, v in result.headline()
     )
     out = [f'<table style="{STYLE[0]}">{head}</table>']
-    out += [f'<p style="color:#a33;margin:.3em 0"><strong>Warning.</strong> {in_html(w, 600)}</p>' for w in result.warnings]
+    out += [
+        f'<p style="color:#a33;margin:.3em 0"><strong>Warning.</strong> {in_html(w, 600)}</p>'
+        for w in result.warnings
+    ]
     out += [pictures]
     out += [f"<h4 style='margin:.6em 0 0'>{in_html(t)}</h4>{frame_html(f)}" for t, f in result.tables().items()]
     return f'<div style="overflow-x:auto;overflow-wrap:anywhere">{"".join(out)}</div>'

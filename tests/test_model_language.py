@@ -456,7 +456,13 @@ def test_drop():
 
 
 @pytest.mark.parametrize(
-    "text", ["9" * 100_000 + "a", "a =~ " + "9" * 100_000 + "b", "f =~ x" + " " * 100_000 + "é?", "f =~ " + "1." * 50_000 + "e"]
+    "text",
+    [
+        "9" * 100_000 + "a",
+        "a =~ " + "9" * 100_000 + "b",
+        "f =~ x" + " " * 100_000 + "é?",
+        "f =~ " + "1." * 50_000 + "e",
+    ],
 )
 def test_long_pieces_take_no_longer_than_they_are_long(text):
     with timely(5), pytest.raises(SpecError) as error:

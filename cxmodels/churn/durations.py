@@ -130,7 +130,10 @@ def column(frame: pd.DataFrame | None, given: Any, what: str, rows: int | None =
         if isinstance(given, str):
             if (count := int((frame.columns == given).sum())) != 1:
                 said = "is not in the data" if not count else f"is in the data {count} times"
-                hint = near(given, map(str, frame.columns)) or f" There are {listed(frame.columns)}; if it is one of them, name it in the call: {what}=."
+                hint = (
+                    near(given, map(str, frame.columns))
+                    or f" There are {listed(frame.columns)}; if it is one of them, name it in the call: {what}=."
+                )
                 raise DataError(f"Column '{given}' ({what}) {said}.{hint}")
             return frame[given].reset_index(drop=True)
     elif isinstance(given, str):

@@ -32,7 +32,10 @@ def table(data: Any, name: str, columns: Iterable[str]) -> pd.DataFrame:
         raise DataError(f"Table '{name}' has the column {listed(twice.unique())} more than once: rename or drop one.")
     for column in columns:
         if column not in frame:
-            hint = near(str(column), frame.columns) or f" There are {listed(frame.columns)}; if it is one of them, name it in the call."
+            hint = (
+                near(str(column), frame.columns)
+                or f" There are {listed(frame.columns)}; if it is one of them, name it in the call."
+            )
             raise DataError(f"Table '{name}' has no column '{column}'.{hint}")
     return frame
 

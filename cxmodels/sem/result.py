@@ -551,7 +551,9 @@ class SEMResult(Measurement, OnScale, Releases, Pictures, Result):
             from ..errors import listed
 
             if len(self.rows.labels) == 1:
-                raise SpecError(f"There is no group '{group}': the model was fitted to all rows together; leave group= out.")
+                raise SpecError(
+                    f"There is no group '{group}': the model was fitted to all rows together; leave group= out."
+                )
             raise SpecError(f"There is no group '{group}'; groups are {listed(self.rows.labels)}.")
         return self.rows.labels.index(group)
 
