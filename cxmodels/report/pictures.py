@@ -52,11 +52,9 @@ def draw(kind: str, result: Any, **options: Any) -> Drawing:
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise
-        option = str(error).rsplit(" ", 1)[-1]
-        save = (
-            " The drawing's write(path) saves it." if option.strip("'") in ("path", "file", "filename", "out") else ""
-        )
-        raise SpecError(f"The picture has no option {option}.{save}") from None
+        option = str(error).split("'")[1]  # newer Pythons go on to say what may have been meant
+        save = " The drawing's write(path) saves it." if option in ("path", "file", "filename", "out") else ""
+        raise SpecError(f"The picture has no option '{option}'.{save}") from None
 
 
 def _survival(result: Any, **options: Any) -> str:
