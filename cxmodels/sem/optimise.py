@@ -23,7 +23,7 @@ __all__ = ["Minimum", "minimise", "solve_damped"]
 
 _NEAR = 5e-2  # Newton decrement below which exact second derivatives are worth their price
 _SMALL = 1e-17  # decrement, in units of the discrepancy, at which nothing is left to gain
-_SQUARED = 1e-9  # decrement from which one Newton step, which squares it, leaves less than a ten-millionth of a standard error
+_SQUARED = 1e-10  # decrement from which one Newton step, which squares it, leads to less than that
 _FAR = 1e-3  # decrement above which second derivatives mislead where the discrepancy is bent
 _PATIENCE = 12  # simple steps before damped ones take over
 _STEPS = 60  # damped ones: what has not settled by then has no minimum
