@@ -52,7 +52,7 @@ seed = 3
 target = "out/history.duckdb"
 """
 TEN = 'scale = [1, 10]\nlabel = "{}"\n'
-needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGKILL")
 
 
 @pytest.fixture(scope="module")

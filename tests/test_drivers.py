@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,16 +20,7 @@ from cxmodels.errors import (
     SpecError,
     SpecWarning,
 )
-
-DATA = Path(__file__).parent / "reference" / "drivers" / "data"
-MOBI = pd.read_csv(DATA / "mobi.csv")
-CX = pd.read_csv(DATA / "cx_sim.csv")
-RATINGS = [f"a{i}" for i in range(1, 9)]
-FULL = ["a1", "a2", "a3", "a4", "a5"]  # of CX: the attributes without blanks
-
-
-def drivers(attributes=FULL, outcome="nps", **spec):
-    return cx.Drivers(outcome, attributes, **spec)
+from tests.driver_surveys import CX, FULL, RATINGS, drivers
 
 
 def correlations(p, seed=0, n=200):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,25 +13,7 @@ from cxmodels.errors import (
     NotIdentifiedError,
     SpecError,
 )
-
-DATA = Path(__file__).parent / "reference" / "drivers" / "data"
-
-
-MOBI = pd.read_csv(DATA / "mobi.csv")
-
-
-CX = pd.read_csv(DATA / "cx_sim.csv")
-
-
-RATINGS = [f"a{i}" for i in range(1, 9)]
-
-
-FULL = ["a1", "a2", "a3", "a4", "a5"]  # of CX: the attributes without blanks
-
-
-def drivers(attributes=FULL, outcome="nps", **spec):
-    return cx.Drivers(outcome, attributes, **spec)
-
+from tests.driver_surveys import CX, FULL, RATINGS, drivers
 
 TEXT = CX.assign(one=1, text="x", grade=pd.Categorical(np.resize(["b", "a", "c"], 600)))
 SPECS = [

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import cxmodels as cx
@@ -14,21 +12,7 @@ from cxmodels.errors import (
     DataError,
 )
 from tests.browser import browse, needs_browser
-
-DATA = Path(__file__).parent / "reference" / "drivers" / "data"
-
-
-CX = pd.read_csv(DATA / "cx_sim.csv")
-
-
-RATINGS = [f"a{i}" for i in range(1, 9)]
-
-
-FULL = ["a1", "a2", "a3", "a4", "a5"]  # of CX: the attributes without blanks
-
-
-def drivers(attributes=FULL, outcome="nps", **spec):
-    return cx.Drivers(outcome, attributes, **spec)
+from tests.driver_surveys import CX, RATINGS, drivers
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,24 +14,7 @@ from cxmodels.errors import (
     DataError,
     SpecError,
 )
-
-DATA = Path(__file__).parent / "reference" / "drivers" / "data"
-
-
-MOBI = pd.read_csv(DATA / "mobi.csv")
-
-
-CX = pd.read_csv(DATA / "cx_sim.csv")
-
-
-RATINGS = [f"a{i}" for i in range(1, 9)]
-
-
-FULL = ["a1", "a2", "a3", "a4", "a5"]  # of CX: the attributes without blanks
-
-
-def drivers(attributes=FULL, outcome="nps", **spec):
-    return cx.Drivers(outcome, attributes, **spec)
+from tests.driver_surveys import CX, FULL, MOBI, RATINGS, drivers
 
 
 def simulated(n, seed, slopes=(0.5, 0.3, 0.15, 0.05), rho=0.5):

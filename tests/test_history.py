@@ -88,7 +88,7 @@ while True:
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGKILL")
 def test_a_killed_run_leaves_the_last_complete_wave(tmp_path):
     chance = random.Random(1)
     path = tmp_path / "study.duckdb"

@@ -16,7 +16,7 @@ from tests import public_names
 from tests.killing import command, killed
 
 PACKAGE = Path(cx.__file__).parent
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and fork")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has neither SIGKILL nor fork")
 
 
 @pytest.fixture(scope="module")

@@ -6,25 +6,7 @@ import pytest
 
 from cxmodels.errors import SpecError
 from cxmodels.model import parse_model
-
-ECSI = """
-    # measurement
-    Image        =~ IMAG1 + IMAG2 + IMAG3 + IMAG4 + IMAG5
-    Expectation  =~ CUEX1 + CUEX2 + CUEX3
-    Quality      =~ PERQ1 + PERQ2 + PERQ3 + PERQ4 + PERQ5 + PERQ6 + PERQ7
-    Value        =~ PERV1 + PERV2
-    Satisfaction =~ CUSA1 + CUSA2 + CUSA3
-    Complaints   =~ CUSCO
-    Loyalty      =~ CUSL1 + CUSL2 + CUSL3
-    # structure
-    Expectation  ~ Image
-    Quality      ~ Expectation
-    Value        ~ Expectation + Quality
-    Satisfaction ~ Image + Expectation + Quality + Value
-    Complaints   ~ Satisfaction
-    Loyalty      ~ Image + Satisfaction + Complaints
-"""
-
+from tests.model_texts import ECSI
 
 # -- errors -----------------------------------------------------------------------------------------------------
 

@@ -436,7 +436,7 @@ with writing.whole_folder(target) as folder:
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no signals to send")
 @pytest.mark.parametrize("moment", ["while writing", "before the swap", "after the swap", "between two renames"])
 def test_a_killed_run_leaves_whole_results_and_the_next_run_tidies_up(moment, tmp_path):
     target = tmp_path / "study [1]"
@@ -463,7 +463,7 @@ def test_the_unfinished_folder_of_a_running_process_is_left_alone(tmp_path):
     assert other.is_dir()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no signals to send")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_run_ended_by_a_signal_leaves_the_earlier_results(sent, code, result, tmp_path):
     before = contents_of(write_study(result, tmp_path / "out"))
