@@ -33,7 +33,7 @@ ORDER = [
     ("worth",),
     ("datasets",),
     ("studyfile",),
-    ("studybenchmark",),
+    ("studybenchmark", "studyresult"),
     ("study",),
     ("report",),
     ("cli_churn",),
