@@ -12,8 +12,9 @@ from . import charts
 from .blocks import Block, facts, figure, inline, paragraph, shown
 from .book import fold, group, line, page, section
 from .nation_charts import change_rows, course_chart
+from .nation_standings import RANKS
 from .nation_tables import Column, sortable
-from .nation_view import RANKS, NationView
+from .nation_view import NationView
 
 if TYPE_CHECKING:
     from ..acsi.benchmark import BenchmarkResult
