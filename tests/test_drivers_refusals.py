@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,8 @@ import pytest
 import cxmodels as cx
 from cxmodels.drivers import stack
 from cxmodels.errors import CxError, SpecWarning
+from tests.driver_surveys import CX
 
-CX = pd.read_csv(Path(__file__).parent / "reference" / "drivers" / "data" / "cx_sim.csv")
 THREE = ["a1", "a2", "a3"]
 EARLY = CX.index < 20
 ODD = CX.assign(

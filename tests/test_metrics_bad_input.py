@@ -1,7 +1,5 @@
 """Metrics refuse what they cannot use in one sentence."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,15 +7,6 @@ import pytest
 import cxmodels as cx
 from cxmodels import metrics as m
 from cxmodels.errors import CxError, DataError, SpecError
-
-FOLDER = Path(__file__).parent / "reference" / "drivers"
-
-
-HOTEL = pd.read_csv(FOLDER / "data" / "csi_hotel.csv")
-
-
-IMPORTANCE, QUALITY = [f"imp_{j}" for j in range(1, 11)], [f"qual_{j}" for j in range(1, 11)]
-
 
 TABLE = pd.DataFrame({"q": [1, 2, 3], "r": [1, 0, 1], "t": ["a", "b", "c"]})
 BAD = {

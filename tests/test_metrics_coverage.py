@@ -1,17 +1,11 @@
 """What intervals of metrics cover, exactly or by simulation, and the samples that a margin needs."""
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 import pytest
 
 from cxmodels import metrics as m
 from cxmodels.inference import net_interval, share_interval
-
-FOLDER = Path(__file__).parent / "reference" / "drivers"
-HOTEL = pd.read_csv(FOLDER / "data" / "csi_hotel.csv")
-IMPORTANCE, QUALITY = [f"imp_{j}" for j in range(1, 11)], [f"qual_{j}" for j in range(1, 11)]
+from tests.metric_answers import HOTEL, IMPORTANCE, QUALITY
 
 
 @pytest.mark.parametrize(
