@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ class Row:
     uppers: tuple[float | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
     """A structural model: an immutable parameter table, made by :func:`parse_model`.
 
@@ -162,7 +163,7 @@ class Model:
             frame[v] = pd.Series([getattr(r, v) for r in self.rows], dtype=object)
         return frame
 
-    @property
+    @cached_property
     def constructs(self) -> tuple[Construct, ...]:
         """Constructs in order of definition; one named on the left twice has the items of both lines."""
         items: dict[str, dict[str, None]] = {}
@@ -203,14 +204,14 @@ class Model:
             raise SpecError(f"The model has no construct '{name}'; {has}.{near(name, known)}")
         return known[name]
 
-    @property
+    @cached_property
     def items(self) -> tuple[str, ...]:
         """Observed indicators of all constructs, in order, each once."""
         constructs = self.constructs
         names = {c.name for c in constructs}
         return tuple(dict.fromkeys(i for c in constructs for i in c.items if i not in names))
 
-    @property
+    @cached_property
     def observed(self) -> tuple[str, ...]:
         """Every name that must be a column of the data: the items, then the others in order.
 
@@ -228,7 +229,7 @@ class Model:
                 seen.update(dict.fromkeys(n for n in names if n and n not in latent))
         return tuple(seen)
 
-    @property
+    @cached_property
     def paths(self) -> tuple[tuple[str, str], ...]:
         """Pairs (outcome, predictor) of the ``~`` rows, in order; an interaction predictor is ``"A:B"``.
 
@@ -240,7 +241,7 @@ class Model:
         """
         return tuple(dict.fromkeys((r.lhs, r.rhs) for r in self.rows if r.op == "~"))
 
-    @property
+    @cached_property
     def interactions(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Interaction terms with their parts: ``("A:B", ("A", "B"))``."""
         names = dict.fromkeys(r.rhs for r in self.rows if r.block and ":" in r.rhs)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from .chart import RUNAWAY, Core, core_of, longest_path
 from .estimate import Estimate, fixed_values
-from .matrices import Block, Moved, State, gather, gather_square, move, state
-from .objective import Products, expand, inverse_of, likelihood_hessian
+from .matrices import Block, Moved, Products, State, gather, gather_square, move, state
+from .objective import expand, inverse_of, likelihood_hessian
 from .samples import Sample
 from .start import start_values
 from .table import Table
@@ -102,16 +102,15 @@ class _Samples:
             s = state(block, values)
             m = move(block, s)
             own, v, w, e = self._discrepancy(k, s, some)
-            left, right, shift = m.left[:, :p], m.right[:, :p], None
+            left, right = m.left[:, :p], m.right[:, :p]
             g = 2 * (left * (w @ right)).sum(axis=1)
             if e is not None:
-                shift = m.shift
-                g -= 2 * (e[:, None, :] @ left)[:, 0] * shift
-            products = Products.of(left, right, v)
+                g -= 2 * (e[:, None, :] @ left)[:, 0] * m.shift
+            products = Products.of(m.pairs[:, :p], v)
             value += share * own
             gradient += share * gather(block, g)
-            scoring += 2 * share * gather_square(block, products.information(shift))
-            parts.append(_Part(s, m, v, w, e, products))
+            scoring += 2 * share * gather_square(block, products.information(None if e is None else m.shift))
+            parts.append(_Part(s, m, w, e, products))
         matrix = scoring
         if exact.any():
             near = np.flatnonzero(exact)
@@ -166,7 +165,6 @@ class _Part(NamedTuple):
 
     s: State
     m: Moved
-    v: Array
     w: Array
     e: Array | None
     products: Products

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .matrices import Block, Moved, State, curvature, gather_square, move, state
+from .matrices import Block, Moved, Products, State, curvature, gather_square, move, state
 from .objective import expand
 from .table import Table
 
@@ -130,7 +130,7 @@ class Core:
         w = np.zeros((*gradient.shape[:-1], c, c))
         w[..., self.first, self.second] += by_cov
         w[..., self.second, self.first] += by_cov
-        return curvature(self.block, s, m, w, None, self.members)
+        return curvature(self.block, s, m, Products.of(m.pairs[..., self.members, :], w))
 
 
 def core_of(table: Table, number: int, block: Block, ops: Sequence[str] = ("~",)) -> Core | None:

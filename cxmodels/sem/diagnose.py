@@ -25,7 +25,7 @@ from .estimate import Estimate
 from .incomplete import Incomplete
 from .inference import information
 from .matrices import move, state
-from .objective import LeastSquares, expand, jacobian_of, weigh
+from .objective import LeastSquares, expand, jacobian_of, surely_above, weigh
 from .table import Options, Table, build_table
 
 if TYPE_CHECKING:
@@ -268,8 +268,11 @@ def _flat(e: Estimate) -> tuple[list[str], bool]:
     info = information(e, "expected")
     if not np.isfinite(info).all():
         raise EstimationError("The information matrix is not finite; check the scales of the items.")
-    values, vectors = _scaled(e, info)
-    if not len(values) or values[0] > _FLAT:
+    scaled = _scaled(e, info)
+    if not len(info) or surely_above(_FLAT, scaled):
+        return [], False
+    values, vectors = np.linalg.eigh(scaled)
+    if values[0] > _FLAT:
         return [], False
     weight = np.sqrt((vectors[:, values <= _FLAT] ** 2).sum(axis=1))
     worst = np.flatnonzero(weight > 0.2 * weight.max())
@@ -297,18 +300,17 @@ def _identified_nearby(e: Estimate) -> bool:
                 jacobian = jacobian_of(block, move(block, state(block, values)), e.table.options.means) @ block.select
             weight = e.objective.saturated_information[number] if isinstance(e.objective, Incomplete) else None
             info += jacobian.T @ (jacobian if weight is None else weigh(weight, jacobian))
-        best = max(best, _scaled(e, info)[0][0])
+        best = max(best, np.linalg.eigvalsh(_scaled(e, info))[0])
     return best > _NONE
 
 
-def _scaled(e: Estimate, info: Array) -> tuple[Array, Array]:
-    """Eigenvalues and vectors of an information matrix in units of its diagonal, directions of constraints left out."""
+def _scaled(e: Estimate, info: Array) -> Array:
+    """Return an information matrix in units of its diagonal, directions of constraints left out."""
     if e.basis is not None:
         info = e.basis @ (e.basis.T @ info @ e.basis) @ e.basis.T + (np.eye(len(info)) - e.basis @ e.basis.T)
     own = np.diagonal(info)
     size = np.sqrt(np.where(own > 1e-100 * own.max(initial=0.0), own, 1.0))
-    values, vectors = np.linalg.eigh(info / np.outer(size, size))
-    return values, vectors
+    return info / (size[:, None] * size)
 
 
 def _name(table: Table, q: int) -> str:

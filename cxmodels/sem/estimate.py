@@ -15,7 +15,7 @@ from .chart import Chart
 from .constraints import minimise_under, null_space, rank_of_equations
 from .incomplete import Incomplete
 from .matrices import Block, State, move, state
-from .objective import Continuous, LeastSquares, Normal, Objective, expand, inverse_of, jacobian_of
+from .objective import Continuous, LeastSquares, Normal, Objective, expand, jacobian_of, surely_above
 from .optimise import Minimum
 from .ordinal import OrdinalMoments
 from .patterns import Patterns
@@ -289,8 +289,7 @@ def _check_regular(blocks: tuple[Block, ...], values: Array, likelihood: bool) -
             ) from None
         sd = np.sqrt(np.maximum(np.diagonal(cov), 1e-300))
         correlations = cov / np.outer(sd, sd)
-        found = inverse_of(correlations)
-        if found is not None and found[0].trace() < 1e10:  # no eigenvalue is smaller than its inverse
+        if surely_above(1e-10, correlations):
             continue
         roots, vectors = np.linalg.eigh(correlations)
         if likelihood and abs(roots[0]) < 1e-12:

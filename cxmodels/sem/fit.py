@@ -18,6 +18,7 @@ from .missing import information
 from .objective import moments, weigh
 from .responses import Responses
 from .robust_indices import rescaled
+from .samples import vech
 from .twolevel import TwoLevelEstimate
 
 Array = NDArray[Any]
@@ -240,11 +241,11 @@ def _residual_measures(e: Estimate) -> dict[str, float]:
             count = p
         without = p - len(cov)  # predictors have no residuals, but lavaan counts them
         sd, fitted = np.sqrt(np.diagonal(cov)), np.sqrt(np.abs(np.diagonal(sigma)))
-        rows, cols = np.tril_indices(len(cov))
+        rows, cols = vech(len(cov))
         off = rows != cols
         raw = (cov - sigma)[rows, cols]
         unit = raw / (sd[rows] * sd[cols])
-        cor = (cov / np.outer(sd, sd) - sigma / np.outer(fitted, fitted))[rows, cols]
+        cor = cov[rows, cols] / (sd[rows] * sd[cols]) - sigma[rows, cols] / (fitted[rows] * fitted[cols])
         if o is None:
             shift = {"rmr": level_gap, "bentler": level_gap / sd, "cor": mean / sd - mu / fitted}
         else:
@@ -276,7 +277,7 @@ def _level_residuals(e: Estimate) -> dict[str, float]:
         both = (sample.cov, s.cov[:p, :p])
         with np.errstate(invalid="ignore"):
             seen, fitted = (c / np.sqrt(np.outer(np.diagonal(c), np.diagonal(c))) for c in both)
-        gap = (seen - fitted)[np.tril_indices(p)]
+        gap = (seen - fitted)[vech(p)]
         out[number % 2] += share * float(np.sqrt(gap @ gap / len(gap)))
     return {"srmr": sum(out), "srmr_within": out[0], "srmr_between": out[1]}
 

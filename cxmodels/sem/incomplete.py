@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import missing
-from .matrices import Block, curvature, gather, gather_square, move, state
+from .matrices import Block, Products, curvature, gather, gather_square, move, state
 from .objective import Derivatives, expand, jacobian_of
 from .patterns import Patterns
 from .saturated import Saturated
@@ -102,7 +102,8 @@ class Incomplete:
             m = move(block, s)
             j = jacobian_of(block, m, True)
             info = missing.information(patterns, mu, sigma, "observed")
-            bent = j.T @ info @ j * patterns.total - curvature(block, s, m, found.sigma, found.mu)
+            by_cov = Products.of(m.pairs[:p], found.sigma)
+            bent = j.T @ info @ j * patterns.total - curvature(block, s, m, by_cov, found.mu)
             out += gather_square(block, bent)
         return 2 * out / self.n
 

@@ -28,7 +28,7 @@ Array = NDArray[Any]
 Index = NDArray[np.intp]
 
 __all__ = [
-    "Block", "Moved", "State", "compile_block", "curvature", "gather", "gather_square", "move", "normal_information",
+    "Block", "Moved", "Products", "State", "compile_block", "curvature", "gather", "gather_square", "move",
     "state",
 ]  # fmt: skip
 
@@ -91,11 +91,48 @@ class State(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """Left and right vectors (..., v, k) and mean coefficients (..., k) of every parameter's derivative."""
+    """Derivatives of the moments by every parameter: a b' + b a' of the covariances, a shift of the means.
 
-    left: Array
-    right: Array
+    Attributes
+    ----------
+    pairs : ndarray of shape (..., v, 2 k)
+        The vectors a of all parameters, then the vectors b.
+    shift : ndarray of shape (..., k)
+    """
+
+    pairs: Array
     shift: Array
+
+    @property
+    def left(self) -> Array:
+        """Vectors a, (..., v, k)."""
+        return self.pairs[..., : self.shift.shape[-1]]
+
+    @property
+    def right(self) -> Array:
+        """Vectors b, (..., v, k)."""
+        return self.pairs[..., self.shift.shape[-1] :]
+
+
+class Products(NamedTuple):
+    """Products a' V a, b' V b and a' V b of the vectors of all derivatives of one block, (..., k, k)."""
+
+    aa: Array
+    bb: Array
+    ab: Array
+
+    @classmethod
+    def of(cls, pairs: Array, v: Array) -> Products:
+        """Multiply rows (..., p, 2 k) of :attr:`Moved.pairs` by a symmetric V (..., p, p)."""
+        k = pairs.shape[-1] // 2
+        vp, turned = v @ pairs, np.swapaxes(pairs, -1, -2)
+        first = turned[..., :k, :] @ vp
+        return cls(first[..., :k], turned[..., k:, :] @ vp[..., k:], first[..., k:])
+
+    def information(self, shift: Array | None) -> Array:
+        """Expected normal-theory information of one observation, V the inverse covariance."""
+        out = self.aa * self.bb + self.ab * np.swapaxes(self.ab, -1, -2)
+        return out if shift is None else out + self.aa * (shift[..., :, None] * shift[..., None, :])
 
 
 def compile_block(table: Table, number: int) -> Block:
@@ -221,57 +258,33 @@ def _total(effects: Array, depth: int | None) -> Array:
 def move(block: Block, s: State) -> Moved:
     """Derivatives of the moments with respect to the parameters of interest."""
     nd, nu, _ = block.counts
-    left = s.total[..., :, block.to]
-    right = np.zeros_like(left)
-    right[..., :, :nd] = s.cov[..., :, block.source[:nd]]
-    right[..., :, nd : nd + nu] = s.total[..., :, block.source[nd : nd + nu]] * block.half
-    shift = np.zeros(left[..., 0, :].shape, left.dtype)
+    k = len(block.to)
+    pairs = np.zeros((*s.total.shape[:-1], 2 * k), s.total.dtype)
+    pairs[..., :k] = s.total[..., :, block.to]
+    pairs[..., k : k + nd] = s.cov[..., :, block.source[:nd]]
+    pairs[..., k + nd : k + nd + nu] = s.total[..., :, block.source[nd : nd + nu]] * block.half
+    shift = np.zeros((*s.mean.shape[:-1], k), s.total.dtype)
     shift[..., :nd] = s.mean[..., block.source[:nd]]
     shift[..., nd + nu :] = 1.0
-    return Moved(left, right, shift)
+    return Moved(pairs, shift)
 
 
-def normal_information(left: Array, right: Array, shift: Array | None, v: Array) -> Array:
-    """Expected normal-theory information of one observation, (..., k, k).
-
-    Parameters
-    ----------
-    left, right : ndarray of shape (..., p, k)
-        Observed rows of the derivative's vectors.
-    shift : ndarray of shape (..., k) or None
-        Mean coefficients; None without a mean structure.
-    v : ndarray of shape (..., p, p)
-        Inverse covariance.
-    """
-    vl = v @ left
-    lt = np.swapaxes(left, -1, -2)
-    both = lt @ vl
-    cross = np.swapaxes(vl, -1, -2) @ right
-    out = both * (np.swapaxes(right, -1, -2) @ (v @ right)) + cross * np.swapaxes(cross, -1, -2)
-    return out if shift is None else out + both * (shift[..., :, None] * shift[..., None, :])
-
-
-def curvature(
-    block: Block, s: State, m: Moved, w: Array, u: Array | None, rows: Index | slice | None = None
-) -> Array:
+def curvature(block: Block, s: State, m: Moved, by_cov: Products, by_mean: Array | None = None) -> Array:
     """Sum of w * d2 sigma + u * d2 mu over the moments, (..., k, k), for one block.
 
     Parameters
     ----------
-    w : ndarray of shape (..., p, p)
-        Symmetric weights of the covariances.
-    u : ndarray of shape (..., p) or None
-        Weights of the means.
-    rows : ndarray of int, optional
-        The variables that `w` and `u` are about; by default the observed ones.
+    block : Block
+    s, m : State and Moved
+    by_cov : Products
+        With the symmetric weights w (..., p, p) of the covariances.
+    by_mean : ndarray of shape (..., p), optional
+        The weights u of the means; by default none.
     """
-    rows = slice(block.p) if rows is None else rows
     nd = block.counts[0]
-    left, right = m.left[..., rows, :], m.right[..., rows, :]
-    wl = w @ left[..., :nd]
-    ll, rl = np.swapaxes(left, -1, -2) @ wl, 2 * (np.swapaxes(right, -1, -2) @ wl)
-    if u is not None:
-        rl += m.shift[..., :, None] * (u[..., None, :] @ left[..., :nd])
+    ll, rl = by_cov.aa[..., :nd], 2 * np.swapaxes(by_cov.ab, -1, -2)[..., :nd]
+    if by_mean is not None:
+        rl += m.shift[..., :, None] * (by_mean[..., None, :] @ m.left[..., : block.p, :nd])
     reach = block.source[:nd]  # [l, k] = a_k[source_l], b_k[source_l]
     first = np.swapaxes(m.left[..., reach, :], -1, -2) * rl
     out = np.zeros((*first.shape[:-1], first.shape[-2]), first.dtype)

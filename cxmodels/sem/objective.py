@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from .matrices import (
     Block,
     Moved,
+    Products,
     State,
     curvature,
     gather,
@@ -40,11 +41,11 @@ __all__ = [
     "LeastSquares",
     "Normal",
     "Objective",
-    "Products",
     "Target",
     "expand",
     "likelihood_hessian",
     "moments",
+    "surely_above",
     "weigh",
 ]
 
@@ -139,14 +140,14 @@ class Normal:
         for block, share, part in zip(self.blocks, self.shares, self._parts(x), strict=True):
             if part is None:
                 return None
-            value, _, m, _, w, e, products = part
+            m, e = part.m, part.e
             left, right = m.left[: block.p], m.right[: block.p]
-            g = 2 * (left * (w @ right)).sum(axis=0)
-            if self.means:
+            g = 2 * (left * (part.w @ right)).sum(axis=0)
+            if e is not None:
                 g -= 2 * (e @ left) * m.shift
-            total += share * value
+            total += share * part.value
             gradient += share * gather(block, g)
-            scoring += 2 * share * gather_square(block, products.information(m.shift if self.means else None))
+            scoring += 2 * share * gather_square(block, part.products.information(None if e is None else m.shift))
         return Derivatives(total, gradient, scoring)
 
     def hessian(self, x: Array) -> Array:
@@ -181,78 +182,55 @@ class Normal:
                 break
             m = move(block, s)
             value, v, w, e = found
-            out.append(_Part(value, s, m, v, w, e, Products.of(m.left[: block.p], m.right[: block.p], v)))
+            out.append(_Part(value, s, m, v, w, e if self.means else None, Products.of(m.pairs[: block.p], v)))
         out += [None] * (len(self.blocks) - len(out))
         self._last = x.tobytes(), out
         return out
 
     def _hessian(self, block: Block, part: _Part) -> Array:
         """Second derivatives of one block by its cells."""
-        _, s, m, v, w, e, products = part
+        _, s, m, _, w, e, products = part
         if self.kind == "ML":
-            return likelihood_hessian(block, s, m, v, w, e if self.means else None, products)
-        out = curvature(block, s, m, w, -2 * e if self.means else None)
-        return out + 2 * products.information(m.shift if self.means else None)
+            return likelihood_hessian(block, s, m, w, e, products)
+        out = curvature(block, s, m, Products.of(m.pairs[: block.p], w), None if e is None else -2 * e)
+        return out + 2 * products.information(None if e is None else m.shift)
 
 
 class _Part(NamedTuple):
-    """One block at a point: discrepancy, moments, their derivatives, weight V, and those of covariances and means."""
+    """One block at a point: discrepancy, moments, their derivatives, weight V, those by covariances and means, products with V."""
 
     value: float
     s: State
     m: Moved
     v: Array
     w: Array
-    e: Array
+    e: Array | None
     products: Products
 
 
-class Products(NamedTuple):
-    """Products a' V a, b' V b and a' V b of the vectors of all derivatives of one block, (..., k, k)."""
-
-    aa: Array
-    bb: Array
-    ab: Array
-
-    @classmethod
-    def of(cls, left: Array, right: Array, v: Array) -> Products:
-        """Multiply."""
-        lt, vr = np.swapaxes(left, -1, -2), v @ right
-        return cls(lt @ (v @ left), np.swapaxes(right, -1, -2) @ vr, lt @ vr)
-
-    def information(self, shift: Array | None) -> Array:
-        """Expected normal-theory information of one observation, V the inverse covariance."""
-        out = self.aa * self.bb + self.ab * np.swapaxes(self.ab, -1, -2)
-        return out if shift is None else out + self.aa * (shift[..., :, None] * shift[..., None, :])
-
-
-def likelihood_hessian(
-    block: Block, s: State, m: Moved, v: Array, w: Array, e: Array | None, products: Products
-) -> Array:
+def likelihood_hessian(block: Block, s: State, m: Moved, w: Array, e: Array | None, products: Products) -> Array:
     """Second derivatives (..., k, k) of the maximum likelihood discrepancy of one block by its cells.
 
     Parameters
     ----------
     block : Block
     s, m : State and Moved
-    v : ndarray of shape (..., p, p)
-        Inverse of the implied covariances.
     w : ndarray of shape (..., p, p)
-        Derivative by the covariances, v - v (S + d d') v.
+        Derivative by the covariances, V - V (S + d d') V.
     e : ndarray of shape (..., p) or None
-        v d, for deviations d of the means; None without a mean structure.
+        V d, for deviations d of the means; None without a mean structure.
     products : Products
-        With `v`.
+        With the inverse V of the implied covariances.
     """
-    left, right = m.left[..., : block.p, :], m.right[..., : block.p, :]
     aa, bb, ab = products
-    other = Products.of(left, right, v - w)
-    half = np.swapaxes(ab, -1, -2) * (2 * other.ab - ab) + bb * (other.aa - aa / 2) + aa * (other.bb - bb / 2)
+    by_cov = Products.of(m.pairs[..., : block.p, :], w)
+    half = np.swapaxes(ab, -1, -2) * (ab - 2 * by_cov.ab) + bb * (aa / 2 - by_cov.aa) + aa * (bb / 2 - by_cov.bb)
     if e is not None:
         shift = m.shift[..., :, None]
         row = e[..., None, :]
+        left, right = m.left[..., : block.p, :], m.right[..., : block.p, :]
         half += 2 * shift * ((row @ left) * ab + (row @ right) * aa) + aa * shift * (m.shift[..., None, :])
-    return curvature(block, s, m, w, None if e is None else -2 * e) + half + np.swapaxes(half, -1, -2)
+    return curvature(block, s, m, by_cov, None if e is None else -2 * e) + half + np.swapaxes(half, -1, -2)
 
 
 class Target(Protocol):
@@ -347,7 +325,8 @@ class Continuous:
         w[rows, cols] = weights[p:] if self.means else weights
         s = state(self.block, values)
         u = weights[:p] if self.means else None
-        return gather_square(self.block, curvature(self.block, s, move(self.block, s), (w + w.T) / 2, u))
+        m = move(self.block, s)
+        return gather_square(self.block, curvature(self.block, s, m, Products.of(m.pairs[:p], (w + w.T) / 2), u))
 
 
 def inverse_of(sigma: Array) -> tuple[Array, float] | None:
@@ -362,6 +341,12 @@ def inverse_of(sigma: Array) -> tuple[Array, float] | None:
     v = lower + lower.T
     v.flat[:: len(v) + 1] /= 2
     return v, logdet
+
+
+def surely_above(least: float, matrix: Array) -> bool:
+    """Whether no eigenvalue of a symmetric matrix is below `least`, by the trace of its inverse; cheaper than the eigenvalues."""
+    found = inverse_of(matrix)
+    return found is not None and float(found[0].trace()) * least < 1
 
 
 def weigh(weight: Array, r: Array) -> Array:

@@ -84,7 +84,7 @@ def minimise(
     if not len(x):
         return Minimum(x, now.value, now.gradient, 0, True)
     start, damping, number = (x, now), 0.0, 0  # from which the damped steps may lead to another valley
-    near = False
+    near, before = False, np.nan  # the decrement of the Newton step before
     for number in range(1, _PATIENCE + 1):
         g, h = _reduced(now.gradient, now.scoring, basis)
         if not near:
@@ -95,10 +95,13 @@ def minimise(
         if near:
             exact = _reduced(now.gradient, objective.hessian(x), basis)[1]
             newton, gain = solve_damped(exact, g, 0.0, strict=True)
-            if 0 <= gain < _SQUARED * max(1.0, now.value):
+            size = max(1.0, now.value)
+            # each is the square of the one before times a number that no longer changes near the minimum
+            if 0 <= gain < _SQUARED * size or 0 <= gain**2 * max(gain / before**2, 1.0) < _SMALL * size:
                 x, now = _last(objective, x, newton, basis, now)
                 return Minimum(x, now.value, now.gradient, number, True)
             if gain >= 0:
+                before = gain
                 new = x + _whole(newton, basis)
                 found = objective.derivatives(new)
                 if found is not None and found.value <= now.value - 0.2 * gain:

@@ -23,7 +23,7 @@ from ..results import Result, axes
 from .batch import fit_many
 from .constraints import defined_values
 from .estimate import Estimate
-from .matrices import gather_square, move, normal_information, state
+from .matrices import Products, gather_square, move, state
 from .objective import expand
 from .population import Population
 from .sample_size import needed_noncentrality, noncentral_power, noncentralities
@@ -133,7 +133,7 @@ def _standard_errors(e: Estimate, values: Array, x: Array, base: Array, sizes: S
         m = move(block, s)
         p = block.p
         v = np.linalg.pinv(s.cov[:, :p, :p], hermitian=True)
-        part = normal_information(m.left[:, :p], m.right[:, :p], m.shift if means else None, v)
+        part = Products.of(m.pairs[:, :p], v).information(m.shift if means else None)
         info += n / total * gather_square(block, part)
     bad = ~np.isfinite(info).all(axis=(1, 2))
     info[bad] = np.eye(q)

@@ -17,6 +17,7 @@ from ..survey import Survey
 from .conditional import conditional_moments
 from .design import Units, units_of
 from .estimate import Data
+from .objective import surely_above
 from .ordinal import OrdinalMoments, ordinal_moments
 from .patterns import Patterns
 from .plan import Plan
@@ -313,17 +314,17 @@ def categories(rows: Rows, ordered: Sequence[str]) -> dict[str, Array]:
 
 
 def _check_constant(x: Array, names: Sequence[str], where: str) -> None:
-    same = np.fmin.reduce(x, axis=0) == np.fmax.reduce(x, axis=0)
+    low, high = np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0)
+    same = low == high
     if same.any():
         raise DataError(
             f"{listed(np.asarray(names)[same])} has the same answer in all {len(x)} rows used{where}; "
             "drop it from the model."
         )
-    empty = np.isnan(x).all(axis=0)
+    empty = np.isnan(low)
     if empty.any():
         raise DataError(f"{listed(np.asarray(names)[empty])} has no answer in the rows used{where}.")
-    span = np.fmax.reduce(x, axis=0) - np.fmin.reduce(x, axis=0)
-    _check_size(span, names, where)
+    _check_size(high - low, names, where)
 
 
 def _check_size(size: Array, names: Sequence[str], where: str) -> None:
@@ -345,7 +346,10 @@ def check_covariance(cov: Array, names: Sequence[str], n: int, where: str = "") 
         )
     sd = np.sqrt(np.diagonal(cov))
     _check_size(sd, names, where)
-    values, vectors = np.linalg.eigh(cov / np.outer(sd, sd))
+    correlations = cov / (sd[:, None] * sd)
+    if surely_above(1e-10, correlations):
+        return
+    values, vectors = np.linalg.eigh(correlations)
     if values[0] > 1e-10:
         return
     weights = np.abs(vectors[:, 0])

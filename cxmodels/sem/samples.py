@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -114,9 +114,11 @@ def _moment_rows(z: Array, average: Callable[[Array], Array], means: bool) -> Ar
     return np.hstack([z, products]) if means else products
 
 
+@lru_cache(maxsize=64)
 def vech(p: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns of the lower triangle, column by column, as lavaan stacks covariances."""
     cols, rows = np.triu_indices(p)
+    cols.flags.writeable = rows.flags.writeable = False
     return rows, cols
 
 

@@ -418,13 +418,15 @@ class SEM(Planning):
 
     def _given(self, missing: str) -> tuple[str, ...]:
         """Predictors that ordinal items are regressed on and that pairwise deletion cannot do without."""
+        if not self._ordered:
+            return ()
         exogenous = Roles.of([r for r in self._model.rows if r.block]).exogenous if self.fixed_x else ()
         if wrong := [n for n in exogenous if n in self._ordered]:
             raise SpecError(
                 f"ordered names {listed(wrong)}, an observed predictor: a regression takes it as it is, so leave it out of "
                 f"ordered, use indicator variables of its categories, or give it a variance ('{wrong[0]} ~~ {wrong[0]}')."
             )
-        return exogenous if self._ordered and missing == "pairwise" else ()
+        return exogenous if missing == "pairwise" else ()
 
     def _turned(self, found: Estimate, rows: Rows, options: Options, missing: str) -> Estimate:
         """Compare the items of composites with another one, where the weight of the first is nearly nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, isnan, sqrt
+from math import isfinite, isnan, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -200,48 +200,51 @@ def _factors(
     table: Table, mine: list[int], cov: Array, place: dict[str, int], base: Array
 ) -> dict[str, tuple[float, dict[str, float]]]:
     """Variance and loadings to start each factor with."""
-    out: dict[str, tuple[float, dict[str, float]]] = {}
-    fixed_variance = {}
-    loadings: dict[str, list[int]] = {}
+    first = table.entries[mine[0]]
+    rows: dict[str, list[int]] = {lv: [] for lv in table.roles[first.group * table.levels + first.level].latent}
+    variances = {}
     for i in mine:
         e = table.entries[i]
-        if e.op == "=~":
-            loadings.setdefault(e.lhs, []).append(i)
+        if e.op == "=~" and e.rhs in place:
+            rows[e.lhs].append(i)
         elif e.op == "~~" and e.lhs == e.rhs and table.index[i] < 0:
-            fixed_variance[e.lhs] = base[i]
-    for lv in table.roles[table.entries[mine[0]].group * table.levels + table.entries[mine[0]].level].latent:
-        rows = loadings.get(lv, [])
-        items = [table.entries[i].rhs for i in rows if table.entries[i].rhs in place]
-        at = [place[n] for n in items]
-        s = cov[np.ix_(at, at)]
-        raw = _loadings(s) if len(at) > 1 else np.sqrt(np.maximum(np.diagonal(s), 1e-12) * 0.9)
-        scale, variance = 1.0, 1.0
-        known = {table.entries[i].rhs: base[i] for i in rows if table.index[i] < 0 and base[i] != 0}
-        marker = next((k for k, n in enumerate(items) if n in known), None)
-        if marker is not None and raw[marker] != 0:
-            scale = known[items[marker]] / raw[marker]
-            variance = 1.0 / scale**2
-        elif np.isfinite(fixed_variance.get(lv, np.nan)) and fixed_variance[lv] > 0:
-            scale = 1.0 / np.sqrt(fixed_variance[lv])
-        elif len(at):  # a common scale, such as effect coding
-            scale = 1.0 / max(abs(raw.mean()), 1e-8)
-            variance = 1.0 / scale**2
-        out[lv] = (variance if items else 0.5, dict(zip(items, raw * scale, strict=True)))
-        if not items:
-            out[lv] = (0.1, {})
+            variances[e.lhs] = float(base[i])
+    found = _loadings(cov, [[place[table.entries[i].rhs] for i in at] for at in rows.values()])
+    out: dict[str, tuple[float, dict[str, float]]] = {}
+    for (lv, at), loadings in zip(rows.items(), found, strict=True):
+        if not at:
+            out[lv] = 0.1, {}
+            continue
+        marker = next((k for k, i in enumerate(at) if table.index[i] < 0 and base[i] != 0), None)
+        if marker is not None and loadings[marker]:
+            scale = float(base[at[marker]]) / loadings[marker]
+        elif variances.get(lv, nan) > 0:
+            scale = 1 / sqrt(variances[lv])
+        else:  # a common scale, such as effect coding
+            scale = 1 / max(abs(sum(loadings) / len(loadings)), 1e-8)
+        out[lv] = 1 / scale**2, {table.entries[i].rhs: x * scale for i, x in zip(at, loadings, strict=True)}
     return out
 
 
-def _loadings(s: Array) -> Array:
-    """Rough loadings of items on one factor with unit variance: its centroid, or where signs differ the first component."""
-    sd = np.sqrt(np.maximum(np.diagonal(s), 1e-300))
-    r = s / np.outer(sd, sd)
+def _loadings(cov: Array, factors: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Rough loadings of the items of factors with unit variance: centroids, or first components where signs differ."""
+    sd = np.sqrt(np.maximum(np.diagonal(cov), 1e-300))
+    r = cov / (sd[:, None] * sd)
     r.flat[:: len(r) + 1] = 0.5
-    sums = r.sum(axis=1)
-    if sums.min() > 0.5:  # all items agree
-        first = sums / sqrt(sums.sum())
-    else:
-        values, vectors = np.linalg.eigh(r)
-        first = vectors[:, -1] * sqrt(max(values[-1], 0.05))
-        first = first * (1 if first.sum() >= 0 else -1)
-    return np.minimum(np.maximum(first, -0.95), 0.95) * sd
+    members = np.zeros((len(factors), len(cov)))
+    for row, at in zip(members, factors, strict=True):
+        row[at] = 1.0
+    sums, size = (members @ r).tolist(), sd.tolist()
+    out = []
+    for at, every in zip(factors, sums, strict=True):
+        mine = [every[i] for i in at]
+        if len(at) == 1:
+            found = [sqrt(0.9)]
+        elif min(mine, default=1.0) > 0.5:  # all items agree
+            found = [x / sqrt(sum(mine)) for x in mine]
+        else:
+            values, vectors = np.linalg.eigh(r[np.ix_(at, at)])
+            sign = 1 if vectors[:, -1].sum() >= 0 else -1
+            found = (vectors[:, -1] * (sign * sqrt(max(values[-1], 0.05)))).tolist()
+        out.append([min(max(x, -0.95), 0.95) * size[i] for x, i in zip(found, at, strict=True)])
+    return out

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, combinations_with_replacement
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,6 +123,12 @@ class Table:
         """Entries that are free, and their places among the distinct free parameters."""
         rows = np.flatnonzero(self.index >= 0)
         return rows, self.index[rows]
+
+    @cached_property
+    def restricted(self) -> bool:
+        """Whether there are constraints, or bounds of free parameters."""
+        free = (self.entries[i] for i in self.free[0])
+        return bool(self.constraints) or any(isfinite(e.lower) or isfinite(e.upper) for e in free)
 
     @property
     def values(self) -> NDArray[np.float64]:

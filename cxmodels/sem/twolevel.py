@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .clusters import Clusters
 from .estimate import Estimate
-from .matrices import Block, Moved, State, curvature, move, state
+from .matrices import Block, Moved, Products, State, curvature, move, state
 from .objective import Derivatives, expand
 from .table import Table
 
@@ -145,8 +145,10 @@ class _Group:
             tilt[0] -= 2 * part.many * part.e[c.inner]
             tilt[1] -= 2 * part.many * part.e[c.outer]
         cut = len(self.inner.rows)
-        out[:cut, :cut] += curvature(self.inner, states[0], moved[0], bend[0], tilt[0])
-        out[cut:, cut:] += curvature(self.outer, states[1], moved[1], bend[1], tilt[1])
+        for part, b, s, m, w, u in zip(
+            (slice(cut), slice(cut, None)), (self.inner, self.outer), states, moved, bend, tilt, strict=True
+        ):
+            out[part, part] += curvature(b, s, m, Products.of(m.pairs[: b.p], w), u)
         return self.select.T @ out @ self.select
 
     def scores(self, values: Array) -> Array:

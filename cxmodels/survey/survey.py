@@ -335,11 +335,14 @@ class Survey:
         if not places or len(places) < len(items):
             return None
         dtypes = self.frame.dtypes.tolist()
+        if not all(isinstance(dtypes[place], np.dtype) and dtypes[place].kind in "iufb" for place in places):
+            return None
         if dtypes.count(dtypes[0]) == len(dtypes):
-            values = self.frame.to_numpy()[:, places]
-        else:
-            values = self.frame.take(places, axis=1).to_numpy()
-        return values.astype(float) if values.dtype.kind in "iufb" else None
+            return self.frame.to_numpy()[:, places].astype(float)
+        values = np.empty((len(self), len(items)))
+        for k, name in enumerate(items):
+            values[:, k] = self.frame[name].to_numpy()
+        return values
 
     def _slow(self, items: list[str]) -> tuple[npt.NDArray[np.float64], list[Problem], list[str]]:
         """Columns one by one: the values that can be had, the problems, and the names of the values."""
