@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Iterator
+from functools import cached_property
 from types import ModuleType
 
 import cxmodels
@@ -49,7 +50,9 @@ def members(cls: type) -> Iterator[tuple[str, object]]:
             for name, value in vars(base).items():
                 if name.startswith("_") or vars(cls).get(name, value) is not value:
                     continue
-                if isinstance(value, property) or inspect.isroutine(inspect.unwrap(getattr(cls, name))):
+                if isinstance(value, property | cached_property) or inspect.isroutine(
+                    inspect.unwrap(getattr(cls, name))
+                ):
                     yield name, value
 
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 import cxmodels  # noqa: E402
+from cxmodels import results  # noqa: E402
 from tests import public_names  # noqa: E402
 
 project = "cxmodels"
@@ -98,7 +99,9 @@ def entry(home: str, name: str, value: object) -> list[str]:
     """One class, function or constant."""
     path = f"{home}.{name}"
     if inspect.isclass(value):
-        return [f".. autoclass:: {path}", "   :members:", "   :exclude-members: set_fit_request, set_score_request", ""]
+        shared = {*vars(results.Result), "set_fit_request", "set_score_request"}  # said once, and scikit-learn's
+        own = [n for n, _ in public_names.members(value) if value is results.Result or n not in shared]
+        return [f".. autoclass:: {path}", *([f"   :members: {', '.join(own)}"] if own else []), ""]
     if inspect.isroutine(value):
         return [f".. autofunction:: {path}", ""]
     return [f".. autodata:: {path}", "   :no-value:", ""]
