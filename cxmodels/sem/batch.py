@@ -261,13 +261,14 @@ def _solve(matrix: Array, metric: Array, gradient: Array, damping: Array) -> tup
 
     scale = np.sqrt(np.maximum(np.diagonal(metric, axis1=1, axis2=2), 1e-300))
     both = scale[:, :, None] * scale[:, None, :]
-    a, f, g = matrix / both, metric / both, gradient / scale
+    a, g = matrix / both, gradient / scale
     step, decrement = np.zeros_like(g), np.zeros(len(g))
     ok = np.isfinite(a).all(axis=(1, 2))
     damping[~ok] = 10 * _STUCK
     for i in np.flatnonzero(ok):
         while damping[i] <= _STUCK:
-            root, info = lapack.dpotrf(a[i] + damping[i] * f[i] if damping[i] else a[i], lower=1, clean=0)
+            tried = a[i] + damping[i] * (metric[i] / both[i]) if damping[i] else a[i]
+            root, info = lapack.dpotrf(tried.T, lower=1, clean=0)  # symmetric, and what LAPACK reads
             if info == 0 and root.diagonal().min() > 1e-7:
                 found, _ = lapack.dpotrs(root, g[i], lower=1)
                 step[i], decrement[i] = -found, found @ g[i]

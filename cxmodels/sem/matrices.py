@@ -131,8 +131,11 @@ class Products(NamedTuple):
 
     def information(self, shift: Array | None) -> Array:
         """Expected normal-theory information of one observation, V the inverse covariance."""
-        out = self.aa * self.bb + self.ab * np.swapaxes(self.ab, -1, -2)
-        return out if shift is None else out + self.aa * (shift[..., :, None] * shift[..., None, :])
+        out = self.aa * self.bb
+        out += self.ab * np.swapaxes(self.ab, -1, -2)
+        if shift is not None:
+            out += self.aa * (shift[..., :, None] * shift[..., None, :])
+        return out
 
 
 def compile_block(table: Table, number: int) -> Block:
