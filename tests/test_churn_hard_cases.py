@@ -49,7 +49,14 @@ def test_a_few_frequent_buyers_do_not_break_the_fit():
     often = pd.DataFrame({"frequency": [300, 1000, 5000], "recency": [38, 38.5, 38.8], "T": 38.9})
     found = cx.churn.BGNBD().fit(pd.concat([cx.datasets.load("cdnow_summary").iloc[::3], often]))
     assert found.converged
-    assert np.isfinite(found.estimates.to_numpy()).all()
+    data = pd.concat([cx.datasets.load("cdnow_summary").iloc[::3], often])
+    x, tx, t = data[["frequency", "recency", "T"]].to_numpy(float).T
+    best = kernel.bgnbd_rows(tuple(found.params), x, tx, t)[0].sum()
+    assert found.loglik == pytest.approx(best, rel=1e-9)
+    for j in range(4):  # a maximum: every step away costs
+        for step in (0.97, 1.03):
+            aside = tuple(p * (step if i == j else 1) for i, p in enumerate(found.params))
+            assert kernel.bgnbd_rows(aside, x, tx, t)[0].sum() < best
 
 
 def test_slopes_of_the_pareto_nbd_are_those_of_its_likelihood():

@@ -128,15 +128,22 @@ def test_gradients_with_covariates_are_those_of_the_values(leaving):
             assert function(at)[1][j] == pytest.approx(slope, rel=1e-4, abs=1e-4)
 
 
-def test_a_customer_who_bought_very_often_has_a_finite_likelihood():
-    d = pd.DataFrame({"frequency": [900, 2, 1, 0], "recency": [1.0, 30, 10, 0], "T": [100.0, 40, 40, 40]})
+def test_a_customer_who_bought_very_often_has_the_likelihood_of_the_formula_in_logarithms():
+    from scipy.special import betaln, gammaln
+
     from cxmodels.churn.purchase_kernel import bgnbd_rows
 
-    value, slopes = bgnbd_rows(
-        (0.3, 0.01, 0.8, 2.5), d.frequency.to_numpy(float), d.recency.to_numpy(), d["T"].to_numpy()
-    )
-    assert np.isfinite(value).all()
-    assert np.isfinite(slopes).all()
+    x, tx, t = np.array([900, 2, 1, 0.0]), np.array([1.0, 30, 10, 0]), np.array([100.0, 40, 40, 40])
+    p = np.array([0.3, 0.01, 0.8, 2.5])
+    r, alpha, a, b = p
+    stayed = betaln(a, b + x) - (r + x) * np.log(alpha + t)  # Fader, Hardie and Lee (2005), equation 6
+    left = np.where(x > 0, betaln(a + 1, b + x - 1) - (r + x) * np.log(alpha + tx), -np.inf)
+    expected = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - betaln(a, b) + np.logaddexp(stayed, left)
+    value, slopes = bgnbd_rows(tuple(p), x, tx, t)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    for j, step in enumerate(np.diag(1e-6 * p)):
+        rise = bgnbd_rows(tuple(p + step), x, tx, t)[0] - bgnbd_rows(tuple(p - step), x, tx, t)[0]
+        np.testing.assert_allclose(slopes[j], rise / (2 * step[j]), rtol=1e-5, atol=1e-6)
 
 
 def test_the_expectation_is_smooth_where_its_formula_divides_by_nothing():

@@ -275,5 +275,9 @@ def test_scale_confirmed_lets_all_detractors_pass():
 def test_nothing_warns_without_reason():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        m.csi(IMPORTANCE, QUALITY, data=HOTEL, by=np.arange(60) % 2)
-        m.duration([1, 2, 3], measure=["mean", "median", "p90", "geometric_mean"])
+        halves = m.csi(IMPORTANCE, QUALITY, data=HOTEL, by=np.arange(60) % 2)
+        times = m.duration([1, 2, 3], measure=["mean", "median", "p90", "geometric_mean"])
+    alone = [m.csi(IMPORTANCE, QUALITY, data=HOTEL.iloc[start::2]) for start in (0, 1)]
+    assert halves["value"].tolist() == near([e.value for e in alone])
+    assert halves["se"].tolist() == near([e.se for e in alone])
+    assert times["value"].tolist() == near([2, 2, 2.8, 6 ** (1 / 3)])

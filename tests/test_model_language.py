@@ -366,8 +366,12 @@ def test_cycles_are_named(text, cycle):
 
 
 def test_no_cycle_across_blocks_or_in_a_diamond():
-    parse_model("group: 1\nA ~ B\ngroup: 2\nB ~ A").check_acyclic()
-    parse_model("B ~ A\nC ~ A\nD ~ B + C + B:C").check_acyclic()
+    blocks = parse_model("group: 1\nA ~ B\ngroup: 2\nB ~ A")
+    diamond = parse_model("B ~ A\nC ~ A\nD ~ B + C + B:C")
+    for model, closing in ((blocks, "group: 2\nA ~ B"), (diamond, "A ~ D")):
+        model.check_acyclic()
+        with pytest.raises(SpecError, match="The paths form a cycle"):
+            model.add(closing).check_acyclic()
 
 
 def test_add():

@@ -141,9 +141,14 @@ def test_a_known_moderation_is_recovered():
 
 
 def test_prediction_of_moderated_and_higher_order_models(mobi):
+    fold = np.random.default_rng(1).permutation(np.arange(250) % 5)
     for model in (MODERATED, HIGHER):
-        metrics = cx.PLS(model).fit(mobi).predict_oos(5, 2, seed=1).metrics
-        assert (metrics["q2_predict"] > 0).all()
+        metrics = cx.PLS(model).fit(mobi).predict_oos(fold).metrics
+        assert set(metrics["item"]) == {"CUSA1", "CUSA2", "CUSA3", "CUSL1", "CUSL3"}
+        by_mean = {i: mobi[i] - [mobi.loc[fold != f, i].mean() for f in fold] for i in metrics["item"]}
+        size = metrics["item"].map({i: (error**2).mean() for i, error in by_mean.items()})
+        np.testing.assert_allclose(metrics["q2_predict"], 1 - metrics["rmse"] ** 2 / size, rtol=1e-9)
+        assert metrics["q2_predict"].between(0.05, 0.6).all()
 
 
 def test_a_direct_prediction_with_an_interaction_by_hand(mobi):
