@@ -23,7 +23,7 @@ from tests import public_names  # noqa: E402
 
 project = "cxmodels"
 author = "The cxmodels developers"
-copyright = author  # noqa: A001
+copyright = author
 version = release = cxmodels.__version__
 root_doc = "index"
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
