@@ -122,7 +122,8 @@ class Result:
         ----------
         **options
             As for :func:`cxmodels.report.sem_diagram` (which, group, significance, labels, items, title) for models
-            of covariances, and :func:`cxmodels.report.path_diagram` for path models and satisfaction indices.
+            of covariances, and :func:`cxmodels.report.path_diagram` for path models and satisfaction indices;
+            ``language="uk"`` for its words in Ukrainian, as ``"ru"`` and ``"bg"``.
 
         Returns
         -------

@@ -24,7 +24,7 @@ from tests.benchmark_study import small_study
 OTHERS = LANGUAGES[1:]
 ALIKE = """acsi cohen dijkstra fornell henseler jöreskog larcker lohmöller bentler cronbach mcdonald ringle sarstedt thurstone
 bollen wold wilson tonidandel lebreton johnson wilhelm mogstad romano shaikh rmsea srmr htmt fiml lavaan cxmodels utf start
-missing mean multiple scale plsc rho_a kaplan meier genizi radcliffe snell monitor"""
+missing mean multiple scale qini simex cinelli hazlett vanderweele ding plsc rho_a kaplan meier genizi radcliffe snell monitor"""
 NAMES = set(ALIKE.split())  # of people, methods and files, which every language writes alike
 
 
@@ -309,7 +309,7 @@ def test_driver_pages_say_nothing_in_english(driver_reports, code):
 def test_a_churn_card_says_nothing_in_english(churn_model, code):
     model, x, y, region = churn_model
     card = churn_card(model, x, y, groups=region, horizon_days=31, as_of_date="2025-01-31", n=10, language=code)
-    data = [*x.columns, *model.candidates_["model"], model.model_id_, model.chosen_, "monitor()"]
+    data = [*x.columns, *model.candidates_["model"], model.model_id_, model.chosen_, "monitor()", "True", "False"]
     assert left_in_english(card.html, *data) == set()
     assert left_in_english(card.markdown, *data) == set()
     assert language(code)("days", n=31) in card.markdown

@@ -179,7 +179,8 @@ class Forecast(Result):
         Parameters
         ----------
         **options
-            As for :func:`cxmodels.report.survival_charts.tracking_chart`.
+            As for :func:`cxmodels.report.survival_charts.tracking_chart`; ``language="uk"`` for its words in Ukrainian, as
+            ``"ru"`` and ``"bg"``.
 
         Returns
         -------

@@ -497,7 +497,8 @@ class KaplanMeierResult(Result):
         Parameters
         ----------
         **options
-            As for :func:`cxmodels.report.survival_charts.survival_chart`.
+            As for :func:`cxmodels.report.survival_charts.survival_chart`; ``language="uk"`` for its words in Ukrainian, as
+            ``"ru"`` and ``"bg"``.
 
         Returns
         -------

@@ -78,6 +78,25 @@ def above(values: pd.Series, limit: float, words: Language = ENGLISH) -> Flag:
     return Flag((values > limit).to_numpy(), "▲", words("above", limit=words.plain(limit)))
 
 
+def bounds(words: Language) -> dict[str, str]:
+    """What the columns of an estimate and its interval are called.
+
+    Parameters
+    ----------
+    words : Language
+
+    Returns
+    -------
+    dict of {column: head}
+
+    Examples
+    --------
+    >>> bounds(language("bg"))["est"]
+    'Оценка'
+    """
+    return {"est": words("estimate"), "se": words("se"), "ci_lower": words("lower"), "ci_upper": words("upper")}
+
+
 def inline(text: str) -> str:
     """Keep a name in right-to-left script from turning the sentence around it.
 

@@ -16,7 +16,7 @@ from ..churn.evaluation import by_group, evaluate_intervals
 from ..churn.profit import profit_curve
 from ..errors import SpecError
 from ..files import replacing
-from .blocks import Block, facts, figure, paragraph, shown, table
+from .blocks import Block, bounds, facts, figure, paragraph, shown, table
 from .churn_charts import calibration_chart, gains_chart, profit_chart
 from .onepage import render
 from .words import Language
@@ -194,11 +194,6 @@ def _facts(
     return [*rows[:5], (w("snapshot"), str(pd.Timestamp(as_of_date).date())), *rows[5:]]
 
 
-def _bounds(w: Language) -> dict[str, str]:
-    """What an estimate and its interval are called."""
-    return {"est": w("estimate"), "se": w("se"), "ci_lower": w("lower"), "ci_upper": w("upper")}
-
-
 def _how(w: Language, measures: pd.DataFrame, truth: np.ndarray, p: np.ndarray, money: Campaign) -> list[Block]:
     """Measures with intervals, and three pictures."""
     lines = measures.rename(index=lambda k: _word(w, k)).rename_axis("measure").reset_index()
@@ -229,7 +224,7 @@ def _how(w: Language, measures: pd.DataFrame, truth: np.ndarray, p: np.ndarray, 
     )
     return [
         figure(f'<div style="display:flex;flex-wrap:wrap;gap:1rem">{beside}</div>'),
-        table(lines, {"measure": w("measure"), **_bounds(w)}, w("measures"), note, words=w),
+        table(lines, {"measure": w("measure"), **bounds(w)}, w("measures"), note, words=w),
         table(deciles(truth, p), heads, w("tenths"), w("tenths_note"), folded=True, words=w),
     ]
 

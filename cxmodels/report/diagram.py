@@ -83,7 +83,7 @@ def path_diagram(
     significance: float = 0.05,
     highlight: str | None = None,
     show_items: bool = False,
-    title: str = "Path diagram",
+    title: str | None = None,
     words: Mapping[str, str] | None = None,
     id: str = "d1",
 ) -> str:
@@ -113,7 +113,7 @@ def path_diagram(
         The construct the study is about, drawn dark.
     show_items : bool, default False
         Whether the measured items hang under their construct, each with its loading.
-    title : str, default "Path diagram"
+    title : str, optional
         Name of the picture for screen readers.
     words : mapping, optional
         Words in another language, by the keys of ``cxmodels.report.svg.WORDS``.
@@ -145,7 +145,7 @@ def path_diagram(
         raise SpecError(f"The construct to highlight, '{highlight}', is not in the diagram.{near(highlight, boxes)}")
     plan = layout_paths(constructs, paths, boxes=boxes, words=said)
     notes = _notes(boxes, arrows, significance, show_items and loadings is not None, said)
-    pic = Picture(plan.width, plan.height + (24 if notes else 0), title, _describe(boxes, arrows, said), id)
+    pic = Picture(plan.width, plan.height + (24 if notes else 0), title or said["path_title"], _describe(boxes, arrows, said), id)
     strongest = max((abs(a.est) for a in arrows if math.isfinite(a.est)), default=0.0)
     for edge, arrow in zip(plan.edges, arrows, strict=True):
         _draw_arrow(pic, edge, arrow, strongest, significance, _arrow_tip(boxes, arrow, said))

@@ -266,10 +266,6 @@ def _profile(report: DriverReport, w: Language, prefix: str) -> list[Block]:
     )
     picture = profile_chart(
         report.profile,
-        ours=w("ours"),
-        theirs=w("competitor"),
-        axis_label=w("mean_rating"),
-        title=w("profile_title"),
         words=w.pictures,
         id=f"{prefix}profile-chart",
     )

@@ -19,7 +19,7 @@ from .blocks import shown
 from .lettering import clip, text_width
 from .plots import importance_performance
 from .rows import Scale, axis, decimals, notes_below
-from .svg import ACCENT, BLUE, GREY, INK, PALE, PAPER, RULE, TINT, Picture, columns, number, say, span, ticks
+from .svg import ACCENT, BLUE, GREY, INK, PALE, PAPER, RULE, TINT, Picture, columns, number, plain, say, span, ticks
 
 __all__ = ["control_chart", "indicator_chart", "journey_chart", "metric_pictures", "profile_chart"]
 
@@ -33,9 +33,9 @@ def control_chart(
     *,
     units: Sequence[str] | str | None = None,
     per_row: int = 2,
-    axis_label: str = "Score",
-    note: str = "Band: limits of usual variation; line: own level; vermilion: a signal; small dots: few answers",
-    title: str = "Control chart by unit",
+    axis_label: str | None = None,
+    note: str | None = None,
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "control",
@@ -50,8 +50,8 @@ def control_chart(
         Which units, in this order; all by default.
     per_row : int, default 2
         Panels side by side.
-    axis_label, note : str
-        Under the first axis, and at the foot.
+    axis_label, note : str, optional
+        Above the first panel, and at the foot.
     title, width, words, id
         See the module.
 
@@ -89,7 +89,7 @@ def control_chart(
     height = tall * max(math.ceil(len(shown) / per_row), 1) + 24
     news = data.loc[data["news"].astype(bool)]
     told = "; ".join(f"{u} {p} {number(m, 1, said)}" for u, p, m in news[["unit", "period", "mean"]].head(20).values)
-    pic = Picture(width, height, title, told or said["nothing"], id)
+    pic = Picture(width, height, title or said["control_title"], told or said["nothing"], id)
     if data.empty:
         pic.text(LEFT, TOP + 20, said["nothing"], fill=GREY)
         return pic.svg()
@@ -98,9 +98,9 @@ def control_chart(
     most = float(data["n"].max())
     for i, unit in enumerate(shown):
         left, top = (i % per_row) * wide, (i // per_row) * tall
-        label = axis_label if i == 0 else ""
+        label = (said["score"] if axis_label is None else axis_label) if i == 0 else ""
         _panel(pic, data[data["unit"] == unit], unit, periods, at, (left, top, wide, tall), most, label, said)
-    notes_below(pic, [note], LEFT, height - 6)
+    notes_below(pic, [said["control_note"] if note is None else note], LEFT, height - 6)
     return pic.svg()
 
 
@@ -140,8 +140,9 @@ def _panel(
         pic.line(x1, y1, x2, y2, PALE, 1.4)
     for here, there, row in points:
         ink = ACCENT if row.news else BLUE
-        interval = span(row.limit_lower, row.limit_upper, 1, words)
-        pic.open(f"{unit}, {row.period}: {number(row.mean, 1, words)}, n = {row.n:g}, limits {interval}")
+        limits = words["limits"].format(span=span(row.limit_lower, row.limit_upper, 1, words))
+        count = words["n"].format(n=plain(float(row.n), words))
+        pic.open(f"{unit}, {row.period}: {number(row.mean, 1, words)}, {count}, {limits}")
         pic.draw(
             "circle", cx=here, cy=there, r=2 + 3.5 * math.sqrt(row.n / most), fill=ink, stroke=PAPER, stroke_width=1
         )
@@ -153,7 +154,7 @@ def journey_chart(
     *,
     digits: int = 1,
     axis_label: str = "",
-    title: str = "Customer journey",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "journey",
@@ -186,7 +187,7 @@ def journey_chart(
     data = columns(frame, "touchpoint", ["value"], ["ci_lower", "ci_upper", "n"])
     told = "; ".join(f"{t} {number(v, digits, said)}" for t, v in zip(data["touchpoint"], data["value"], strict=True))
     left, right, top, bottom = LEFT, width - RIGHT, TOP, 250.0
-    pic = Picture(width, bottom + 46, title, told or said["nothing"], id)
+    pic = Picture(width, bottom + 46, title or said["journey_title"], told or said["nothing"], id)
     known = data["value"].dropna()
     if known.empty:
         pic.text(left, top + 20, said["nothing"], fill=GREY)
@@ -198,9 +199,8 @@ def journey_chart(
         pic.text(left, top - 11, axis_label, SMALL, fill=GREY)
     step = (right - left) / len(data)
     _names_below(pic, list(data["touchpoint"]), x, bottom, step)
-    _names_below(
-        pic, [said["n"].format(n=f"{n:g}") if math.isfinite(n) else "" for n in data["n"]], x, bottom + 16, step
-    )
+    counts = [said["n"].format(n=plain(n, said)) if math.isfinite(n) else "" for n in data["n"]]
+    _names_below(pic, counts, x, bottom + 16, step)
     spots = [(a, y(v)) for a, v in zip(x, data["value"], strict=True) if math.isfinite(v)]
     for (x1, y1), (x2, y2) in pairwise(spots):
         pic.line(x1, y1, x2, y2, PALE, 2)
@@ -222,12 +222,12 @@ def journey_chart(
 def profile_chart(
     frame: pd.DataFrame,
     *,
-    ours: str = "Ours",
-    theirs: str = "Competitor",
+    ours: str | None = None,
+    theirs: str | None = None,
     level: float = 0.95,
     digits: int = 2,
-    axis_label: str = "Mean rating",
-    title: str = "Profile against a competitor",
+    axis_label: str | None = None,
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "profile",
@@ -238,13 +238,13 @@ def profile_chart(
     ----------
     frame : DataFrame
         Of :meth:`DriverResult.profile` or of ``metrics.profile``: one row per attribute, in the order drawn.
-    ours, theirs : str
+    ours, theirs : str, optional
         Names for the key.
     level : float, default 0.95
         Level of the intervals of the two means; that of the gap is in the frame.
     digits : int, default 2
         Decimals of the gap.
-    axis_label : str
+    axis_label : str, optional
         Under the means.
     title, width, words, id
         See the module.
@@ -262,6 +262,7 @@ def profile_chart(
     8
     """
     said = say(words)
+    ours, theirs = ours or said["ours"], theirs or said["competitor"]
     names = ("ours", "theirs") if "ours" in frame else ("quality", "competitor")
     errors = [f"{n}_se" for n in names]
     label = str(frame.index.name or "attribute")
@@ -273,7 +274,7 @@ def profile_chart(
     tall = 34.0
     top = 40.0
     bottom = top + tall * max(len(data), 1)
-    pic = Picture(width, bottom + 58, title, told or said["nothing"], id)
+    pic = Picture(width, bottom + 58, title or said["profile_title"], told or said["nothing"], id)
     if data.empty:
         pic.text(LEFT, top + 20, said["nothing"], fill=GREY)
         return pic.svg()
@@ -284,7 +285,16 @@ def profile_chart(
     middle, right = left + 0.56 * (width - left), width - 66
     means = data[[f"{n}{part}" for n in names for part in ("", "_lower", "_upper")]].to_numpy()
     ends = data[["gap", "ci_lower", "ci_upper"]].to_numpy()
-    x = axis(pic, ticks(np.nanmin(means), np.nanmax(means), 6), left, middle, top, bottom, axis_label, said)
+    x = axis(
+        pic,
+        ticks(np.nanmin(means), np.nanmax(means), 6),
+        left,
+        middle,
+        top,
+        bottom,
+        axis_label or said["mean_rating"],
+        said,
+    )
     g = axis(
         pic, ticks(min(np.nanmin(ends), 0.0), max(np.nanmax(ends), 0.0), 5), middle + 46, right, top, bottom,
         said["gap_of"].format(ours=ours, theirs=theirs, level=f"{number(100 * level, 0, said)} %"), said,
@@ -325,7 +335,7 @@ def indicator_chart(
     frame: pd.DataFrame,
     *,
     digits: int = 1,
-    title: str = "Indicators and their targets",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "indicators",
@@ -354,15 +364,18 @@ def indicator_chart(
     """
     said = say(words)
     data = columns(frame.rename_axis("indicator"), "indicator", ["actual", "target", "lost"])
-    told = "; ".join(f"{n}: {number(a, digits, said)} of {number(t, digits, said)}" for n, a, t in zip(data["indicator"], data["actual"], data["target"], strict=True))  # fmt: skip
+    told = "; ".join(
+        f"{n}: {said['of_target'].format(actual=number(a, digits, said), target=number(t, digits, said))}"
+        for n, a, t in zip(data["indicator"], data["actual"], data["target"], strict=True)
+    )
     tall, top = 30.0, 26.0
     bottom = top + tall * max(len(data), 1)
-    pic = Picture(width, bottom + 58, title, told or said["nothing"], id)
+    pic = Picture(width, bottom + 58, title or said["indicators_title"], told or said["nothing"], id)
     left = min(max((text_width(shown(n, 60), 13) for n in data["indicator"]), default=0.0) + 14, 0.36 * width)
     right = width - 130
     x = axis(pic, [0, 20, 40, 60, 80, 100], left, right, top, bottom, "0–100", said)
-    pic.text(width - 66, top - 9, "actual", SMALL, "end", GREY)
-    pic.text(width - 2, top - 9, "lost", SMALL, "end", GREY)
+    pic.text(width - 66, top - 9, said["actual"], SMALL, "end", GREY)
+    pic.text(width - 2, top - 9, said["lost"], SMALL, "end", GREY)
     for i, (name, actual, target, lost) in enumerate(data.itertuples(index=False, name=None)):
         y = top + (i + 0.5) * tall
         pic.text(left - 12, y + 4.5, clip(shown(name, 60), 13, left - 14), anchor="end")
@@ -374,11 +387,11 @@ def indicator_chart(
         pic.line(x(target), y - 12, x(target), y + 12, ACCENT if short else BLUE, 3)
         pic.text(width - 66, y + 4.5, number(actual, digits, said), anchor="end", bold=True)
         pic.text(width - 2, y + 4.5, number(lost, digits, said), anchor="end", fill=ACCENT if short else GREY)
-    notes_below(pic, ["Stroke: target", "lost: points of the index below target"], left, pic.height - 6)
+    notes_below(pic, [said["stroke"], said["lost_note"]], left, pic.height - 6)
     return pic.svg()
 
 
-def metric_pictures(result: Any, prefix: str) -> list[str]:
+def metric_pictures(result: Any, prefix: str, words: Words = None) -> list[str]:
     """Return the pictures that a result of ``cxmodels.metrics`` has; none for a plain estimate.
 
     Parameters
@@ -386,6 +399,8 @@ def metric_pictures(result: Any, prefix: str) -> list[str]:
     result : Result
     prefix : str
         Before every id.
+    words : mapping, optional
+        See the module.
 
     Returns
     -------
@@ -400,23 +415,31 @@ def metric_pictures(result: Any, prefix: str) -> list[str]:
     from ..metrics import CsiEstimate, IndicatorIndex, Journey, Monitor, MonitorGroups
 
     if isinstance(result, Monitor):
-        return [control_chart(result.cells, units=_most_telling(result.units), id=f"{prefix}control")]
+        return [control_chart(result.cells, units=_most_telling(result.units), words=words, id=f"{prefix}control")]
     if isinstance(result, MonitorGroups):
         return [
-            control_chart(m.cells, units=_most_telling(m.units), axis_label=str(name), id=f"{prefix}control{i}")
+            control_chart(
+                m.cells, units=_most_telling(m.units), axis_label=str(name), words=words, id=f"{prefix}control{i}"
+            )
             for i, (name, m) in enumerate(result.monitors.items())
         ]
     if isinstance(result, Journey):
         frame = result.frame
         parts = list(frame.groupby(list(result.by), sort=False, observed=True)) if result.by else [((), frame)]
         return [
-            journey_chart(f, digits=2, axis_label=", ".join([*map(str, k), result.metric]), id=f"{prefix}journey{i}")
+            journey_chart(
+                f,
+                digits=2,
+                axis_label=", ".join([*map(str, k), result.metric]),
+                words=words,
+                id=f"{prefix}journey{i}",
+            )
             for i, (k, f) in enumerate(parts)
         ]
     if isinstance(result, IndicatorIndex):
-        return [indicator_chart(result.indicators, id=f"{prefix}indicators")]
+        return [indicator_chart(result.indicators, words=words, id=f"{prefix}indicators")]
     if isinstance(result, CsiEstimate) and len(result.leaves) > 1:
-        return [_importance_map(result, f"{prefix}map")]
+        return [_importance_map(result, f"{prefix}map", words)]
     return []
 
 
@@ -426,20 +449,21 @@ def _most_telling(units: pd.DataFrame, most: int = 12) -> list[str]:
     return [str(u) for u in order.index[:most]]
 
 
-def _importance_map(result: Any, id: str) -> str:
+def _importance_map(result: Any, id: str, words: Words) -> str:
     """Importance and quality of the components, the cut written on it."""
     map_ = result.quadrants()
     line, at = float(map_["importance_cut"].iloc[0]), float(map_["quality_cut"].iloc[0])
+    said = say(words)
     own = {
-        "importance_plain": "Stated importance", "performance": "Quality: mean rating", "improve": "Concentrate here",
-        "keep": "Keep up the good work", "means": f"Dashed lines: means ({number(line, 2)}; {number(at, 2)})",
+        "importance_plain": said["stated"], "performance": said["quality_rating"], "improve": said["concentrate"],
+        "keep": said["keep_good"], "means": said["means_at"].format(importance=number(line, 2, said), quality=number(at, 2, said)),
     }  # fmt: skip
     frame = (
         map_[["importance", "quality"]]
         .rename(columns={"quality": "performance"})
         .rename(index=lambda v: shown(v, 60))
     )
-    return importance_performance(frame.rename_axis("construct"), cut=(line, at), words=own, id=id)
+    return importance_performance(frame.rename_axis("construct"), cut=(line, at), words={**said, **own}, id=id)
 
 
 # -- shared -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from .diagram import path_diagram, to_dot, to_mermaid
 from .sem_diagram import sem_diagram
 from .sem_graph import panels
 from .survival_charts import survival_chart, tracking_chart
-from .svg import Drawing
+from .svg import Drawing, plain, say
+from .words import language as words_in
 from .worth_charts import draw_worth
 
 __all__ = ["draw"]
@@ -26,7 +27,7 @@ def draw(kind: str, result: Any, **options: Any) -> Drawing:
     kind : {"diagram", "mermaid", "dot", "worth", "survival", "tracking"}
     result : Result
     **options
-        Of the picture.
+        Of the picture; ``language="uk"`` says its words in Ukrainian, whatever the picture.
 
     Returns
     -------
@@ -47,6 +48,8 @@ def draw(kind: str, result: Any, **options: Any) -> Drawing:
     }
     if kind not in makers:
         raise SpecError(f"There is no picture '{kind}'; there are {listed(makers)}.")
+    if "language" in options:
+        options["words"] = {**words_in(options.pop("language")).pictures, **(options.get("words") or {})}
     try:
         return Drawing(makers[kind](result, **options))
     except TypeError as error:
@@ -62,7 +65,8 @@ def _survival(result: Any, **options: Any) -> str:
 
 
 def _tracking(result: Any, **options: Any) -> str:
-    time = f"Periods of {result.unit_days:g} days"
+    said = say(options.get("words"))
+    time = said["periods_of"].format(n=plain(result.unit_days, said))
     return tracking_chart(result.tracking, **{"split": result.at, "time": time, **options})
 
 

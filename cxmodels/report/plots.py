@@ -25,7 +25,7 @@ def importance_performance(
     *,
     target: str | None = None,
     cut: tuple[float, float] | None = None,
-    title: str = "Importance and performance",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "ipma",
@@ -64,7 +64,7 @@ def importance_performance(
         f"{name}: {number(a, 2, said)}, {number(b, 1, said)}"
         for name, a, b in zip(data["construct"], data["importance"], data["performance"], strict=True)
     )
-    pic = Picture(width, bottom + 57, title, told or said["nothing"], id)
+    pic = Picture(width, bottom + 57, title or said["map_title"], told or said["nothing"], id)
     if shown.empty:
         pic.text(left, top + 20, said["nothing"], fill=GREY)
         notes_below(pic, notes, left, bottom + 51)

@@ -58,7 +58,7 @@ def sem_diagram(
     significance: float = 0.05,
     labels: Mapping[str, str] | None = None,
     items: bool = True,
-    title: str = "Path diagram",
+    title: str | None = None,
     words: Words | None = None,
     id: str = "d1",
 ) -> Drawing:
@@ -117,7 +117,7 @@ def sem_diagram(
                 r2 = r2[r2[key].astype(str) == str(frame[key].iloc[0])]
         graph = graph_of(frame, name, dict(zip(r2["name"], r2["r2"], strict=True)), which, significance, labels)
         graphs.append(graph if items else _without_items(graph))
-    return _drawn(graphs, which, significance, shown(title, 200), said, id)
+    return _drawn(graphs, which, significance, shown(title or said["path_title"], 200), said, id)
 
 
 def _without_items(g: Graph) -> Graph:

@@ -11,7 +11,7 @@ from ..errors import DataError, SpecError, listed
 from .blocks import shown
 from .churn_charts import LEFT, SMALL, TOP, _Frame
 from .lettering import text_width
-from .svg import ACCENT, BLUE, GREY, INK, PAPER, Picture, number, say, ticks
+from .svg import ACCENT, BLUE, GREY, INK, PAPER, Picture, number, plain, say, ticks
 
 Words = Mapping[str, str] | None
 # Colour, dash and the name at the end of the line tell curves apart.
@@ -21,8 +21,8 @@ LINES = ((BLUE, None), (ACCENT, None), ("#3b7d4f", "7 4"), ("#7a4f9a", "2 3"), (
 def survival_chart(
     curve: pd.DataFrame,
     *,
-    time: str = "Time since the start",
-    title: str = "Customers who stay",
+    time: str | None = None,
+    title: str | None = None,
     width: float = 640,
     words: Words = None,
     id: str = "survival",
@@ -33,7 +33,7 @@ def survival_chart(
     ----------
     curve : DataFrame
         From :class:`cxmodels.churn.KaplanMeier`: [group,] time, survival, ci_lower, ci_upper, at_risk.
-    time : str
+    time : str, optional
         Name of the axis of time, with its unit.
     title, width, words, id
         As for the other charts.
@@ -67,10 +67,9 @@ def survival_chart(
     room = max((text_width(n, SMALL) for n, _ in parts), default=0.0)
     side = min(room, 150) + 26 if len(parts) > 1 else 0.0
     foot = 22 + 17 * len(parts)
-    pic = Picture(width, 330 + foot, title, _told(parts, said), id)
-    frame = _Frame(
-        pic, at, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], (time, "Share still there"), (False, True), said, foot, side
-    )
+    pic = Picture(width, 330 + foot, title or said["survival_title"], _told(parts, said), id)
+    names = (time or said["time_since"], said["share_there"])
+    frame = _Frame(pic, at, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], names, (False, True), said, foot, side)
     for (_, part), (colour, _) in zip(parts, LINES, strict=False):
         _band(frame, part, colour)
     ends = []
@@ -145,7 +144,7 @@ def _at_risk(
 ) -> None:
     """Customers still watched and there, under the ticks."""
     top = frame.bottom + 58
-    pic.text(LEFT - 8, top, "Customers at risk", SMALL, "start", GREY)
+    pic.text(LEFT - 8, top, words["at_risk"], SMALL, "start", GREY)
     for row, ((name, part), (colour, _)) in enumerate(zip(parts, LINES, strict=False)):
         y = top + 17 * (row + 1)
         time, risk = part["time"].to_numpy(), part["at_risk"].to_numpy()
@@ -154,7 +153,7 @@ def _at_risk(
             if value == 0 and np.isnan(risk[0]):
                 place = 1
             count = risk[place] if place < len(risk) else 0.0
-            pic.text(frame.x(value), y, f"{count:,.0f}", SMALL, "middle", colour if len(parts) > 1 else INK)
+            pic.text(frame.x(value), y, number(count, 0, words), SMALL, "middle", colour if len(parts) > 1 else INK)
         if len(parts) > 1:
             pic.text(frame.right + 24, y, shown(name, 22), SMALL, "start", colour)
 
@@ -164,7 +163,9 @@ def _told(parts: list[tuple[str, pd.DataFrame]], words: Mapping[str, str]) -> st
     out = []
     for name, part in parts:
         some = part.iloc[np.unique(np.linspace(0, len(part) - 1, 6).astype(int))]
-        said = ", ".join(f"{t:g}: {number(100 * s, 0, words)} %" for t, s in some[["time", "survival"]].to_numpy())
+        said = ", ".join(
+            f"{plain(t, words)}: {number(100 * s, 0, words)} %" for t, s in some[["time", "survival"]].to_numpy()
+        )
         out.append(f"{name + ': ' if name else ''}{said}")
     return "; ".join(out)
 
@@ -172,7 +173,7 @@ def _told(parts: list[tuple[str, pd.DataFrame]], words: Mapping[str, str]) -> st
 def triangle_chart(
     triangle: pd.DataFrame,
     *,
-    title: str = "Retention by cohort",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "triangle",
@@ -216,13 +217,13 @@ def triangle_chart(
             f"A triangle of {len(table)} cohorts and {table.shape[1]} periods is too large to read; take up to 60 and 40."
         )
     names = [
-        str(c) if sizes is None else f"{c} ({n:,.0f})"
+        str(c) if sizes is None else f"{c} ({number(n, 0, said)})"
         for c, n in zip(table.index, sizes if sizes is not None else table.index, strict=True)
     ]
     left = max(text_width(shown(n, 26), SMALL) for n in names) + 14
     cell, high, top = (width - left - 6) / table.shape[1], 24.0, 52.0
-    pic = Picture(width, top + high * len(table) + 10, title, _spoken(table, said), id)
-    pic.text(left, 16, "Share of the cohort still there, %, by periods since the start", SMALL, "start", GREY)
+    pic = Picture(width, top + high * len(table) + 10, title or said["triangle_title"], _spoken(table, said), id)
+    pic.text(left, 16, said["cohort_share"], SMALL, "start", GREY)
     for j, period in enumerate(table.columns):
         pic.text(left + (j + 0.5) * cell, top - 8, str(period), SMALL, "middle", GREY)
     low = float(np.nanmin(values))
@@ -235,7 +236,8 @@ def triangle_chart(
                 continue
             dark = (share - low) / max(1 - low, 1e-9)
             fill, ink = _shade(dark)
-            pic.open(f"{name}, period {table.columns[j]}: {number(100 * share, 1, said)} %")
+            period = said["period"].format(period=table.columns[j])
+            pic.open(f"{name}, {period}: {number(100 * share, 1, said)} %")
             pic.draw("rect", x=left + j * cell, y=y, width=cell - 1.5, height=high - 1.5, fill=fill)
             if cell >= 22:
                 pic.text(
@@ -263,7 +265,8 @@ def _spoken(table: pd.DataFrame, words: Mapping[str, str]) -> str:
     for name, row in table.iloc[:12].iterrows():
         known = row.dropna()
         if len(known):
-            out.append(f"{name}: {number(100 * known.iloc[-1], 0, words)} % after {known.index[-1]}")
+            period = words["period"].format(period=known.index[-1])
+            out.append(f"{name}, {period}: {number(100 * known.iloc[-1], 0, words)} %")
     return "; ".join(out)
 
 
@@ -271,8 +274,8 @@ def tracking_chart(
     tracking: pd.DataFrame,
     *,
     split: float | None = None,
-    time: str = "Time",
-    title: str = "Purchases, counted and foreseen",
+    time: str | None = None,
+    title: str | None = None,
     width: float = 640,
     words: Words = None,
     id: str = "tracking",
@@ -285,7 +288,7 @@ def tracking_chart(
         From :func:`cxmodels.churn.judge_forecast`: time, observed, expected (cumulative), with ci_lower and ci_upper if known.
     split : float, optional
         End of the period from which the model was learned.
-    time : str
+    time : str, optional
         Name of the axis of time, with its unit.
     title, width, words, id
         As for the other charts.
@@ -310,18 +313,21 @@ def tracking_chart(
     _groups(tracking, ["time", "observed", "expected"])
     x = [0.0, *tracking["time"].astype(float)]
     most = float(tracking[["observed", "expected"]].max().max())
-    told = f"{number(tracking['observed'].iloc[-1], 0, said)} counted, {number(tracking['expected'].iloc[-1], 0, said)} foreseen"
-    pic = Picture(width, width * 0.62, title, told, id)
+    totals = [number(tracking[c].iloc[-1], 0, said) for c in ("observed", "expected")]
+    told = said["counted_foreseen"].format(counted=totals[0], foreseen=totals[1])
+    pic = Picture(width, width * 0.62, title or said["tracking_title"], told, id)
     at, up = ticks(0.0, x[-1], 7), ticks(0.0, most, 6)
-    frame = _Frame(pic, at, up, (time, "Purchases since the beginning"), (False, False), said)
+    frame = _Frame(pic, at, up, (time or said["time"], said["purchases"]), (False, False), said)
     if split is not None:
         pic.line(frame.x(split), TOP, frame.x(split), frame.bottom, GREY, 1.2, stroke_dasharray="5 4")
-        pic.text(frame.x(split) - 6, TOP + 12, "learned", SMALL, "end", GREY)
-        pic.text(frame.x(split) + 6, TOP + 12, "held out", SMALL, "start", GREY)
+        pic.text(frame.x(split) - 6, TOP + 12, said["learned"], SMALL, "end", GREY)
+        pic.text(frame.x(split) + 6, TOP + 12, said["held_out"], SMALL, "start", GREY)
     frame.path(x, [0.0, *tracking["observed"]], INK, width=2.0)
     frame.path(x, [0.0, *tracking["expected"]], BLUE, dash="7 4")
-    for k, (name, colour, dash) in enumerate((("counted", INK, None), ("foreseen", BLUE, "7 4"))):
+    lines = ((said["counted"], INK, None), (said["expected"], BLUE, "7 4"))
+    left = frame.right - max(text_width(name, SMALL) for name, _, _ in lines) - 12
+    for k, (name, colour, dash) in enumerate(lines):
         y = frame.bottom - 34 + 18 * k
-        pic.line(frame.right - 100, y - 4, frame.right - 70, y - 4, colour, 2.2, stroke_dasharray=dash)
-        pic.text(frame.right - 62, y, name, SMALL, "start", INK)
+        pic.line(left - 38, y - 4, left - 8, y - 4, colour, 2.2, stroke_dasharray=dash)
+        pic.text(left, y, name, SMALL, "start", INK)
     return pic.svg()

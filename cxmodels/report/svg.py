@@ -21,7 +21,7 @@ from ..files import CONTROL, replacing
 from .lettering import clip, right_to_left, text_width
 from .words import language
 
-__all__ = ["WORDS", "Drawing", "Picture", "columns", "number", "say", "span", "ticks"]
+__all__ = ["WORDS", "Drawing", "Picture", "amount", "columns", "number", "plain", "say", "span", "ticks"]
 
 FONT = "'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 PAPER, INK, GREY, RULE, TINT = "#ffffff", "#1b2733", "#5c6873", "#dde3e8", "#f3f6f9"
@@ -157,10 +157,61 @@ def number(value: float, digits: int, words: Mapping[str, str] = WORDS, signed: 
     out = f"{value:,.{digits}f}"
     if float(out.replace(",", "")) == 0:
         out = out.lstrip("-")
-    elif signed and value > 0:
-        out = "+" + out
+    return _written(out, words, signed and value > 0)
+
+
+def amount(value: float, words: Mapping[str, str] = WORDS, signed: bool = False) -> str:
+    """Write an amount: whole from 100 on, three digits below.
+
+    Parameters
+    ----------
+    value : float
+        Anything not finite counts as missing.
+    words : mapping, default WORDS
+        Signs of numbers and the word for a missing value.
+    signed : bool, default False
+        Whether to write a plus.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> amount(-12345.6), amount(3.14159, signed=True), amount(12345.6, language("uk").pictures)
+    ('−12,346', '+3.14', '12\u202f346')
+    """
+    if not math.isfinite(value):
+        return words["missing"]
+    return _written(
+        f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:,.3g}", words, signed and value > 0
+    )
+
+
+def plain(value: float, words: Mapping[str, str] = WORDS) -> str:
+    """Write a number with no more decimals than it has, as of a time or a count.
+
+    Parameters
+    ----------
+    value : float
+    words : mapping, default WORDS
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> plain(12.0), plain(0.25, language("bg").pictures)
+    ('12', '0,25')
+    """
+    return number(value, len(f"{value:.6f}".rstrip("0").partition(".")[2]) if math.isfinite(value) else 0, words)
+
+
+def _written(text: str, words: Mapping[str, str], plus: bool) -> str:
+    """A number of Python with the signs of a language."""
     signs = {",": words["group"], ".": words["decimal"], "-": "−"}
-    return "".join(signs.get(c, c) for c in out)
+    return "+" * bool(plus and text.strip("0.")) + "".join(signs.get(c, c) for c in text)
 
 
 def span(lower: float, upper: float, digits: int, words: Mapping[str, str] = WORDS) -> str:

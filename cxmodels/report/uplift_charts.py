@@ -30,7 +30,7 @@ ENDLESS = 1e9  # stands for the difference of a column that tells the groups apa
 def qini_chart(
     curve: pd.DataFrame,
     *,
-    title: str = "Customers gained by treating the highest uplifts",
+    title: str | None = None,
     width: float = 520,
     words: Words = None,
     id: str = "qini",
@@ -61,10 +61,11 @@ def qini_chart(
     data = columns(
         curve.assign(at=curve["targeted"]), "at", ["targeted", "gain", "gain_lower", "gain_upper", "random"]
     )
-    pic = Picture(width, width * 0.6, title, _told(data, "gain", said), id)
+    pic = Picture(width, width * 0.6, title or said["qini_title"], _told(data, "gain", said), id)
     low, high = float(data["gain_lower"].min()), float(data[["gain_upper", "random"]].max().max())
     at = ticks(min(low, 0.0), max(high, 1e-6), 9)
-    plane = _Frame(pic, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], at, ("Customers treated, highest uplift first", "Gained, % of all customers"), (True, True), said)  # fmt: skip
+    names = (said["treated_share"], said["gained_share"])
+    plane = _Frame(pic, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], at, names, (True, True), said)
     _band(pic, plane, data, "gain_lower", "gain_upper")
     if at[0] < 0:
         pic.line(LEFT, plane.y(0), pic.width - RIGHT, plane.y(0), GREY, 1.2)
@@ -72,16 +73,19 @@ def qini_chart(
     plane.path(data["targeted"].tolist(), data["gain"].tolist(), BLUE)
     peak = int(data["gain"].to_numpy().argmax())
     if data["gain"].iloc[peak] > 0:
-        text = f"{number(100 * data['gain'].iloc[peak], 1, said)} % at {number(100 * data['targeted'].iloc[peak], 0, said)} %"
+        most, share = (f"{number(100 * data[c].iloc[peak], d, said)} %" for c, d in (("gain", 1), ("targeted", 0)))
+        text = said["peak"].format(value=most, share=share)
         _peak(pic, plane, float(data["targeted"].iloc[peak]), float(data["gain"].iloc[peak]), text)
-    pic.text(plane.x(0.66), plane.y(float(data["random"].iloc[-1]) * 0.66) + 18, "at random", SMALL, "start", GREY)
+    pic.text(
+        plane.x(0.66), plane.y(float(data["random"].iloc[-1]) * 0.66) + 18, said["at_random"], SMALL, "start", GREY
+    )
     return pic.svg()
 
 
 def uplift_profit_chart(
     curve: pd.DataFrame,
     *,
-    title: str = "Profit by the share of customers treated",
+    title: str | None = None,
     width: float = 520,
     words: Words = None,
     id: str = "uplift-profit",
@@ -108,23 +112,25 @@ def uplift_profit_chart(
     """
     said = say(words)
     data = columns(curve.assign(at=curve["targeted"]), "at", ["targeted", "profit", "ci_lower", "ci_upper"])
-    pic = Picture(width, width * 0.6, title, _told(data, "profit", said), id)
+    pic = Picture(width, width * 0.6, title or said["uplift_profit_title"], _told(data, "profit", said), id)
     at = ticks(min(float(data["ci_lower"].min()), 0.0), max(float(data["ci_upper"].max()), 1e-6), 9)
-    plane = _Frame(pic, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], at, ("Customers treated, highest uplift first", "Money per customer of the base"), (True, False), said)  # fmt: skip
+    names = (said["treated_share"], said["money_of_base"])
+    plane = _Frame(pic, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], at, names, (True, False), said)
     _band(pic, plane, data, "ci_lower", "ci_upper")
     pic.line(LEFT, plane.y(0), pic.width - RIGHT, plane.y(0), GREY, 1.2)
     plane.path(data["targeted"].tolist(), data["profit"].tolist(), BLUE)
     peak = int(data["profit"].to_numpy().argmax())
     share, most = float(data["targeted"].iloc[peak]), float(data["profit"].iloc[peak])
-    _peak(pic, plane, share, most, f"{number(most, 2, said)} at {number(100 * share, 0, said)} %")
+    text = said["peak"].format(value=number(most, 2, said), share=f"{number(100 * share, 0, said)} %")
+    _peak(pic, plane, share, most, text)
     return pic.svg()
 
 
 def balance_chart(
     table: pd.DataFrame,
     *,
-    title: str = "Are the groups alike?",
-    groups: tuple[str, str] = ("treated", "control"),
+    title: str | None = None,
+    groups: tuple[str, str] | None = None,
     width: float = 760,
     words: Words = None,
     id: str = "balance",
@@ -135,9 +141,9 @@ def balance_chart(
     ----------
     table : DataFrame
         Of :func:`cxmodels.churn.balance` or of a linkage: column, difference; optional difference_weighted.
-    title : str
-    groups : (str, str)
-        Who is higher on the right, and who on the left.
+    title : str, optional
+    groups : (str, str), optional
+        Who is higher on the right, and who on the left; treated and control by default.
     width, words, id
         See the module.
 
@@ -153,6 +159,7 @@ def balance_chart(
     2
     """
     said = say(words)
+    right_group, left_group = groups or (said["treated"], said["control"])
     table = table.replace({math.inf: ENDLESS, -math.inf: -ENDLESS})
     data = columns(table, "column", ["difference"], ["difference_weighted"])
     weighted = bool(data["difference_weighted"].notna().any())
@@ -166,7 +173,7 @@ def balance_chart(
     left, right, top, row = 0.34 * width, width - 70, 34.0, 24.0
     bottom = top + row * len(data)
     told = "; ".join(f"{r['column']} {_size(r[last], 2, said)}" for r in data.to_dict("records"))
-    pic = Picture(width, bottom + 62 + 16 * bool(more), title, told, id)
+    pic = Picture(width, bottom + 62 + 16 * bool(more), title or said["balance_title"], told, id)
     x = Scale(at, left, right)
     place = data[sizes.columns].clip(at[0], at[-1])
     pic.draw("rect", x=x(-LARGE), y=top - 6, width=x(LARGE) - x(-LARGE), height=bottom - top + 6, fill="#f3f6f9")
@@ -180,14 +187,14 @@ def balance_chart(
             "middle",
             GREY,
         )
-    pic.text(x(at[0]), 16, f"← more among {groups[1]}", SMALL, "start", GREY)
-    pic.text(x(at[-1]), 16, f"more among {groups[0]} →", SMALL, "end", GREY)
+    pic.text(x(at[0]), 16, f"← {said['more_among'].format(group=left_group)}", SMALL, "start", GREY)
+    pic.text(x(at[-1]), 16, f"{said['more_among'].format(group=right_group)} →", SMALL, "end", GREY)
     for k, r in enumerate(data.to_dict("records")):
         y = top + row * (k + 0.5) - 3
         name = shown(r["column"])
         pic.open(
             f"{name}: {_size(r['difference'], 3, said)}"
-            + (f", weighted {_size(r[last], 3, said)}" if weighted else "")
+            + (f", {said['weighted']} {_size(r[last], 3, said)}" if weighted else "")
         )
         pic.text(left - 12, y + 4, clip(name, SMALL, left - 16), SMALL, "end", INK)
         before, now = (x(float(place[c].iloc[k])) for c in ("difference", last))
@@ -197,10 +204,12 @@ def balance_chart(
         pic.draw("circle", cx=now, cy=y, r=5, fill=ACCENT if abs(r[last]) > LARGE else BLUE)
         pic.text(right + 12, y + 4, _size(r[last], 2, said, signed=True), SMALL, "start", INK)
         pic.close()
-    key = "Standardised differences; grey: within 0.1" + (". Hollow: before weighting" if weighted else "")
+    key = said["differences_key"].format(limit=number(LARGE, 1, said)) + (
+        f". {said['before_weighting']}" if weighted else ""
+    )
     pic.text(left, bottom + 38, key, SMALL, "start", GREY)
     if more:
-        pic.text(left, bottom + 54, f"{more} more, all smaller, are not shown", SMALL, "start", GREY)
+        pic.text(left, bottom + 54, said["smaller_omitted"].format(n=more), SMALL, "start", GREY)
     return pic.svg()
 
 
@@ -214,7 +223,7 @@ def _size(value: float, digits: int, words: Mapping[str, str], *, signed: bool =
 def segments_chart(
     segments: pd.DataFrame,
     *,
-    title: str = "What the offer does, by kind of customer",
+    title: str | None = None,
     width: float = 760,
     words: Words = None,
     id: str = "segments",
@@ -243,19 +252,19 @@ def segments_chart(
     data = columns(segments.rename_axis("segment"), "segment", ["share", "effect", "ci_lower", "ci_upper"])
     rows = []
     for r in data.to_dict("records"):
-        label = f"{r['segment'].capitalize()}, {number(100 * r['share'], 0, said)} % of customers"
+        name = said.get(f"segment_{r['segment'].replace(' ', '_')}", r["segment"])
+        label = said["of_customers"].format(segment=name, share=f"{number(100 * r['share'], 0, said)} %")
         row = Row(label, 100 * r["effect"], 100 * r["ci_lower"], 100 * r["ci_upper"], warm=r["effect"] < 0)
         rows.append(replace(row, hollow=row.covers(0)))
     notes = [said["hollow"]] if any(r.hollow for r in rows) else []
-    return Rows(rows, _reach(rows), 1, "Customers kept per 100 treated", notes=notes, signed=True).svg(
-        title, width, said, id
-    )
+    chart = Rows(rows, _reach(rows), 1, said["kept_per_100"], notes=notes, signed=True)
+    return chart.svg(title or said["segments_title"], width, said, id)
 
 
 def linkage_chart(
     effects: pd.DataFrame,
     *,
-    outcome: str = "outcome",
+    outcome: str | None = None,
     axis_label: str | None = None,
     title: str | None = None,
     width: float = 760,
@@ -268,7 +277,7 @@ def linkage_chart(
     ----------
     effects : DataFrame
         :attr:`cxmodels.linkage.LinkageResult.effects` or its `marginal`: index approach; est, ci_lower, ci_upper.
-    outcome : str
+    outcome : str, optional
         What is moved.
     axis_label, title : str, optional
     width, words, id
@@ -289,18 +298,15 @@ def linkage_chart(
     """
     said = say(words)
     data = columns(effects.rename_axis("approach"), "approach", ["est", "ci_lower", "ci_upper"])
-    names = {
-        "naive": "As the answers have it",
-        "weighted": "Weighted for who answered",
-        "corrected": "Corrected for error of measurement",
-    }
     rows = [
-        Row(names.get(r["approach"], r["approach"]), r["est"], r["ci_lower"], r["ci_upper"], hollow=r["approach"] != "corrected", strong=r["approach"] == "corrected")
+        Row(said.get(f"approach_{r['approach']}", r["approach"]), r["est"], r["ci_lower"], r["ci_upper"], hollow=r["approach"] != "corrected", strong=r["approach"] == "corrected")
         for r in data.to_dict("records")
     ]  # fmt: skip
     best = float(data.loc[data["approach"] == "corrected", "est"].iloc[0])
     digits = 3 if abs(best) >= 0.01 else 4
-    label = axis_label or f"Effect of one point of the index on {shown(outcome)}"
+    label = axis_label or said["linkage_axis"].format(
+        outcome=said["the_outcome"] if outcome is None else shown(outcome)
+    )
     chart = Rows(rows, _reach(rows), digits, label, guides=[Guide(best, number(best, digits, said))], signed=True)
     return chart.svg(title or label, width, said, id)
 

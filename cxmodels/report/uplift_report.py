@@ -9,38 +9,17 @@ import pandas as pd
 
 from ..errors import check_kind
 from ..files import write_page
-from .blocks import ENGLISH, Block, facts, figure, inline, markup, paragraph, shown, table
+from .blocks import Block, bounds, facts, figure, inline, markup, paragraph, shown, table
 from .onepage import render
 from .uplift_charts import balance_chart, linkage_chart, qini_chart, segments_chart, uplift_profit_chart
+from .words import Language
+from .words import language as words_in
 
 if TYPE_CHECKING:
     from ..churn.balance_check import Balance
     from ..churn.qini_curve import Qini
     from ..churn.uplift_value import Persuadables, UpliftProfit
     from ..linkage import LinkageResult
-
-BOUNDS = {"est": "Estimate", "se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper"}
-MEASURES = {
-    "effect": "Mean effect of the treatment",
-    "qini": "Qini coefficient (Radcliffe), outcomes",
-    "qini_per_customer": "Qini coefficient per customer",
-    "qini_normalised": "Qini, share of a perfect ranking's",
-    "auuc": "Area under the uplift curve per customer",
-    "auuc_normalised": "The same over random, share of a perfect ranking's",
-    "effect_10": "Effect among the highest 10 %",
-    "effect_20": "Effect among the highest 20 %",
-    "effect_30": "Effect among the highest 30 %",
-}
-APPROACHES = {
-    "naive": "As the answers have it",
-    "weighted": "Weighted for who answered",
-    "corrected": "Corrected for error of measurement",
-}
-CAUSE = (
-    "An effect of satisfaction is an association among customers who are alike in the controls; it is a cause only as far as nothing "
-    "else moves both."
-)
-CAMPAIGN = "Effects are causes as far as chance alone decided who was treated; they hold for customers and offers like these."
 
 
 def uplift_html(
@@ -49,9 +28,10 @@ def uplift_html(
     profit: UpliftProfit | None = None,
     whom: Persuadables | None = None,
     balance: Balance | None = None,
-    title: str = "Whom the offer changes",
+    title: str | None = None,
     whole: bool = True,
     prefix: str = "",
+    language: str | Language = "en",
 ) -> str:
     """Render what a campaign says of an uplift as HTML.
 
@@ -65,16 +45,23 @@ def uplift_html(
         From :func:`cxmodels.churn.persuadables`.
     balance : Balance, optional
         From :func:`cxmodels.churn.balance`, or ``model.balance_``.
-    title : str
+    title : str, optional
     whole : bool, default True
         A page of its own; False gives one ``<div>`` for a notebook.
     prefix : str, default ""
         Put before every id, so that several reports fit into one page.
+    language : str, default "en"
+        Of everything that is said: ``"en"``, ``"uk"``, ``"ru"`` or ``"bg"``.
 
     Returns
     -------
     str
         Self-contained: inline style and SVG, nothing loaded.
+
+    Raises
+    ------
+    SpecError
+        For a language that has no catalogue.
 
     Examples
     --------
@@ -88,45 +75,54 @@ def uplift_html(
     from ..churn.qini_curve import Qini
 
     check_kind(found, Qini, "uplift_html()", "cx.churn.qini")
-    m = found.measures
-    all_, top = float(m["est"]["effect"]), float(m["est"]["effect_30"])
-    lead = (
-        f"Treated, {100 * all_:.1f} more of 100 customers stay than without the treatment "
-        f"({_between(m, 'effect')}); among the 30 % with the highest uplift it is {100 * top:.1f} ({_between(m, 'effect_30')})."
-        if set(found.arms.y.tolist()) <= {0.0, 1.0}
-        else f"The treatment adds {all_:.2f} per customer, and {top:.2f} among the 30 % with the highest uplift."
-    )
-    heads = {"measure": "Measure", **BOUNDS}
-    measures = m.rename(index=MEASURES).reset_index()
-    rule = dict(found.headline())["Rule"]
+    w = words_in(language)
     sections = [
-        (
-            "rank",
-            "How well it ranks",
-            [table(measures, heads, "Measures", f"{rule}. {found.level:.0%} bootstrap intervals over customers.")],
-        ),
-        ("profit", "What it earns", _profit(profit, prefix)),
-        ("whom", "Who changes and who merely leaves", _whom(whom, prefix)),
-        ("balance", "Did chance decide?", _balance(balance, prefix)),
+        ("rank", w("sec_rank"), [_measures(found, w)]),
+        ("profit", w("sec_profit"), _profit(profit, w, prefix)),
+        ("whom", w("sec_changed"), _whom(whom, w, prefix)),
+        ("balance", w("sec_balance"), _balance(balance, w, prefix)),
     ]
-    warnings = [*found.warnings, *([] if balance is None or balance.random else [balance.verdict])]
-    subtitle = f"{found.n_obs:,} customers, {int(found.arms.t.sum()):,} of them treated"
-    head = markup(qini_chart(found.curve, width=760, id=f"{prefix}qini"))
-    return _page(
-        title,
-        subtitle,
-        head,
-        f"Qini {dict(found.headline())['Qini']}",
-        lead,
-        warnings,
-        sections,
-        CAMPAIGN,
-        whole,
-        prefix,
-    )
+    each = {k: float(found.measures[k]["qini_per_customer"]) for k in ("est", "ci_lower", "ci_upper")}
+    qini = w(
+        "qini_rows", value=w.number(each["est"], 5), level=w.share(found.level),
+        span=w.span(each["ci_lower"], each["ci_upper"], 5),
+    )  # fmt: skip
+    treated = w("treated_of_them", n=int(found.arms.t.sum()))
+    head = markup(qini_chart(found.curve, width=760, words=w.pictures, id=f"{prefix}qini"))
+    return render(
+        w, whole=whole, title=title or w("uplift_title"), prefix=prefix,
+        subtitle=f"{w('customers_of', n=found.n_obs)}, {treated}", headline=head, rows=qini, lead=[_effect(found, w)],
+        warnings=[*found.warnings, *([] if balance is None or balance.random else [balance.verdict])], sections=sections,
+        note=w("uplift_note"),
+    )  # fmt: skip
 
 
-def linkage_html(result: LinkageResult, *, title: str | None = None, whole: bool = True, prefix: str = "") -> str:
+def _effect(found: Qini, w: Language) -> str:
+    """What the treatment does, and what it does where it does most."""
+    m = found.measures
+    kept = set(found.arms.y.tolist()) <= {0.0, 1.0}
+    times, digits = (100, 1) if kept else (1, 2)
+    all_, top = (w.number(times * m["est"][k], digits) for k in ("effect", "effect_30"))
+    spans = {k: _between(m, row, w, times, digits) for k, row in (("span", "effect"), ("top_span", "effect_30"))}
+    return w("uplift_kept" if kept else "uplift_adds", value=all_, top=top, share=w.share(0.3), **spans)
+
+
+def _measures(found: Qini, w: Language) -> Block:
+    """All measures of the ranking."""
+    frame = found.measures.rename(index=lambda k: w(f"uplift_{k}")).reset_index()
+    rule = w.told(dict(found.headline())["Rule"])
+    note = w("measures_rule", rule=rule, level=w.share(found.level))
+    return table(frame, {"measure": w("measure"), **bounds(w)}, w("measures"), note, words=w)
+
+
+def linkage_html(
+    result: LinkageResult,
+    *,
+    title: str | None = None,
+    whole: bool = True,
+    prefix: str = "",
+    language: str | Language = "en",
+) -> str:
     """Render what satisfaction does to an outcome as HTML.
 
     Parameters
@@ -138,11 +134,18 @@ def linkage_html(result: LinkageResult, *, title: str | None = None, whole: bool
         A page of its own; False gives one ``<div>`` for a notebook.
     prefix : str, default ""
         Put before every id, so that several reports fit into one page.
+    language : str, default "en"
+        Of everything that is said: ``"en"``, ``"uk"``, ``"ru"`` or ``"bg"``.
 
     Returns
     -------
     str
         Self-contained: inline style and SVG, nothing loaded.
+
+    Raises
+    ------
+    SpecError
+        For a language that has no catalogue.
 
     Examples
     --------
@@ -159,68 +162,27 @@ def linkage_html(result: LinkageResult, *, title: str | None = None, whole: bool
     from ..linkage import LinkageResult
 
     check_kind(result, LinkageResult, "linkage_html()", "Linkage.fit")
-    outcome, name = result.spec.outcome, inline(shown(result.measurement.name))
-    head = dict(result.headline())
-    effects = result.effects.rename(index=APPROACHES).reset_index()
-    marginal = result.marginal.rename(index=APPROACHES).reset_index()
-    kind = {"gaussian": "in the outcome's unit", "loglinear": "in logarithms"}.get(
-        result.spec.family, "log-odds" if result.spec.family == "logit" else "in logarithms (hazard or mean)"
-    )
-    heads = {"approach": "Approach", **BOUNDS, "pvalue": "p", "ratio": "Ratio per point"}
-    gains = result.gains.reset_index()
-    sections: list[tuple[str, str, list[Block]]] = [
-        (
-            "effect",
-            "Effect of one point",
-            [
-                table(effects, heads, f"Effect of one point on {shown(outcome)}", f"{kind}; {head['Intervals']}", digits=4),
-                table(marginal, {"approach": "Approach", **BOUNDS}, "Change of the mean outcome per point", digits=5),
-            ],
-        ),
-        (
-            "gain",
-            "If satisfaction rose",
-            [
-                table(
-                    gains,
-                    {"points": "Points", "now": "Now", "then": "Then", "change": "Change", "se": "Std. error", "ci_lower": "Lower", "ci_upper": "Upper"},
-                    "Mean outcome of the base if the true index of everybody rose",
-                    "Interval of the change.",
-                )
-            ],
-        ),
-        ("who", "Who answered", _answered(result, prefix)),
-        (
-            "method",
-            "Method",
-            [
-                facts([(k, shown(v, 400)) for k, v in result.headline()]),
-                table(result.estimates.reset_index(), {"term": "Term", **BOUNDS, "pvalue": "p"}, "All terms", digits=4, folded=True),
-                table(result.joined.counts.reset_index(), {"what": "Rows", "rows": "Number"}, "Rows joined"),
-            ],
-        ),
-    ]  # fmt: skip
+    w = words_in(language)
+    outcome = result.spec.outcome
+    sections = [
+        ("effect", w("sec_effect"), _effects(result, w)),
+        ("gain", w("sec_gain"), _gains(result, w)),
+        ("who", w("sec_who"), _answered(result, w, prefix)),
+        ("method", w("sec_method"), _method(result, w)),
+    ]
     effect, mean = result.effects["est"], float(result.marginal["est"]["corrected"])
-    lead = (
-        f"One point of {name} goes with {mean:+.4f} in the mean of {shown(outcome)} "
-        f"({_between(result.marginal, 'corrected', 1, 4)}). Taken as the answers have it, the effect would seem "
-        f"{abs(effect['naive'] / effect['corrected']):.0%} of that size."
-    )
-    chart = markup(linkage_chart(result.effects, outcome=outcome, id=f"{prefix}linkage"))
-    subtitle = f"{result.n_obs:,} respondents of a base of {result.n_base:,}"
-    found = title or f"What satisfaction does to {outcome}"
-    return _page(
-        found,
-        subtitle,
-        chart,
-        head["Error of measurement"],
-        lead,
-        list(result.warnings),
-        sections,
-        CAUSE,
-        whole,
-        prefix,
-    )
+    lead = w(
+        "linkage_lead", name=inline(shown(result.measurement.name)), change=w.number(mean, 4, signed=True),
+        outcome=shown(outcome), span=_between(result.marginal, "corrected", w, 1, 4),
+        share=w.share(abs(effect["naive"] / effect["corrected"])),
+    )  # fmt: skip
+    chart = linkage_chart(result.effects, outcome=outcome, words=w.pictures, id=f"{prefix}linkage")
+    return render(
+        w, whole=whole, title=title or w("linkage_of", outcome=outcome), prefix=prefix,
+        subtitle=w("respondents_of", n=result.n_obs, base=result.n_base), headline=markup(chart),
+        rows=shown(w.told(dict(result.headline())["Error of measurement"]), 400), lead=[shown(lead, 2000)],
+        warnings=result.warnings, sections=sections, note=w("linkage_note"),
+    )  # fmt: skip
 
 
 def write_uplift(found: Qini, path: str | Path, **options: Any) -> Path:
@@ -233,7 +195,7 @@ def write_uplift(found: Qini, path: str | Path, **options: Any) -> Path:
     path : str or Path
         File, such as ``"reports/uplift.html"``; its folder is made if needed.
     **options
-        profit, whom, balance, title.
+        profit, whom, balance, title, language.
 
     Returns
     -------
@@ -257,7 +219,9 @@ def write_uplift(found: Qini, path: str | Path, **options: Any) -> Path:
     return write_page(uplift_html(found, **options), path)
 
 
-def write_linkage(result: LinkageResult, path: str | Path, *, title: str | None = None) -> Path:
+def write_linkage(
+    result: LinkageResult, path: str | Path, *, title: str | None = None, language: str | Language = "en"
+) -> Path:
     """Write the page of :func:`linkage_html`; it is there whole or not at all.
 
     Parameters
@@ -266,6 +230,8 @@ def write_linkage(result: LinkageResult, path: str | Path, *, title: str | None 
     path : str or Path
         File, such as ``"reports/linkage.html"``; its folder is made if needed.
     title : str, optional
+    language : str, default "en"
+        As :func:`linkage_html` takes it.
 
     Returns
     -------
@@ -289,107 +255,130 @@ def write_linkage(result: LinkageResult, path: str | Path, *, title: str | None 
     ...     cx.report.write_linkage(found, pathlib.Path(folder, "linkage.html")).name
     'linkage.html'
     """
-    return write_page(linkage_html(result, title=title), path)
+    return write_page(linkage_html(result, title=title, language=language), path)
 
 
 # --- the sections -------------------------------------------------------------------------------------------------
 
 
-def _profit(profit: UpliftProfit | None, prefix: str) -> list[Block]:
+def _profit(profit: UpliftProfit | None, w: Language, prefix: str) -> list[Block]:
     """Profit by share, with the best."""
     if profit is None:
         return []
-    words = {"share": "Best share to treat", "profit": "Profit there", "treat_all": "Profit of treating everybody", "over_all": "Gain over everybody"}  # fmt: skip
-    heads = {"what": "", "est": "Estimate", "ci_lower": "Lower", "ci_upper": "Upper"}
-    note = f"{profit.money}. The best share is the best of many tried; a new campaign earns somewhat less there."
+    heads = {"what": "", "est": w("estimate"), "ci_lower": w("lower"), "ci_upper": w("upper")}
+    best = profit.best.rename(index=lambda k: w(f"best_{k}")).reset_index()
+    note = f"{w.told(profit.money)}. {w('best_note')}"
     return [
-        figure(uplift_profit_chart(profit.curve, width=760, id=f"{prefix}profit")),
-        table(profit.best.rename(index=words).reset_index(), heads, "Per customer of the base, over treating nobody", note, digits=2),
-    ]  # fmt: skip
+        figure(uplift_profit_chart(profit.curve, width=760, words=w.pictures, id=f"{prefix}profit")),
+        table(best, heads, w("per_customer_treated"), note, digits=2, words=w),
+    ]
 
 
-def _whom(whom: Persuadables | None, prefix: str) -> list[Block]:
+def _whom(whom: Persuadables | None, w: Language, prefix: str) -> list[Block]:
     """Uplift against risk, and the segments."""
     if whom is None:
         return []
-    words = {"uplift": "By uplift", "risk": "By churn risk", "random": "At random", "difference": "Uplift over risk"}
-    kept = 100 * whom.rankings["gain"]
-    text = (
-        f"With {whom.top:.0%} of the base treated, choosing by uplift keeps {kept['uplift']:.2f} of 100 customers, choosing by churn "
-        f"risk {kept['risk']:.2f}; the two reach {whom.overlap:.0%} of the same customers."
-    )
-    ranked = (100 * whom.rankings).rename(index=words).reset_index()
-    heads = {
-        "ranking": "Chosen",
-        "gain": "Kept per 100",
-        "se": "Std. error",
-        "ci_lower": "Lower",
-        "ci_upper": "Upper",
-    }
-    kinds = {"segment": "Customers who are", "customers": "Number", "risk": "Risk", "foreseen": "Foreseen", "effect": "Effect", "ci_lower": "Lower", "ci_upper": "Upper"}  # fmt: skip
+    kept, ends = 100 * whom.rankings["gain"], {"ci_lower": w("lower"), "ci_upper": w("upper")}
+    top = w.share(whom.top)
+    text = w(
+        "whom_text", top=top, uplift=w.number(kept["uplift"], 2), risk=w.number(kept["risk"], 2),
+        overlap=w.share(whom.overlap),
+    )  # fmt: skip
+    ranked = (100 * whom.rankings).rename(index=lambda k: w(f"by_{k}")).reset_index()
+    heads = {"ranking": w("chosen_by"), "gain": w("kept"), "se": w("se"), **ends}
+    kinds = {
+        "segment": w("customers_who"), "customers": w("number"), "risk": w("risk"), "foreseen": w("foreseen"),
+        "effect": w("effect"), **ends,
+    }  # fmt: skip
+    segments = whom.segments.rename(index=lambda k: w.pictures[f"segment_{k.replace(' ', '_')}"]).reset_index()
     return [
         paragraph(text),
-        table(ranked, heads, f"Customers kept per 100 of the base, {whom.top:.0%} treated", digits=2),
-        figure(segments_chart(whom.segments, id=f"{prefix}segments")),
-        table(
-            whom.segments.reset_index(),
-            kinds,
-            "Segments",
-            "Effect: what the campaign shows there, whatever the model foresaw.",
-        ),
+        table(ranked, heads, w("kept_title", top=top), digits=2, words=w),
+        figure(segments_chart(whom.segments, words=w.pictures, id=f"{prefix}segments")),
+        table(segments, kinds, w("segments"), w("segments_note"), words=w),
     ]
 
 
-def _balance(balance: Balance | None, prefix: str) -> list[Block]:
+def _balance(balance: Balance | None, w: Language, prefix: str) -> list[Block]:
     """Love plot and tests."""
     if balance is None:
         return []
-    tests = balance.tests.reset_index()
-    heads = {"test": "Test", "statistic": "Statistic", "df": "df", "pvalue": "p"}
-    note = "Regression: likelihood-ratio test of all columns; classifier: area under the ROC curve of held-out trees."
-    columns = {"column": "Column", "treated": "Treated", "control": "Control", "difference": "Difference, sd", "variance_ratio": "Variance ratio"}  # fmt: skip
+    tests = balance.tests.rename(index=lambda k: w(f"test_{k}")).reset_index()
+    heads = {"test": w("test"), "statistic": w("statistic"), "df": w("df"), "pvalue": "p"}
+    columns = {
+        "column": w("column"), "treated": w("treated"), "control": w("control"), "difference": w("difference_sd"),
+        "variance_ratio": w("variance_ratio"),
+    }  # fmt: skip
     return [
-        paragraph(shown(balance.verdict, 600)),
-        figure(balance_chart(balance.table, id=f"{prefix}balance")),
-        table(tests, heads, "Tests of all columns together", note),
-        table(balance.table, columns, "Columns", folded=True),
+        paragraph(shown(w.told(balance.verdict), 600)),
+        figure(balance_chart(_told(balance.table, w), words=w.pictures, id=f"{prefix}balance")),
+        table(tests, heads, w("tests_together"), w("tests_together_note"), words=w),
+        table(_told(balance.table, w), columns, w("columns"), folded=True, words=w),
     ]
 
 
-def _answered(result: LinkageResult, prefix: str) -> list[Block]:
+def _effects(result: LinkageResult, w: Language) -> list[Block]:
+    """The effect of a point, on the scale of the family and on the mean."""
+    family, interval = result.spec.family, w.told(dict(result.headline())["Intervals"])
+    scale = {"logit": "log_odds", "gaussian": "own_unit", "loglinear": "logarithms"}.get(family, "logarithms_mean")
+    heads = {"approach": w("approach"), **bounds(w), "pvalue": "p", "ratio": w("ratio")}
+    title, note = w("effect_on", outcome=shown(result.spec.outcome)), f"{w(scale)}; {interval}"
+    effects, marginal = (
+        f.rename(index=lambda k: w.pictures[f"approach_{k}"]).reset_index() for f in (result.effects, result.marginal)
+    )
+    return [
+        table(effects, heads, title, note, digits=4, words=w),
+        table(marginal, {"approach": w("approach"), **bounds(w)}, w("mean_change"), digits=5, words=w),
+    ]
+
+
+def _gains(result: LinkageResult, w: Language) -> list[Block]:
+    """The outcome of the base at a better index."""
+    now = {"points": w("worth_points"), "now": w.pictures["now"], "then": w.pictures["then"], "change": w("change")}
+    ends = {k: head for k, head in bounds(w).items() if k != "est"}
+    return [table(result.gains.reset_index(), now | ends, w("gains_title"), w("gains_note"), words=w)]
+
+
+def _method(result: LinkageResult, w: Language) -> list[Block]:
+    """Facts, all terms, and what was joined."""
+    s = result.spec
+    known = {
+        "Linkage": w("linkage_is", outcome=s.outcome, name=result.measurement.name, family=w(f"family_{s.family}"))
+    }
+    terms = result.estimates.rename(index=w.told).reset_index()
+    counts = result.joined.counts.rename(index=w.told).reset_index()
+    return [
+        facts([(w.told(k), shown(known.get(k) or w.told(v), 400)) for k, v in result.headline()]),
+        table(terms, {"term": w("term"), **bounds(w), "pvalue": "p"}, w("all_terms"), digits=4, folded=True, words=w),
+        table(counts, {"what": w("rows_head"), "rows": w("number")}, w("rows_joined"), words=w),
+    ]
+
+
+def _answered(result: LinkageResult, w: Language, prefix: str) -> list[Block]:
     """Respondents against the base."""
     if not len(result.balance):
-        return [paragraph("Respondents are not weighted: no columns of the base were named for who answers.")]
-    heads = {"column": "Column", "base": "Base", "respondents": "Respondents", "weighted": "Weighted", "difference": "Difference, sd", "difference_weighted": "Weighted, sd"}  # fmt: skip
+        return [paragraph(w("not_weighted"))]
+    heads = {
+        "column": w("column"), "base": w("base"), "respondents": w("answered"), "weighted": w("weighted_head"),
+        "difference": w("difference_sd"), "difference_weighted": w("weighted_sd"),
+    }  # fmt: skip
+    frame = _told(result.balance, w)
     chart = balance_chart(
-        result.balance,
-        title="Are the respondents like the base?",
-        groups=("respondents", "the base"),
+        frame,
+        title=w("alike"),
+        groups=(w.pictures["of_respondents"], w.pictures["of_base"]),
+        words=w.pictures,
         id=f"{prefix}who",
     )
-    return [figure(chart), table(result.balance, heads, "Respondents and base", folded=True)]
+    return [figure(chart), table(frame, heads, w("answered_title"), folded=True, words=w)]
 
 
-def _between(frame: pd.DataFrame, row: str, times: float = 100, digits: int = 1) -> str:
+def _told(frame: pd.DataFrame, w: Language) -> pd.DataFrame:
+    """A frame whose columns of the data are named for the reader: "age: blank" in his language."""
+    return frame.assign(column=frame["column"].map(w.told))
+
+
+def _between(frame: pd.DataFrame, row: str, w: Language, times: float = 100, digits: int = 1) -> str:
     """An interval in words."""
     low, high = (times * float(frame[end][row]) for end in ("ci_lower", "ci_upper"))
-    return f"{low:.{digits}f} to {high:.{digits}f}"
-
-
-def _page(
-    title: str,
-    subtitle: str,
-    head: Any,
-    rows: str,
-    lead: str,
-    warnings: list[str],
-    sections: list[tuple[str, str, list[Block]]],
-    disclaimer: str,
-    whole: bool,
-    prefix: str,
-) -> str:
-    """The whole page."""
-    return render(
-        ENGLISH, whole=whole, title=title, prefix=prefix, subtitle=subtitle, headline=head, rows=shown(rows, 400),
-        lead=[shown(lead, 2000)], warnings=warnings, sections=sections, note=disclaimer,
-    )  # fmt: skip
+    return w.span(low, high, digits)

@@ -31,10 +31,30 @@ __all__ = ["LANGUAGES", "Language", "language"]
 NOTHING = "–"
 LONGEST = 2000  # characters of a sentence that is looked up
 MOST_HEADS = 3  # before a sentence: its wave, its unit, its group
-NUMBERS = ("n", "of", "k", "m", "least", "value", "low", "high")  # places of a sentence that hold one
-NUMBER, WORDS = r"[+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?%?", r"(?:(?!(?:'|more)\. [A-Z]).)+?"  # words of one sentence
-SAID = ("how", "cut", "kind", "method", "model", "measure", "reason", "why", "source", "level", "by", "unit", "seed")
+NUMBERS = ("n", "of", "k", "m", "least", "value", "low", "high", "now", "then")  # places of a sentence that hold one
+NUMBER, WORDS = (
+    r"[+−-]?(?:[\d,]*\.?\d+(?:e[+-]?\d+)?|inf)%?",
+    r"(?:(?!(?:'|more)\. [A-Z]).)+?",
+)  # words of one sentence
+RISES, RISE = ("rises", "moves"), r"(?:(?!\. ).)+?"  # places of names, each with a number: "speed +0.5, price -1"
+SAID = (
+    "how",
+    "cut",
+    "kind",
+    "method",
+    "model",
+    "measure",
+    "reason",
+    "why",
+    "source",
+    "level",
+    "by",
+    "unit",
+    "seed",
+    "input",
+)
 """Places that hold words of the package; what stands in the others is of the data and stays."""
+INPUT = "input_"  # keys of pictures that sentences say too
 Text = str | Mapping[str, str]
 
 
@@ -68,7 +88,7 @@ class Language:
     texts : mapping of key to str or to {form: str}
         Words and sentences, some with places such as ``{n}``.
     pictures : mapping of key to str
-        Words of the charts; give them as ``words``. They hold `decimal` and `group` too.
+        Words of the charts; give them as ``words``. They hold `decimal`, `group` and `percent` too.
     decimal, group : str
         Decimal sign, and what stands between thousands.
     percent : str
@@ -178,7 +198,10 @@ class Language:
 
     def _number(self, text: str) -> object:
         """A number as this language writes it; a plain whole one stays a number, for the form of the sentence."""
+        text = text.replace("−", "-")
         bare = text.strip("+%").replace(",", "")
+        if bare.endswith("inf"):
+            return text.replace("-", "−").replace("inf", "∞")
         if bare == text.replace(",", "") and re.fullmatch(r"-?\d+", bare):
             return int(bare)
         written = self.number(
@@ -190,11 +213,21 @@ class Language:
         """What stood in a sentence: a number as this language writes it, names, or another sentence."""
         if name in NUMBERS:
             return self._number(text)
+        if name in RISES:
+            return re.sub(rf"(?<= ){NUMBER}(?=,|$)", lambda rise: str(self._number(rise[0])), text)
         text = re.sub(r"'([^']*)'", lambda quoted: f"'{names.get(quoted[1], quoted[1])}'", names.get(text, text))
         text = re.sub(r"'([^']*)' of '([^']*)'", r"'\1' ('\2')", text).replace("' and '", "', '")
         if cut := re.fullmatch(r"(.*[')]) and (\d+) more( pairs)?", text, re.DOTALL):
             return f"{cut[1]} {self('and_more', n=int(cut[2]))}"
-        return (self.known(f"level_{text}") or self.told(text, names)) if name in SAID else text
+        return (self.known(f"level_{text}") or self._said(text, names)) if name in SAID else text
+
+    def _said(self, text: str, names: Mapping[str, str]) -> str:
+        """Words within a sentence, which the catalogue may know at the start of one."""
+        if (said := self.told(text, names)) != text:
+            return said
+        capital = text[:1].upper() + text[1:]
+        said = self.told(capital, names)
+        return text if said == capital else said[:1].lower() + said[1:]
 
     def number(self, value: float, digits: int = 1, *, signed: bool = False) -> str:
         """Write a number; a dash where it is missing.
@@ -338,14 +371,20 @@ def _catalogue(name: str) -> Language:
     """The catalogue of one of the languages there are."""
     content = tomllib.loads((files(__package__) / "languages" / f"{name}.toml").read_text("utf-8"))
     numbers = content["format"]
-    pictures = {"decimal": numbers["decimal"], "group": numbers["group"], **content["picture"]}
-    return Language(name, {**content["text"], **content["told"]}, pictures, **numbers)
+    pictures = {**numbers, **content["picture"]}
+    return Language(name, {**content["text"], **_said_of(content)}, pictures, **numbers)
+
+
+def _said_of(content: Mapping[str, Mapping[str, Text]]) -> dict[str, Text]:
+    """The sentences of results, with those words of pictures that stand in them."""
+    inputs = {f"told_{k}": text for k, text in content["picture"].items() if k.startswith(INPUT)}
+    return {**content["told"], **inputs}
 
 
 @cache
 def _sentences() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """The sentences of results as patterns, those with most words of their own first."""
-    told = tomllib.loads((files(__package__) / "languages" / "en.toml").read_text("utf-8"))["told"]
+    told = _said_of(tomllib.loads((files(__package__) / "languages" / "en.toml").read_text("utf-8")))
     forms = [
         (key, form) for key, text in told.items() for form in ([text] if isinstance(text, str) else text.values())
     ]
@@ -359,7 +398,7 @@ def _pattern(text: str) -> str:
     for literal, name, _, _ in string.Formatter().parse(text):
         out += re.escape(literal)
         if name:
-            held = NUMBER if name in NUMBERS else WORDS
+            held = NUMBER if name in NUMBERS else RISE if name in RISES else WORDS
             out += f"(?P={name})" if name in seen else f"(?P<{name}>{held})"
             seen.add(name)
     return out

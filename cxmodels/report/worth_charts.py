@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SpecError, listed, near
-from ..worth.words import money
+from ..worth.tornado import INPUTS
 from .blocks import shown
 from .lettering import clip, text_width
 from .rows import Row, Rows, Scale, axis, decimals, notes_below
-from .svg import ACCENT, BLUE, GREY, INK, PALE, PAPER, RULE, TINT, Picture, number, say, ticks
+from .svg import ACCENT, BLUE, GREY, INK, PALE, PAPER, RULE, TINT, Picture, amount, number, say, ticks
 
 if TYPE_CHECKING:
     from ..worth import SatisfactionWorth
@@ -24,6 +24,7 @@ Words = Mapping[str, str] | None
 
 SMALL = 11.5
 _ROW = 30.0
+_KEYS = {name: key for key, name in INPUTS.items()}  # of the inputs of a tornado
 
 
 def draw_worth(result: SatisfactionWorth, which: str = "chain", **options: Any) -> str:
@@ -58,7 +59,7 @@ def draw_worth(result: SatisfactionWorth, which: str = "chain", **options: Any) 
 def worth_chain(
     result: SatisfactionWorth,
     *,
-    title: str = "From attributes to return",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "chain",
@@ -93,7 +94,7 @@ def worth_chain(
     gap = 26.0
     wide = (width - gap * (len(boxes) - 1)) / len(boxes)
     height = 118.0
-    pic = Picture(width, height + 22, title, "; ".join(" ".join(b) for b in boxes), id)
+    pic = Picture(width, height + 22, title or said["chain_title"], "; ".join(" ".join(b) for b in boxes), id)
     for i, (name, now, change, inside) in enumerate(boxes):
         x, last = i * (wide + gap), i == len(boxes) - 1
         pic.draw(
@@ -109,49 +110,48 @@ def worth_chain(
             pic.line(x + wide + 3, y, x + wide + gap - 7, y, GREY, 1.6)
             tip = x + wide + gap - 3
             pic.draw("polygon", points=f"{tip},{y} {tip - 7},{y - 4.5} {tip - 7},{y + 4.5}", fill=GREY)
-    notes_below(
-        pic, [f"In small print: {result.level:.0%} intervals, from one bootstrap of all stages"], 2, height + 18
-    )
+    notes_below(pic, [said["chain_note"].format(level=_level(result, said))], 2, height + 18)
     return pic.svg()
 
 
 def _boxes(result: SatisfactionWorth, words: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
     """Name, state, change and interval of each stage."""
     frame: dict[Any, dict[str, Any]] = result.stages.drop_duplicates("stage").set_index("stage").to_dict("index")  # type: ignore[assignment]
-    out = []
-    plan = result.plan
-    if len(plan):
-        first = f"{shown(plan.index[0], 40)} {number(plan.iloc[0], 2, words, True)}"
-        rest = ", ".join(shown(k, 40) for k in plan.index) if len(plan) > 1 else "points of its scale"
-        out.append(
-            (
-                "Attribute" if len(plan) == 1 else "Attributes",
-                rest,
-                first if len(plan) == 1 else f"{len(plan)} raised",
-                "",
-            )
-        )
+    out, plan = [], result.plan
+    if len(plan) == 1:
+        rise = f"{shown(plan.index[0], 40)} {number(plan.iloc[0], 2, words, True)}"
+        out.append((words["attribute"], words["own_points"], rise, ""))
+    elif len(plan):
+        names = ", ".join(shown(k, 40) for k in plan.index)
+        out.append((words["attributes"], names, words["raised"].format(n=len(plan)), ""))
     s, r, v, e = frame["satisfaction"], frame["retention"], frame["value"], result.final
+    leaving = [f"{number(100 * r[k], 2, words)} %" for k in ("now", "then")]
     out += [
-        ("Satisfaction, 0-100", f"{number(s['now'], 1, words)} → {number(s['then'], 1, words)}", number(s["change"], 2, words, True),
-         f"{number(s['ci_lower'], 2, words, True)} to {number(s['ci_upper'], 2, words, True)}"),
-        ("Leaving per period", f"{number(100 * r['now'], 2, words)} % → {number(100 * r['then'], 2, words)} %",
-         f"{number(100 * r['change'], 2, words, True)} pp", f"{number(100 * r['ci_lower'], 2, words, True)} to {number(100 * r['ci_upper'], 2, words, True)}"),
+        (words["satisfaction"], f"{number(s['now'], 1, words)} → {number(s['then'], 1, words)}", number(s["change"], 2, words, True),
+         _ends(s, 2, words)),
+        (words["leaving"], " → ".join(leaving), words["percent_points"].format(change=number(100 * r["change"], 2, words, True)),
+         _ends(r, 2, words, 100)),
     ]  # fmt: skip
     if "spending" in frame:
         m = frame["spending"]
-        share = [100 * m[k] / m["now"] for k in ("change", "ci_lower", "ci_upper")]
-        out.append(("Margin per period", f"{money(m['now'])} → {money(m['then'])}", f"{number(share[0], 1, words, True)} %", f"{number(share[1], 1, words, True)} to {number(share[2], 1, words, True)}"))  # fmt: skip
-    out.append((f"Value, {result.horizon} periods", f"{money(v['now'])} now", f"{_signed(v['change'])}", _between(v)))
+        times = 100 / m["now"]
+        change = f"{number(times * m['change'], 1, words, True)} %"
+        both = f"{amount(m['now'], words)} → {amount(m['then'], words)}"
+        out.append((words["margin"], both, change, _ends(m, 1, words, times)))
+    value = words["worth_now"].format(value=amount(v["now"], words))
+    out.append(
+        (words["value_over"].format(n=result.horizon), value, amount(v["change"], words, True), _between(v, words))
+    )
     if result.cost > 0:
-        out.append(("Return", f"cost {money(result.cost)}", _signed(e["change"]), _between(e)))
+        cost = words["cost_of"].format(value=amount(result.cost, words))
+        out.append((words["return"], cost, amount(e["change"], words, True), _between(e, words)))
     return out
 
 
 def worth_waterfall(
     result: SatisfactionWorth,
     *,
-    title: str = "Value gained, less cost",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "waterfall",
@@ -186,9 +186,9 @@ def worth_waterfall(
     value = dict(result.stages[result.stages["stage"] == "value"].iloc[0])
     final = result.final
     lines: list[tuple[str, float, dict[str, Any] | None]] = [(text, by, None) for text, by in steps]
-    lines.append(("Value gained", math.nan, value))
+    lines.append((said["value_gained"], math.nan, value))
     if result.cost > 0:
-        lines += [("Cost", -result.cost, None), ("Return", math.nan, final)]
+        lines += [(said["cost"], -result.cost, None), (said["return"], math.nan, final)]
     level, spans, run = [], [], 0.0
     for _, by, total in lines:
         if total is None:
@@ -200,14 +200,15 @@ def worth_waterfall(
         level.append(run)
     reach = [0.0, *(v for s in spans for v in s)]
     reach += [float(t[k]) for _, _, t in lines if t is not None for k in ("ci_lower", "ci_upper")]
-    unit, of = _unit(reach)
+    unit, of = _unit(reach, said)
     at = ticks(min(reach) / unit, max(reach) / unit, 7)
     room = min(max(text_width(t, 13, bold=True) for t, _, _ in lines) + 18, 0.4 * width)
     top, right = 6.0, width - 96
     bottom = top + _ROW * len(lines)
-    told = "; ".join(f"{t}: {_signed(v[1] - v[0])}" for (t, _, _), v in zip(lines, spans, strict=True))
-    pic = Picture(width, bottom + 42, title, told, id)
-    x = axis(pic, at, room, right, top, bottom, f"Money{of}; bars in grey: {result.level:.0%} interval", said)
+    told = "; ".join(f"{t}: {amount(v[1] - v[0], said, True)}" for (t, _, _), v in zip(lines, spans, strict=True))
+    pic = Picture(width, bottom + 42, title or said["waterfall_title"], told, id)
+    below = said["money_axis"].format(unit=of, level=_level(result, said))
+    x = axis(pic, at, room, right, top, bottom, below, said)
     for i, ((text, _, total), (a, b)) in enumerate(zip(lines, spans, strict=True)):
         y = top + (i + 0.5) * _ROW
         pic.text(
@@ -222,7 +223,7 @@ def worth_waterfall(
             pic.line(ends[0], y, ends[1], y, GREY, 2.4)
         if i < len(lines) - 1:
             pic.line(x(level[i] / unit), y + 9, x(level[i] / unit), y + _ROW - 9, GREY)
-        pic.text(width - 2, y + 4.5, _signed(b - a), anchor="end", bold=total is not None)
+        pic.text(width - 2, y + 4.5, amount(b - a, said, True), anchor="end", bold=total is not None)
     return pic.svg()
 
 
@@ -231,21 +232,21 @@ def _steps(result: SatisfactionWorth, words: Mapping[str, str]) -> list[tuple[st
     total = float(result.stages.loc[result.stages["stage"] == "value", "change"].iloc[0])
     if not len(result.effects):
         spend = float(result.point["est"]["by_spending"]) if len(result.point) and total else 0.0
-        parts = [("By retention", total - spend)]
-        return [*parts, ("By spending", spend)] if result.chain.customers.spend is not None else parts
+        parts = [(words["by_retention"], total - spend)]
+        return [*parts, (words["by_spending"], spend)] if result.chain.customers.spend is not None else parts
     e = result.effects
     steps = [
         (f"{shown(k, 50)} {number(a, 2, words, True)}", float(v))
         for k, a, v in zip(e.index, e["asked"], e["value"], strict=True)
     ]
     left = total - sum(v for _, v in steps)
-    return [*steps, ("together", left)] if abs(left) > 0.002 * abs(total) else steps
+    return [*steps, (words["together"], left)] if abs(left) > 0.002 * abs(total) else steps
 
 
 def worth_tornado(
     result: SatisfactionWorth,
     *,
-    title: str = "What the answer hangs on",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "tornado",
@@ -276,21 +277,25 @@ def worth_tornado(
     '<svg'
     """
     said = say(words)
-    frame = result.tornado
+    frame = result.tornado.assign(input=[said[f"input_{_KEYS[k]}"] for k in result.tornado["input"]])
     known = frame[np.isfinite(frame[["at_low", "at_high"]]).all(axis=1)]
     middle = float(result.final["change"])
     reach = [middle, 0.0, *known["at_low"], *known["at_high"]]
-    unit, of = _unit(reach)
+    unit, of = _unit(reach, said)
     pad = 0.14 * (max(reach) - min(reach)) / unit
     at = ticks(min(reach) / unit - pad, max(reach) / unit + pad, 7)
     room = min(max((text_width(t, 13) for t in known["input"]), default=0) + 18, 0.42 * width)
     top, right = 26.0, width - 12
     bottom = top + _ROW * len(known)
-    name = "Return" if result.cost > 0 else "Value gained"
+    name = said["return_axis" if result.cost > 0 else "gained_axis"].format(unit=of)
     bars = list(zip(known["input"], *known[["low", "high", "at_low", "at_high"]].to_numpy(float).T, strict=True))
-    told = "; ".join(f"{k}: {money(u)} at {_short(lo)}, {money(v)} at {_short(hi)}" for k, lo, hi, u, v in bars)
-    pic = Picture(width, bottom + 60, title, told, id)
-    x = axis(pic, at, room, right, top, bottom, f"{name}, money{of}", said)
+    there = said["peak"]
+    told = "; ".join(
+        f"{k}: {there.format(value=amount(u, said), share=_short(lo, said))}, {there.format(value=amount(v, said), share=_short(hi, said))}"
+        for k, lo, hi, u, v in bars
+    )
+    pic = Picture(width, bottom + 60, title or said["tornado_title"], told, id)
+    x = axis(pic, at, room, right, top, bottom, name, said)
     for i, (text, lowest, highest, at_low, at_high) in enumerate(bars):
         y = top + (i + 0.5) * _ROW
         pic.text(room - 12, y + 4.5, clip(text, 13, room - 14), anchor="end")
@@ -298,18 +303,19 @@ def worth_tornado(
             start, stop = sorted((x(middle / unit), x(value / unit)))
             pic.draw("rect", x=start, y=y - 9, width=max(stop - start, 1.0), height=18, fill=fill)
             left = value < middle or (value == middle and fill == BLUE)
-            pic.text(start - 5 if left else stop + 5, y + 4, _short(end), SMALL, "end" if left else "start", GREY)
+            pic.text(
+                start - 5 if left else stop + 5, y + 4, _short(end, said), SMALL, "end" if left else "start", GREY
+            )
     pic.line(x(middle / unit), top - 4, x(middle / unit), bottom, INK, 1.2)
-    pic.text(x(middle / unit), top - 9, money(middle), SMALL, "middle", bold=True)
-    note = f"Blue: lower end of the input; vermilion: upper end. Stages at the ends of their {result.level:.0%} intervals, assumptions at those of their ranges"
-    notes_below(pic, [note], 2, pic.height - 6)
+    pic.text(x(middle / unit), top - 9, amount(middle, said), SMALL, "middle", bold=True)
+    notes_below(pic, [said["tornado_note"].format(level=_level(result, said))], 2, pic.height - 6)
     return pic.svg()
 
 
 def worth_curve(
     result: SatisfactionWorth,
     *,
-    title: str = "Return against budget",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "curve",
@@ -349,13 +355,13 @@ def worth_curve(
         raise SpecError("There is no curve of return against budget without costs; give costs.")
     spent, net = frame["budget"].to_numpy(), frame["net"].to_numpy()
     low, high = frame["net_lower"].to_numpy(), frame["net_upper"].to_numpy()
-    across, of_x = _unit(spent)
-    up, of_y = _unit([*low, *high])
+    across, of_x = _unit(spent, said)
+    up, of_y = _unit([*low, *high], said)
     at_x, at_y = ticks(0, spent[-1] / across, 8), ticks(min(0.0, low.min() / up), max(high.max() / up, 1e-9), 6)
     height, left, right, top = width * 0.46, 70.0, width - 24, 30.0
     bottom = height - 64
-    told = "; ".join(f"budget {money(a)}: return {money(b)}" for a, b in zip(spent[::4], net[::4], strict=True))
-    pic = Picture(width, height, title, told, id)
+    told = "; ".join(f"{amount(a, said)}: {amount(b, said)}" for a, b in zip(spent[::4], net[::4], strict=True))
+    pic = Picture(width, height, title or said["curve_title"], told, id)
     y = Scale(at_y, bottom, top)
     for tick in at_y:
         pic.line(left, y(tick), right, y(tick), INK if tick == 0 else RULE, 1.2 if tick == 0 else 1)
@@ -364,20 +370,20 @@ def worth_curve(
     for tick in at_x:
         pic.line(x(tick), bottom, x(tick), bottom + 4, GREY)
         pic.text(x(tick), bottom + 18, number(tick, decimals(at_x), said), SMALL, "middle", GREY)
-    pic.text((left + right) / 2, bottom + 36, f"Budget, money{of_x}", SMALL, "middle", GREY)
-    pic.text(left - 60, top - 14, f"Return, money{of_y}", SMALL, "start", GREY)
+    pic.text((left + right) / 2, bottom + 36, said["budget_axis"].format(unit=of_x), SMALL, "middle", GREY)
+    pic.text(left - 60, top - 14, said["return_axis"].format(unit=of_y), SMALL, "start", GREY)
     places = [(x(a / across), y(b / up)) for a, b in zip(spent, net, strict=True)]
     edge = [(x(a / across), y(b / up)) for a, b in zip(spent, high, strict=True)]
     edge += [(x(a / across), y(b / up)) for a, b in zip(spent[::-1], low[::-1], strict=True)]
     pic.draw("polygon", points=_points(edge), fill=PALE, fill_opacity=0.55)
     pic.draw("polyline", points=_points(places), fill="none", stroke=BLUE, stroke_width=2.4)
-    notes = [f"Band: {result.level:.0%} interval", "every budget spent where it raises satisfaction most"]
+    notes = [said["band"].format(level=_level(result, said)), said["spent_best"]]
     if 0 < result.cost <= spent[-1] * 1.001:
         value = float(result.final["change"])
         px, py = x(result.cost / across), y(value / up)
         pic.draw("circle", cx=px, cy=py, r=6, fill=ACCENT, stroke=PAPER, stroke_width=1.5)
         early = px < (left + right) / 2
-        text = f"the plan: {money(result.cost)} returns {money(value)}"
+        text = said["plan_point"].format(cost=amount(result.cost, said), value=amount(value, said))
         pic.text(px + (11 if early else -11), py + 20, text, SMALL, "start" if early else "end", bold=True)
     notes_below(pic, notes, 2, height - 6)
     return pic.svg()
@@ -386,7 +392,7 @@ def worth_curve(
 def worth_linkage(
     result: SatisfactionWorth,
     *,
-    title: str = "Effects per point of satisfaction",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "linkage",
@@ -418,8 +424,8 @@ def worth_linkage(
     """
     said = say(words)
     names = {
-        "log_odds_to_leave": "Odds of leaving", "log_odds_to_leave_uncorrected": "as the score was measured",
-        "log_spend": "Spending", "log_spend_uncorrected": "as the score was measured",
+        "log_odds_to_leave": said["odds"], "log_odds_to_leave_uncorrected": said["as_measured"],
+        "log_spend": said["spending"], "log_spend_uncorrected": said["as_measured"],
     }  # fmt: skip
     rows = []
     for key, r in result.linkage.iterrows():
@@ -429,32 +435,41 @@ def worth_linkage(
             rows.append(Row(names[str(key)], est, low, high, hollow=raw, strong=not raw))
     reach = [0.0, *(v for r in rows for v in (r.lower, r.upper))]
     at = ticks(min(reach), max(reach), 7)
-    notes = [f"Filled: free of error of measurement; {result.level:.0%} intervals"]
-    return Rows(rows, at, 2, "Change per point of satisfaction, %", notes=notes).svg(title, width, said, id)
+    notes = [said["free_of_error"].format(level=_level(result, said))]
+    name = title or said["linkage_title"]
+    return Rows(rows, at, 2, said["per_point_axis"], notes=notes).svg(name, width, said, id)
 
 
-def _unit(values: Sequence[float] | np.ndarray) -> tuple[float, str]:
+def _unit(values: Sequence[float] | np.ndarray, words: Mapping[str, str]) -> tuple[float, str]:
     """Divisor of an axis of money, and its name."""
     most = float(np.max(np.abs(values), initial=0.0))
-    for divisor, name in ((1e9, ", thousand millions"), (1e6, ", millions"), (1e3, ", thousands")):
+    for divisor, name in ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands")):
         if most >= 5 * divisor:
-            return divisor, name
+            return divisor, words[name]
     return 1.0, ""
 
 
-def _signed(value: float) -> str:
-    """An amount with its sign."""
-    return f"+{money(value)}" if value > 0 else money(value)
+def _level(result: SatisfactionWorth, words: Mapping[str, str]) -> str:
+    """The level of the intervals."""
+    return words["percent"].format(number(100 * result.level, 0, words))
 
 
-def _between(row: Mapping[str, Any]) -> str:
-    """The interval of a change."""
-    return f"{_signed(row['ci_lower'])} to {_signed(row['ci_upper'])}"
+def _ends(row: Mapping[str, Any], digits: int, words: Mapping[str, str], times: float = 1.0) -> str:
+    """The interval of a change, with its signs."""
+    low, high = (number(times * row[k], digits, words, True) for k in ("ci_lower", "ci_upper"))
+    return f"{low} {words['to']} {high}"
 
 
-def _short(value: float) -> str:
+def _between(row: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """The interval of a change of money."""
+    return f"{amount(row['ci_lower'], words, True)} {words['to']} {amount(row['ci_upper'], words, True)}"
+
+
+def _short(value: float, words: Mapping[str, str]) -> str:
     """An end of a range."""
-    return f"{value:.3g}".replace("-", "−") if abs(value) < 1000 else money(value)
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    text = number(value, digits, words)
+    return text.rstrip("0").rstrip(words["decimal"]) if words["decimal"] in text else text
 
 
 def _points(places: Sequence[tuple[float, float]]) -> str:

@@ -345,7 +345,7 @@ class SatisfactionWorth(Result):
             The stages one after another; how the rises add up to the return; what the answer hangs on; return against budget;
             effects with and without correction.
         **options
-            title, width, words, id of the picture.
+            title, width, words, id of the picture; ``language="uk"`` for its words in Ukrainian, as ``"ru"`` and ``"bg"``.
 
         Returns
         -------
