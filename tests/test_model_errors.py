@@ -119,6 +119,12 @@ def test_empty_model(text):
         parse_model(text)
 
 
+@pytest.mark.parametrize("code", ["model <- 'f =~ x1 + x2'", 'HS.model = "\nf =~ x1 + x2\n"'])
+def test_equations_within_an_assignment(code):
+    with pytest.raises(SpecError, match="pass the equations between its quotes"):
+        parse_model(code)
+
+
 @pytest.mark.parametrize("value", [None, 3, ["f =~ x"], b"f =~ x", Path("model.txt")])
 def test_only_text_is_a_model(value):
     with pytest.raises(SpecError, match=f"not {type(value).__name__}"):

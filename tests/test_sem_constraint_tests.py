@@ -120,6 +120,19 @@ def test_methods_that_do_not_apply_are_refused():
     with pytest.raises(SpecError, match="not WLSMV"):
         cx.compare(*ordinal, method="satorra.bentler.2001")
     assert cx.compare(*ordinal, method="satorra.2000").equals(cx.compare(*ordinal))
+
+
+def test_difference_of_2000_of_incomplete_rows_is_that_of_complete_ones_where_nothing_is_missing():
+    y = "f1 =~ y1 + y2 + y3\nf2 =~ y4 + y5 + y6"
+    tight = y.replace("y2 + y3", "a*y2 + a*y3")
+    options = {"estimator": "MLR", "mean_structure": True}
+    found = [
+        cx.compare(*(fit(m, options=options, missing=how) for m in (y, tight)), method="satorra.2000")["chisq_diff"][
+            1
+        ]
+        for how in ("listwise", "fiml")
+    ]
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
     gaps = [fit(m.replace("y", "m"), options={"estimator": "MLR"}, missing="fiml") for m in (y, tight)]
-    with pytest.raises(SpecError, match="needs complete rows"):
-        cx.compare(*gaps, method="satorra.2000")
+    by_factors, by_restriction = (cx.compare(*gaps, method=m)["chisq_diff"][1] for m in (None, "satorra.2000"))
+    assert by_restriction == pytest.approx(by_factors, rel=0.25)

@@ -22,6 +22,7 @@ _OPERATORS = "an operator (=~, <~, ~, ~~ ...)"
 _RELATIONS = (":=", "==", "<", ">")
 _MEANT = {"=": "=~", "~=": "=~", "->": "~", "<->": "~~", "=>": ">", "<=": "<", ">=": ">"}
 FILE = re.compile(r"[^\s~=*]+\.(toml|txt|lav|R|csv|tsv|xlsx|sav|dta|parquet)", re.IGNORECASE)
+ASSIGNED = re.compile(r"\s*[\w.]+\s*(<-|=)\s*['\"][^'\"]*~")  # model <- '...'
 _PARAMETER = re.compile(r"(.+?)(=~|<~|~\*~|~~|~|\|)(.*)")
 
 Key = tuple[int, str, str, str]
@@ -106,6 +107,8 @@ def parse_model(text: str | Model) -> Model:
         raise SpecError(
             f"A model is text with one equation per line; {described(text)} is the name of a file, read it first."
         )
+    if ASSIGNED.match(text):
+        raise SpecError("The text assigns a model to a name; pass the equations between its quotes only.")
     model = _read(text)
     _warn_products(model.rows)
     return model

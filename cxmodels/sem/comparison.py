@@ -34,7 +34,8 @@ def compare(*models: SEMResult, method: str | None = None) -> pd.DataFrame:
         How to scale the difference where tests are robust. By default that of 2001 for MLM and MLR, from the two
         scaling factors alone, which may come out negative in small samples (then the 2000 one takes over); that of 2010
         evaluates the wider model at the estimates of the narrower and cannot; that of 2000, the default for MLMV,
-        WLSMV and ULSMV and as there scaled and shifted, takes the restrictions by the delta method.
+        WLSMV and ULSMV and as there scaled and shifted, takes the restrictions by the delta method (of incomplete rows
+        and of two levels, where lavaan refuses it, with the first-order information).
 
     Returns
     -------
@@ -128,9 +129,6 @@ def _difference(wide: Estimate, narrow: Estimate, method: str | None) -> float:
         factor = (high.hat * narrow.df - (low.hat * wide.df if low is not None and wide.df else 0.0)) / df
         if factor > 0:
             return plain / factor
-    if wide.plan.fiml or wide.table.levels > 1:
-        what = "one level" if wide.table.levels > 1 else "complete rows"
-        raise SpecError(f"The scaled difference of 2000 needs {what}; choose method='satorra.bentler.2010'.")
     return scaled_shifted(plain, df, _difference_traces(wide, narrow)).chisq
 
 
@@ -153,7 +151,11 @@ def _at(wide: Estimate, narrow: Estimate) -> Estimate:
 
 
 def _difference_traces(wide: Estimate, narrow: Estimate) -> Traces:
-    """Traces of U Gamma of the difference (Satorra 2000), restrictions by the delta method."""
+    """Traces of U Gamma of the difference (Satorra 2000), restrictions by the delta method.
+
+    Of incomplete rows and of two levels, where there is no Gamma of sample moments, Jacobian' W Gamma W Jacobian is the
+    first-order information, whose expectation it is.
+    """
     inverse = invert(information(wide), wide.basis)
     own = wide.basis if wide.basis is not None else np.eye(wide.table.size)
     into = np.vstack(narrow.jacobians) @ (narrow.basis if narrow.basis is not None else np.eye(narrow.table.size))
@@ -162,9 +164,16 @@ def _difference_traces(wide: Estimate, narrow: Estimate) -> Traces:
     left, _, _ = np.linalg.svd(own.T @ reach)
     a = (own @ left[:, left.shape[1] - size :]).T
     middle = inverse @ a.T @ np.linalg.inv(a @ inverse @ a.T) @ a @ inverse
-    total = np.zeros_like(middle)
-    for share, gamma, weight, jacobian in zip(*sandwich_parts(wide), strict=True):
+    product = middle @ _meat(wide)
+    return Traces(float(np.trace(product)), float(np.trace(product @ product)))
+
+
+def _meat(e: Estimate) -> Array:
+    """Covariance of the derivatives by the parameters, times the rows."""
+    if e.plan.fiml or e.table.levels > 1:
+        return information(e, "first.order")
+    total = np.zeros((e.table.size, e.table.size))
+    for share, gamma, weight, jacobian in zip(*sandwich_parts(e), strict=True):
         side = weigh(weight, jacobian)
         total += share * (side.T @ gamma @ side)
-    product = middle @ total
-    return Traces(float(np.trace(product)), float(np.trace(product @ product)))
+    return total

@@ -52,7 +52,7 @@ def fit_measures(e: Estimate, base: Estimate, scaled: Scaled | None, base_scaled
         scaled, base_scaled = None, None
     out: dict[str, float] = {
         "npar": float(e.npar),
-        "fmin": e.minimum.value / 2 if e.plan.kind == "ML" else x / e.data.n / 2,
+        "fmin": _fmin(e),
     }
     uls = e.plan.kind == "ULS"  # its statistic is in the units of the items, so no chi-square
     out |= {"chisq": x, "df": df, "pvalue": np.nan if uls else _upper(x, df)}
@@ -89,6 +89,13 @@ def fit_measures(e: Estimate, base: Estimate, scaled: Scaled | None, base_scaled
     out |= _residual_measures(e)
     out |= _other(e, x, df)
     return out
+
+
+def _fmin(e: Estimate) -> float:
+    """Value at the minimum, on lavaan's scale."""
+    if isinstance(e, TwoLevelEstimate):
+        return e.fmin
+    return e.minimum.value / 2 if e.plan.kind == "ML" else e.chisq / e.data.n / 2
 
 
 def form_of(measures: Any, name: str) -> str:

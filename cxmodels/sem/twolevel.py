@@ -287,6 +287,12 @@ class TwoLevelEstimate(Estimate):
         """Rows."""
         return float(self.objective.rows)  # type: ignore[attr-defined]
 
+    @property
+    def fmin(self) -> float:
+        """What lavaan minimises: -loglik a row, fixed predictors included, without the constant of the normal density."""
+        parts = [p for g in self.objective.groups for p in g.parts(g.states(self.values))]  # type: ignore[attr-defined]
+        return sum(p.value - p.many * len(p.e) * LOG_2PI for p in parts) / self.multiplier / 2
+
     @cached_property
     def moments(self) -> int:
         """Covariances of both levels and means of every group, less those of fixed predictors."""
