@@ -338,6 +338,15 @@ def test_halo_is_said():
 # --- dominance ------------------------------------------------------------------------------------------------------
 
 
+def test_dominance_of_few_sampled_orders_is_near_that_of_many():
+    """Some sizes are then in no order at all."""
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(rng.normal(size=(300, 26))).add_prefix("a").assign(y=lambda d: d.sum(axis=1))
+    few, many = (cx.Drivers("y", list(x.columns[:-1]), pairs=k).fit(x).dominance for k in (6, 500))
+    assert few.conditional.isna().any().any()
+    np.testing.assert_allclose(few.general, many.general, atol=0.02)
+
+
 def test_dominance_frames():
     dom = drivers().fit(CX).dominance
     assert dom["conditional"].shape == (5, 5)

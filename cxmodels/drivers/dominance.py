@@ -63,8 +63,8 @@ class Dominance(Result):
 
     @cached_property
     def general(self) -> pd.Series:
-        """Mean over all sizes: the Shapley value, by attribute."""
-        return pd.Series(self.steps.mean(axis=1), self._names, name="general")
+        """Mean over all sizes (those that sampled orders show): the Shapley value, by attribute."""
+        return pd.Series(np.nanmean(self.steps, axis=1), self._names, name="general")
 
     @cached_property
     def conditional(self) -> pd.DataFrame:
@@ -95,7 +95,7 @@ class Dominance(Result):
         rows = []
         names = list(self._names)
         complete = self.complete.to_numpy() if len(names) <= TABLE_LIMIT else None
-        mean = self.steps.mean(axis=1)
+        mean = self.general.to_numpy()
         for i in range(len(names)):
             for j in range(i + 1, len(names)):
                 a, b = (i, j) if mean[i] >= mean[j] else (j, i)
