@@ -19,6 +19,7 @@ from cxmodels.errors import CxError, CxWarning, SpecError
 from cxmodels.report import churn_card, company_html, drivers_html, nation_html, study_html
 from cxmodels.report.nation_view import NationView
 from cxmodels.report.words import LANGUAGES, language
+from cxmodels.survey import Codebook, Survey
 from tests.benchmark_study import small_study
 
 OTHERS = LANGUAGES[1:]
@@ -303,6 +304,40 @@ def test_driver_pages_say_nothing_in_english(driver_reports, code):
         assert not re.findall(r"\d\.\d+", visible(page).replace(cx.__version__, "")), "a decimal point"
         assert language(code).told(report.paragraph) in visible(page)
     assert f'lang="{code}"' in drivers_html(driver_reports[0], whole=False, language=code)
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    """Drivers of a survey whose codebook words its columns, two of them alike."""
+    book = Codebook.from_toml(files("cxmodels").parent / "datasets" / "mobi" / "codebook.toml")
+    frame = cx.datasets.load("mobi")[["CUSA1", "PERQ1", "PERQ2", "PERQ3"]].assign(plain=np.arange(250) % 7.0)
+    frame = frame.rename(columns={"PERQ3": "again"})
+    items = {c: book[c] for c in ("CUSA1", "PERQ1", "PERQ2")}
+    items["again"] = replace(book["PERQ2"], name="again")
+    survey = Survey(frame, Codebook(items))
+    return cx.Drivers("CUSA1", ["PERQ1", "PERQ2", "again", "plain"]).fit(survey).deliverable(20, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("en", "Technical quality of the network"),
+        ("uk", "Технічна якість мережі"),
+        ("bg", "Техническо качество на мрежата"),
+    ],
+)
+def test_driver_pages_call_columns_by_their_labels(labelled, code, said):
+    page = drivers_html(labelled, language=code)
+    text = visible(page)
+    assert f"{said} (PERQ2)" in text
+    assert f"{said} (again)" in text
+    assert "plain" in text
+    assert not re.findall(r"\bCUSA1\b|\bPERQ1\b", visible(page.partition('class="folded"')[0])), (
+        "bare columns before the list of columns"
+    )
+    assert "CUSA1" in text, "the list of columns"
+    assert list(labelled.map.index) == ["PERQ1", "PERQ2", "again", "plain"], "results keep their columns"
+    assert "nan" not in text.casefold().split()
 
 
 @pytest.mark.parametrize("code", OTHERS)

@@ -209,7 +209,10 @@ def what_if_waterfall(
     1
     """
     said = say(words)
-    steps = [(f"{shown(n, 60)} {number(a, 2, said, True)}", float(e)) for n, a, e in zip(what.effects.index, what.effects["asked"], what.effects["effect"], strict=True)]  # fmt: skip
+    steps = [
+        (clip(shown(n, 60), 13, 0.4 * width - 18, tail=f" {number(a, 2, said, True)}"), float(e))
+        for n, a, e in zip(what.effects.index, what.effects["asked"], what.effects["effect"], strict=True)
+    ]
     left = what.change - sum(e for _, e in steps)
     if abs(left) > 1e-6 * max(abs(what.change), 1e-9):
         steps.append((said["together"], left))

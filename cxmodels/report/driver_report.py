@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from ..drivers.result import DriverResult
 
 VIF_LIMIT = 5.0
+LONGEST_LABEL = 80
+Labels = Mapping[str, str]
 
 
 def drivers_html(
@@ -74,31 +78,33 @@ def drivers_html(
 
     check_kind(report, DriverReport, "drivers_html()", "DriverResult.deliverable")
     res, w = report.point, words_in(language)
+    known = labels(res, w)
     sections = [
-        ("what-if", w("sec_what_if"), _what_if(report, w, whole, prefix)),
-        ("map", w("sec_map"), _map(report, w, prefix)),
-        ("profile", w("sec_profile"), _profile(report, w, prefix)),
-        ("importance", w("sec_importance"), _importance(report, w)),
-        ("tests", w("sec_tests"), _tests(report, w)),
-        ("method", w("sec_method"), _method(report, w)),
+        ("what-if", w("sec_what_if"), _what_if(report, w, known, whole, prefix)),
+        ("map", w("sec_map"), _map(report, w, known, prefix)),
+        ("profile", w("sec_profile"), _profile(report, w, known, prefix)),
+        ("importance", w("sec_importance"), _importance(report, w, known)),
+        ("tests", w("sec_tests"), _tests(report, w, known)),
+        ("method", w("sec_method"), _method(report, w, known)),
     ]
     attributes, respondents = w("attributes", n=len(res.spec.players)), w("respondents", n=res.n_obs)
     return render(
         w,
         whole=whole,
-        title=title or w("drivers_of", outcome=res.spec.outcome),
+        title=title or w("drivers_of", outcome=_called(res.spec.outcome, known)),
         subtitle=f"{attributes}, {respondents}",
         prefix=prefix,
         headline=driver_bars(
-            _named(report.bootstrap.shares),
-            report.random_test["significant"].rename(index=shown),
+            _named(report.bootstrap.shares, known),
+            _named(report.random_test[["significant"]], known)["significant"],
             title=w("shares_title"),
             words=w.pictures,
             id=f"{prefix}bars",
         ),
         rows=_rows(report, w),
-        lead=[inline(shown(w.told(report.paragraph), 4000))],
+        lead=[inline(shown(w.told(report.paragraph, known), 4000))],
         warnings=report.warnings,
+        names=known,
         sections=sections,
         note=w.told(CAUTION),
     )
@@ -164,11 +170,15 @@ def _heads(w: Language, *keys: str, **columns: str) -> dict[str, str]:
     return {k: signs.get(k) or w(named.get(k, k)) for k in keys} | {c: w(k) for c, k in columns.items()}
 
 
-def _what_if(report: DriverReport, w: Language, whole: bool, prefix: str) -> list[Block]:
+def _what_if(report: DriverReport, w: Language, known: Labels, whole: bool, prefix: str) -> list[Block]:
     if report.what_if is None:
         return []
     res = report.point
-    what = replace(report.what_if, unit=shown(w.told(report.what_if.unit)))
+    what = replace(
+        report.what_if,
+        unit=shown(w.told(report.what_if.unit, known)),
+        effects=_named(report.what_if.effects, known),
+    )
     level = w.share(what.level)
     text = w(
         "what_if_text", step=w.plain(report.step), unit=inline(what.unit[0].lower() + what.unit[1:]),
@@ -179,6 +189,8 @@ def _what_if(report: DriverReport, w: Language, whole: bool, prefix: str) -> lis
     blocks = [paragraph(text), figure(waterfall)]
     if whole:
         data = slider_data(res, report.scale)
+        for attribute in data["attributes"]:
+            attribute["name"] = _called(attribute["name"], known)
         said = w("sliders_text") + ("" if res.spec.linear else " " + w("sliders_mean"))
         widget = template("sliders.html").render(
             prefix=prefix,
@@ -190,7 +202,7 @@ def _what_if(report: DriverReport, w: Language, whole: bool, prefix: str) -> lis
         blocks += [paragraph(said), figure(widget)]
     heads = _heads(w, "attribute", "asked", "realised", "share_at_end", effect="change") | _heads(w, "se", "ci_lower", "ci_upper")  # fmt: skip
     note = f"{w('each_alone_note', level=level)} {w.told(CAUTION)}"
-    return [*blocks, table(_flat(what.effects), heads, w("each_alone"), note, words=w)]
+    return [*blocks, table(_flat(what.effects, {}), heads, w("each_alone"), note, words=w)]
 
 
 def slider_data(res: DriverResult, scale: Any) -> dict[str, Any]:
@@ -226,7 +238,7 @@ def slider_data(res: DriverResult, scale: Any) -> dict[str, Any]:
     return {
         "attributes": [
             {
-                "name": shown(n, 80),
+                "name": n,
                 "lo": float(a),
                 "hi": float(b),
                 "effect": float(effect[i]),
@@ -246,53 +258,58 @@ def _step(lo: float, hi: float) -> float:
     return 0.1 if hi - lo <= 20 else float(f"{(hi - lo) / 100:.1g}")
 
 
-def _map(report: DriverReport, w: Language, prefix: str) -> list[Block]:
+def _map(report: DriverReport, w: Language, known: Labels, prefix: str) -> list[Block]:
     if report.map.empty:
         return []
-    told = report.map.assign(cut=report.map["cut"].map(w.told), quadrant=report.map["quadrant"].map(w.told))
+    told = _named(report.map, known)
+    told = told.assign(cut=told["cut"].map(w.told), quadrant=told["quadrant"].map(w.told))
     heads = _heads(w, "attribute", "importance", share="part_share", performance="mean_rating", quadrant="quadrant")
     picture = driver_map(
-        told, outcome=report.point.spec.outcome, title=w("map"), words=w.pictures, id=f"{prefix}map-chart"
+        told,
+        outcome=_called(report.point.spec.outcome, known),
+        title=w("map"),
+        words=w.pictures,
+        id=f"{prefix}map-chart",
     )
     text = w("map_text", cut=told["cut"].iloc[0])
-    return [paragraph(text), figure(picture), table(_flat(told), heads, w("quadrants"), words=w)]
+    return [paragraph(text), figure(picture), table(_flat(told, {}), heads, w("quadrants"), words=w)]
 
 
-def _profile(report: DriverReport, w: Language, prefix: str) -> list[Block]:
+def _profile(report: DriverReport, w: Language, known: Labels, prefix: str) -> list[Block]:
     if report.profile is None:
         return []
     heads = _heads(w, "attribute", "ours", "theirs", gap="gap_head") | _heads(
         w, "se", "ci_lower", "ci_upper", "pvalue_adjusted", contribution="outcome_points"
     )
     picture = profile_chart(
-        report.profile,
+        _named(report.profile, known),
         words=w.pictures,
         id=f"{prefix}profile-chart",
     )
-    gaps = table(_flat(report.profile), heads, w("gaps"), w("gaps_note"), words=w)
+    gaps = table(_flat(report.profile, known), heads, w("gaps"), w("gaps_note"), words=w)
     return [paragraph(w("profile_text")), figure(picture), gaps]
 
 
-def _importance(report: DriverReport, w: Language) -> list[Block]:
+def _importance(report: DriverReport, w: Language, known: Labels) -> list[Block]:
     res = report.point
     frame = report.bootstrap.importance.sort_values("importance", ascending=False, kind="stable")
-    flat = _flat(frame).assign(suppressor=[w("opposite") if s else "" for s in frame["suppressor"]])
+    flat = _flat(frame, known).assign(suppressor=[w("opposite") if s else "" for s in frame["suppressor"]])
     heads = _heads(w, "attribute", "importance", "se", "ci_lower", "ci_upper", share="part_share", rank="rank_only")
     heads |= _heads(w, "rank_lower", "rank_upper", "correlation", coef="coefficient", suppressor="sign") | _heads(w, "vif")  # fmt: skip
     note = w("importance_note", r2=w.number(res.r_squared, 3), vif=w.plain(VIF_LIMIT))
     return [table(flat, heads, w("importance"), note, flags={"vif": above(flat["vif"], VIF_LIMIT, w)}, words=w)]
 
 
-def _tests(report: DriverReport, w: Language) -> list[Block]:
+def _tests(report: DriverReport, w: Language, known: Labels) -> list[Block]:
     level = w.share(report.bootstrap.level)
-    noise = _flat(report.random_test).assign(
+    noise = _flat(report.random_test, known).assign(
         significant=[w("yes" if s else "no") for s in report.random_test["significant"]]
     )
     tests = _heads(w, "est", "se", "t", "pvalue", "pvalue_adjusted", "ci_lower", "ci_upper")
     own = {k: head for k, head in tests.items() if k in noise}
     heads = _heads(w, "attribute") | own | _heads(w, significant="beyond_noise")
     pairs = report.bootstrap.differences
-    pairs = pairs.assign(first=pairs["first"].map(shown), second=pairs["second"].map(shown))
+    pairs = pairs.assign(**{side: [_called(a, known) for a in pairs[side]] for side in ("first", "second")})
     both = _heads(w, "first", "second") | tests
     folded = len(pairs) > 15
     return [
@@ -302,17 +319,53 @@ def _tests(report: DriverReport, w: Language) -> list[Block]:
     ]
 
 
-def _method(report: DriverReport, w: Language) -> list[Block]:
+def _method(report: DriverReport, w: Language, known: Labels) -> list[Block]:
     lines = [(k, v) for k, v in report.bootstrap.headline() if k != "Rows"]
-    rows = [(shown(w.told(k)), shown(w.told(v), 1000)) for k, v in lines]
+    rows = [(shown(w.told(k, known)), shown(w.told(v, known), 1000)) for k, v in lines]
     rows.insert(2, (w("rows_head"), _rows(report, w)))
-    return [facts([*rows, (w("coefficients"), w.told(report.point.fit_coefficients.kind))])]
+    blocks = [facts([*rows, (w("coefficients"), w.told(report.point.fit_coefficients.kind))])]
+    if known:
+        blocks.append(facts(((shown(column), label) for column, label in known.items()), w("columns"), folded=True))
+    return blocks
 
 
-def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+def labels(res: DriverResult, w: Language) -> dict[str, str]:
+    """Return what the survey calls the outcome and the attributes, for those it words otherwise than by the column.
+
+    Parameters
+    ----------
+    res : DriverResult
+    w : Language
+        Whose labels are wanted; else the English ones, else any.
+
+    Returns
+    -------
+    dict of {column: label}
+        Labels that several columns share are followed by the column.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2"]).fit(cx.datasets.survey("mobi"))
+    >>> labels(res, words_in("uk"))["CUSA1"]
+    'Загальна задоволеність оператором'
+    """
+    columns = dict.fromkeys([res.spec.outcome, *(a for p in res.spec.players for a in p.attributes)])
+    texts = {str(c): shown(res.survey.label(str(c), w.code), LONGEST_LABEL) for c in columns}
+    twice = Counter(texts.values())
+    return {c: t if twice[t] == 1 else f"{t} ({c})" for c, t in texts.items() if t != c}
+
+
+def _called(name: object, known: Labels) -> str:
+    """One column or attribute as the reader knows it."""
+    return shown(known.get(str(name), name))
+
+
+def _named(frame: pd.DataFrame, known: Labels) -> pd.DataFrame:
+    """A frame whose attributes are called as the reader knows them."""
+    return frame.rename(index=lambda name: _called(name, known))
+
+
+def _flat(frame: pd.DataFrame, known: Labels) -> pd.DataFrame:
     """The index as a column, as a page can show it."""
-    return _named(frame).rename_axis("attribute").reset_index()
-
-
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.rename(index=shown)
+    return _named(frame, known).rename_axis("attribute").reset_index()

@@ -82,7 +82,7 @@ def _clusters(text: str) -> list[str]:
     return out
 
 
-def clip(text: str, size: float, width: float, bold: bool = False) -> str:
+def clip(text: str, size: float, width: float, bold: bool = False, tail: str = "") -> str:
     """Cut a text so that it fits a width, with an ellipsis where something is left out.
 
     Parameters
@@ -93,6 +93,8 @@ def clip(text: str, size: float, width: float, bold: bool = False) -> str:
         Font size and room, in pixels.
     bold : bool, default False
         Whether it is set bold.
+    tail : str, default ""
+        What comes after it and stays whole, such as a number.
 
     Returns
     -------
@@ -101,18 +103,19 @@ def clip(text: str, size: float, width: float, bold: bool = False) -> str:
 
     Examples
     --------
-    >>> clip("Perceived quality", 13, 60)
-    'Perceiv…'
+    >>> clip("Perceived quality", 13, 60), clip("Perceived quality", 13, 90, tail=" +0.5")
+    ('Perceiv…', 'Perceiv… +0.5')
     """
-    if text_width(text, size, bold) <= width:
-        return text
+    if text_width(text + tail, size, bold) <= width:
+        return text + tail
+    width -= text_width(tail, size, bold)
     kept, used = [], text_width("…", size, bold)
     for part in _clusters(text):
         used += text_width(part, size, bold)
         if used > width:
             break
         kept.append(part)
-    return "".join(kept).rstrip() + "…"
+    return "".join(kept).rstrip() + "…" + tail
 
 
 def wrap(text: str, size: float, width: float, lines: int = 4, bold: bool = False) -> list[str]:

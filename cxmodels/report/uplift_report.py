@@ -303,7 +303,7 @@ def _balance(balance: Balance | None, w: Language, prefix: str) -> list[Block]:
     """Love plot and tests."""
     if balance is None:
         return []
-    tests = balance.tests.rename(index=lambda k: w(f"test_{k}")).reset_index()
+    tests = balance.tests.rename(index=lambda k: w(f"test_{k}")).astype({"df": "Int64"}).reset_index()
     heads = {"test": w("test"), "statistic": w("statistic"), "df": w("df"), "pvalue": "p"}
     columns = {
         "column": w("column"), "treated": w("treated"), "control": w("control"), "difference": w("difference_sd"),
@@ -336,7 +336,11 @@ def _gains(result: LinkageResult, w: Language) -> list[Block]:
     """The outcome of the base at a better index."""
     now = {"points": w("worth_points"), "now": w.pictures["now"], "then": w.pictures["then"], "change": w("change")}
     ends = {k: head for k, head in bounds(w).items() if k != "est"}
-    return [table(result.gains.reset_index(), now | ends, w("gains_title"), w("gains_note"), words=w)]
+    return [
+        table(
+            result.gains.rename(index=w.plain).reset_index(), now | ends, w("gains_title"), w("gains_note"), words=w
+        )
+    ]
 
 
 def _method(result: LinkageResult, w: Language) -> list[Block]:

@@ -161,7 +161,7 @@ class Language:
         sentence : str
             Such as one of ``result.warnings``.
         names : mapping, optional
-            What is called otherwise for the reader, such as constructs.
+            What is called otherwise for the reader, such as constructs, or columns by their labels.
 
         Returns
         -------
@@ -173,9 +173,9 @@ class Language:
         >>> language("uk").told("North: 3 of 200 bootstrap replicates failed and are left out.")
         'North: Невдалих реплік бутстрепу: 3 з 200; їх не враховано.'
         """
-        if self.code == "en":
-            return sentence
         names = names or {}
+        if self.code == "en" and all(known == name for known, name in names.items()):
+            return sentence
         if len(sentence) <= LONGEST and (said := self._matched(sentence, names)):
             return said
         if len(several := re.split(r"(?<=\.) (?=\S)", sentence)) > 1:
@@ -204,9 +204,8 @@ class Language:
             return text.replace("-", "−").replace("inf", "∞")
         if bare == text.replace(",", "") and re.fullmatch(r"-?\d+", bare):
             return int(bare)
-        written = self.number(
-            float(bare), len(bare.partition(".")[2]) if "e" not in bare else 0, signed=text[0] == "+"
-        )
+        decimals = bare if "e" not in bare else f"{float(bare):.12f}".rstrip("0")
+        written = self.number(float(bare), len(decimals.partition(".")[2]), signed=text[0] == "+")
         return self.percent.format(written) if text.endswith("%") else written
 
     def _part(self, name: str, text: str, names: Mapping[str, str]) -> object:
@@ -216,6 +215,7 @@ class Language:
         if name in RISES:
             return re.sub(rf"(?<= ){NUMBER}(?=,|$)", lambda rise: str(self._number(rise[0])), text)
         text = re.sub(r"'([^']*)'", lambda quoted: f"'{names.get(quoted[1], quoted[1])}'", names.get(text, text))
+        text = ", ".join(names.get(part, part) for part in text.split(", "))
         text = re.sub(r"'([^']*)' of '([^']*)'", r"'\1' ('\2')", text).replace("' and '", "', '")
         if cut := re.fullmatch(r"(.*[')]) and (\d+) more( pairs)?", text, re.DOTALL):
             return f"{cut[1]} {self('and_more', n=int(cut[2]))}"

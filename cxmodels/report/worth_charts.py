@@ -22,7 +22,7 @@ __all__ = ["draw_worth", "worth_chain", "worth_curve", "worth_linkage", "worth_t
 
 Words = Mapping[str, str] | None
 
-SMALL = 11.5
+SMALL, SMALLEST = 11.5, 9.5
 _ROW = 30.0
 _KEYS = {name: key for key, name in INPUTS.items()}  # of the inputs of a tornado
 
@@ -101,7 +101,8 @@ def worth_chain(
             "rect", x=x + 1, y=1.0, width=wide - 2, height=height, rx=6, fill=PALE if last else TINT, stroke=RULE
         )
         middle = x + wide / 2
-        pic.text(middle, 24, clip(name, SMALL, wide - 12), SMALL, "middle", GREY)
+        size = max(min(SMALL, SMALL * (wide - 13) / text_width(name, SMALL)), SMALLEST)
+        pic.text(middle, 24, clip(name, size, wide - 12), size, "middle", GREY)
         pic.text(middle, 54, clip(change, 17, wide - 10, True), 17, "middle", bold=True)
         pic.text(middle, 78, clip(now, SMALL, wide - 8), SMALL, "middle")
         pic.text(middle, 101, clip(inside, 10.5, wide - 6), 10.5, "middle", GREY)
@@ -182,7 +183,7 @@ def worth_waterfall(
     '<svg'
     """
     said = say(words)
-    steps = _steps(result, said)
+    steps = _steps(result, 0.4 * width - 18, said)
     value = dict(result.stages[result.stages["stage"] == "value"].iloc[0])
     final = result.final
     lines: list[tuple[str, float, dict[str, Any] | None]] = [(text, by, None) for text, by in steps]
@@ -227,7 +228,7 @@ def worth_waterfall(
     return pic.svg()
 
 
-def _steps(result: SatisfactionWorth, words: Mapping[str, str]) -> list[tuple[str, float]]:
+def _steps(result: SatisfactionWorth, room: float, words: Mapping[str, str]) -> list[tuple[str, float]]:
     """Parts of the value gained."""
     total = float(result.stages.loc[result.stages["stage"] == "value", "change"].iloc[0])
     if not len(result.effects):
@@ -236,7 +237,7 @@ def _steps(result: SatisfactionWorth, words: Mapping[str, str]) -> list[tuple[st
         return [*parts, (words["by_spending"], spend)] if result.chain.customers.spend is not None else parts
     e = result.effects
     steps = [
-        (f"{shown(k, 50)} {number(a, 2, words, True)}", float(v))
+        (clip(shown(k, 50), 13, room, tail=f" {number(a, 2, words, True)}"), float(v))
         for k, a, v in zip(e.index, e["asked"], e["value"], strict=True)
     ]
     left = total - sum(v for _, v in steps)
