@@ -338,6 +338,7 @@ def test_halo_is_said():
 # --- dominance ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::cxmodels.errors.SpecWarning")  # of the orders sampled
 def test_dominance_of_few_sampled_orders_is_near_that_of_many():
     """Some sizes are then in no order at all."""
     rng = np.random.default_rng(0)
