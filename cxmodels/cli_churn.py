@@ -178,7 +178,7 @@ def monitor(
     if out is not None:
         from .files import neutral, replacing
 
-        with replacing(out) as draft:
+        with replacing(out, "table") as draft:
             neutral(found.columns).to_csv(draft, index=False)
     if (found.alerts["band"] == "act").any():
         raise typer.Exit(ACT)

@@ -54,18 +54,25 @@ CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, what: str = "file") -> Iterator[Path]:
     """Give a draft in the same folder that takes the place of `path` when all went well.
 
     Parameters
     ----------
     path : Path
         File to write; its folder is made if need be.
+    what : str, default "file"
+        How a refusal calls it.
 
     Yields
     ------
     Path
         The draft, of the same suffix. It is removed when something fails, and `path` stays as it was.
+
+    Raises
+    ------
+    DataError
+        If the place cannot be written to.
 
     Examples
     --------
@@ -75,18 +82,22 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     (Path(folder) / "a.txt").read_text()
     'whole'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    draft = Path(name)
+    draft = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        draft = Path(name)
         yield draft
         mask = os.umask(0)
         os.umask(mask)
         draft.chmod(0o666 & ~mask)  # mkstemp's own mode would keep colleagues from reading the file
         os.replace(draft, path)
+    except OSError as error:
+        raise DataError(f"The {what} could not be written to '{path}': {error.strerror or error}.") from None
     finally:
-        draft.unlink(missing_ok=True)
+        if draft is not None:
+            draft.unlink(missing_ok=True)
 
 
 def write_page(text: str, path: str | Path) -> Path:
@@ -108,11 +119,8 @@ def write_page(text: str, path: str | Path) -> Path:
         If the file cannot be written.
     """
     target = Path(path)
-    try:
-        with replacing(target) as draft:
-            draft.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"The report could not be written to '{target}': {error.strerror}.") from None
+    with replacing(target, "report") as draft:
+        draft.write_text(text, encoding="utf-8")
     return target
 
 

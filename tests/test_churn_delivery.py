@@ -174,10 +174,10 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, store, monkeypatch):
     assert where.read_bytes() == before
 
     def broken(*_, **__):
-        raise OSError("disk full")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DataError, match=r"^The list could not be written to .*: No space left on device\.$"):
         deliver(made(contact_cost=5), where)
     assert where.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [store]

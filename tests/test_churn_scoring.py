@@ -124,6 +124,21 @@ def test_what_is_no_parquet_file_is_said(fitted, tmp_path):
         cx.churn.score_file(fitted["linear"], tmp_path / "in.parquet", tmp_path / "in.parquet")
 
 
+def test_damage_beyond_the_head_of_a_file_is_said(fitted, telco, tmp_path):
+    telco[0].rename_axis("customer_id").reset_index().to_parquet(tmp_path / "in.parquet", compression="snappy")
+    content = bytearray((tmp_path / "in.parquet").read_bytes())
+    content[200:600] = b"\xff" * 400
+    (tmp_path / "in.parquet").write_bytes(content)
+    with pytest.raises(DataError, match=r"in\.parquet' is damaged: "):
+        cx.churn.score_file(fitted["linear"], tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_model_that_cannot_be_saved_is_said(fitted, tmp_path):
+    with pytest.raises(DataError, match=r"^The model could not be written to .*: Is a directory\.$"):
+        fitted["linear"].save(tmp_path)
+
+
 def test_scoring_a_file_without_arrow_names_the_extra(fitted, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     for score, source in ((cx.churn.score_file, "a.parquet"), (cx.churn.score_files, ["a.parquet"])):

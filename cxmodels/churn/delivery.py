@@ -126,14 +126,14 @@ def _to_parquet(frame: pd.DataFrame, path: Path) -> None:
     pa, pq = needed("pyarrow", "store"), needed("pyarrow.parquet", "store")
     kinds = {"text": pa.string(), "date": pa.date32(), "integer": pa.int64(), "number": pa.float64()}
     schema = pa.schema([(column, kinds[kind]) for column, kind in SCHEMA.items()])
-    with replacing(path) as draft:
+    with replacing(path, "list") as draft:
         pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), draft)
 
 
 def _to_csv(frame: pd.DataFrame, path: Path) -> int:
     """Write a CSV file whole or not at all; return the number of neutralised cells."""
     safe = neutral(frame)
-    with replacing(path) as draft:
+    with replacing(path, "list") as draft:
         safe.to_csv(draft, index=False, lineterminator="\n")
     return sum(int((safe[c] != frame[c]).sum()) for c, kind in SCHEMA.items() if kind == "text")
 

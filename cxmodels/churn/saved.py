@@ -58,12 +58,14 @@ def save(model: Churn, path: str | os.PathLike[str]) -> None:
     ------
     SpecError
         For a model whose chosen candidate is a plugged-in classifier.
+    DataError
+        If the file cannot be written.
     """
     body = describe(model)
     text = json.dumps(
         {"format": FORMAT, "version": VERSION, "checksum": checksum(body), "model": body}, allow_nan=False
     )
-    with replacing(Path(path)) as draft:
+    with replacing(Path(path), "model") as draft:
         draft.write_text(text, encoding="utf-8")
 
 

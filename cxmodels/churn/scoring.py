@@ -119,14 +119,14 @@ def score_file(
     workers = (os.cpu_count() or 1) if n_jobs < 1 else n_jobs
     rows, total = 0, 0.0
     counts: dict[tuple[str, str], int] = {}
-    with replacing(Path(target)) as draft:
+    with replacing(Path(target), "scores") as draft:
         with (
             _opened(source, job) as file,
             ThreadPoolExecutor(workers) as pool,
             pq.ParquetWriter(draft, job.schema(file.schema_arrow), use_dictionary=["flags"]) as writer,
         ):
             keys = np.empty(file.metadata.num_rows, dtype=np.uint64)
-            batches = file.iter_batches(batch_size=chunk, columns=job.columns)
+            batches = _batches(file, source, chunk, job.columns)
             for done in _ordered(pool, job, batches, workers + 2):
                 writer.write_batch(pa.RecordBatch.from_arrays(done.arrays, schema=writer.schema))
                 keys[rows : rows + done.rows] = done.keys
@@ -335,6 +335,16 @@ def _check_unique(keys: NDArray[np.uint64], ids: str) -> None:
     keys.sort()
     if twice := int((keys[1:] == keys[:-1]).sum()):
         raise DataError(f"{twice} identifiers stand more than once in column '{ids}'; give one row per customer.")
+
+
+def _batches(file: Any, source: str | os.PathLike[str], chunk: int, columns: list[str]) -> Iterator[Any]:
+    """Chunks of the file; damage beyond its head shows only here."""
+    import pyarrow as pa
+
+    try:
+        yield from file.iter_batches(batch_size=chunk, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"'{source}' is damaged: {str(error).splitlines()[0]}") from None
 
 
 def _opened(source: str | os.PathLike[str], job: _Job) -> Any:

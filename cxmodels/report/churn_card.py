@@ -80,7 +80,7 @@ class ChurnCard:
         texts = {".html": self.html, ".md": self.markdown}
         if target.suffix.lower() not in texts:
             raise SpecError(f"A model card is written as .html or .md, not '{target.suffix}'.")
-        with replacing(target) as draft:
+        with replacing(target, "model card") as draft:
             draft.write_text(texts[target.suffix.lower()], encoding="utf-8")
         return target
 

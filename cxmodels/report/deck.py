@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError
 from ..files import needed, replacing
 from .blocks import shown
 from .svg import ACCENT, BLUE, GREY, INK, RULE, ticks
@@ -206,11 +205,8 @@ class Deck:
             If the file cannot be written.
         """
         target = Path(path)
-        try:
-            with replacing(target) as draft:
-                self._deck.save(str(draft))
-        except OSError as error:
-            raise DataError(f"The slides could not be written to '{target}': {error.strerror}.") from None
+        with replacing(target, "slides") as draft:
+            self._deck.save(str(draft))
         return target
 
     def _write(

@@ -312,13 +312,15 @@ class Drawing(str):
         ------
         SpecError
             For another suffix.
+        DataError
+            If the file cannot be written.
         """
         path = Path(path)
         if path.suffix.lower() != ".svg":
             raise SpecError(
                 f"A picture is written as .svg, not '{path.suffix}'; a browser or Inkscape turns it into others."
             )
-        with replacing(path) as draft:
+        with replacing(path, "picture") as draft:
             draft.write_text(str(self), encoding="utf-8")
         return path
 

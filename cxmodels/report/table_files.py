@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
 from ..files import in_html, needed, replacing, shown
 from .tables import FIT_DIGITS, Cell, Table, Tables
 
@@ -192,15 +191,12 @@ def _plain(text: str) -> str:
 def write(tables: Tables, path: Path, format: str) -> Path:
     """Write the tables to a file that is there whole or not at all."""
     book = needed("openpyxl", "report") if format == "xlsx" else None
-    try:
-        with replacing(path) as draft:
-            if book is not None:
-                _workbook(book, tables).save(draft)
-            else:
-                text = tables.to(format)
-                draft.write_text(_page(tables, text) if format == "html" else text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"The tables could not be written to '{path}': {error.strerror}.") from None
+    with replacing(path, "tables") as draft:
+        if book is not None:
+            _workbook(book, tables).save(draft)
+        else:
+            text = tables.to(format)
+            draft.write_text(_page(tables, text) if format == "html" else text, encoding="utf-8")
     return path
 
 

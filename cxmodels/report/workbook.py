@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..errors import DataError
 from ..files import needed, neutral, replacing
 from .blocks import shown
 from .svg import ACCENT, BLUE
@@ -62,11 +61,8 @@ def write_workbook(
         _fill(book.create_sheet(sheet.name), sheet)
     book.properties.title = shown(title)
     book.properties.creator = "cxmodels"
-    try:
-        with replacing(target) as draft:
-            book.save(draft)
-    except OSError as error:
-        raise DataError(f"The workbook could not be written to '{target}': {error.strerror}.") from None
+    with replacing(target, "workbook") as draft:
+        book.save(draft)
     return target
 
 

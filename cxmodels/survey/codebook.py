@@ -439,5 +439,5 @@ def _entry(item: Item) -> dict[str, Any]:
 
 def _write_whole(path: Path, text: str) -> None:
     """Write so that a reader never sees half a file."""
-    with replacing(path) as draft:
+    with replacing(path, "codebook") as draft:
         draft.write_text(text, encoding="utf-8")
