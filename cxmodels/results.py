@@ -199,6 +199,44 @@ class Result:
         return notebook_html(self)
 
 
+class Derived(Result):
+    """Base of what is made from a fitted result, its `point`: it rests on the same rows."""
+
+    point: Any
+
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return int(self.point.n_obs)
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """Rows left out, [reason, rows]."""
+        return self.point.excluded
+
+
+class Resampled(Derived):
+    """Base of what is made from a fitted result and `replicates` of it."""
+
+    replicates: Any
+
+    @property
+    def failed(self) -> int:
+        """Replicates that gave no estimate and are left out."""
+        return int(self.replicates.failed)
+
+    @property
+    def runs(self) -> str:
+        """How many replicates there were, how many failed, and their seed."""
+        r = self.replicates
+        return f"{r.n} replicates, {r.failed} failed, seed {r.seed if r.seed is not None else 'none (given rows)'}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What was unusual about the fit."""
+        return tuple(self.point.warnings)
+
+
 def picture(kind: str, result: Result, **options: Any) -> Drawing:
     """Have the report draw a picture of a result.
 

@@ -27,7 +27,7 @@ from ..resampling import (
     entropy,
     whole_number,
 )
-from ..results import Result
+from ..results import Derived
 from .coefficients import tested
 from .split import Effort, LinearSplit, OrdinalSplit
 
@@ -106,7 +106,7 @@ def statistic(split: LinearSplit | OrdinalSplit, effort: Effort, point: Array) -
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DriverBootstrap(Result):
+class DriverBootstrap(Derived):
     """Bootstrap of a driver analysis; made by :meth:`DriverResult.bootstrap`.
 
     Attributes
@@ -213,16 +213,6 @@ class DriverBootstrap(Result):
     def failed(self) -> int:
         """Replicates that gave no estimate and are left out."""
         return sum(r.failed for r in self.replicates)
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
 
     @property
     def warnings(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..results import Result
+from ..results import Derived
 from .analysis import MEASURE_NAMES
 from .bootstrap import DriverBootstrap
 from .scenario import CAUTION, WhatIf
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DriverReport(Result):
+class DriverReport(Derived):
     """Table, tests, map, what-if and a paragraph; made by :meth:`DriverResult.deliverable`.
 
     Attributes
@@ -67,16 +67,6 @@ class DriverReport(Result):
     def point(self) -> DriverResult:
         """The analysis."""
         return self.bootstrap.point
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
 
     @property
     def warnings(self) -> tuple[str, ...]:  # type: ignore[override]

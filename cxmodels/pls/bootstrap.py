@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..errors import SpecError, listed, near
 from ..resampling import Interval, Replicates
-from ..results import Result
+from ..results import Resampled
 from .analyses import BootstrapAnalyses
 from .kernel import Array, Estimate, singular
 from .layout import Layout
@@ -129,7 +129,7 @@ def _table(name: str, doc: str) -> cached_property[pd.DataFrame]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSBootstrap(BootstrapAnalyses, BootstrapPictures, Result):
+class PLSBootstrap(BootstrapAnalyses, BootstrapPictures, Resampled):
     """Bootstrap of a PLS path model; made by :meth:`PLSResult.bootstrap`.
 
     Every frame is long, [keys, est, se, t, pvalue, ci_lower, ci_upper]; square and wide frames of the point
@@ -206,21 +206,6 @@ class PLSBootstrap(BootstrapAnalyses, BootstrapPictures, Result):
         return pd.DataFrame(values, columns=pd.MultiIndex.from_arrays(keys, names=list(self.point.layout.keys[name])))
 
     @property
-    def failed(self) -> int:
-        """Replicates that gave no estimate and are left out."""
-        return self.replicates.failed
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
-
-    @property
     def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
         """What was unusual about the point estimate and the replicates."""
         return self.point.warnings + self._events()
@@ -232,16 +217,8 @@ class PLSBootstrap(BootstrapAnalyses, BootstrapPictures, Result):
         -------
         list of (label, value)
         """
-        r = self.replicates
         kind = {"bca": "BCa"}.get(self.interval, self.interval)
-        return [
-            *self.point.headline(),
-            (
-                "Bootstrap",
-                f"{r.n} replicates, {r.failed} failed, seed {r.seed if r.seed is not None else 'none (given rows)'}",
-            ),
-            ("Intervals", f"{kind}, {self.level:.0%}"),
-        ]
+        return [*self.point.headline(), ("Bootstrap", self.runs), ("Intervals", f"{kind}, {self.level:.0%}")]
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Frames of the summary, by title.

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import SpecError, listed, near
 from ..resampling import Interval, Replicates, Sampling, bootstrap, check_interval, check_level
-from ..results import Result
+from ..results import Resampled
 from .bootstrap import PLSStatistic
 from .kernel import Array
 
@@ -94,7 +94,7 @@ class CopulaStatistic:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSCopula(Result):
+class PLSCopula(Resampled):
     """An equation with copula terms; made by :meth:`PLSResult.copula`.
 
     Attributes
@@ -133,21 +133,6 @@ class PLSCopula(Result):
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("predictor")
 
     @property
-    def failed(self) -> int:
-        """Replicates without an estimate."""
-        return self.replicates.failed
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
-
-    @property
     def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
         """What was unusual about the fit, and which predictors look normal."""
         normal = list(self.normality.index[~self.normality["usable"]])
@@ -161,8 +146,7 @@ class PLSCopula(Result):
         -------
         list of (label, value)
         """
-        r = self.replicates
-        text = f"equation of '{self.outcome}'; {r.n} replicates, {r.failed} failed, seed {r.seed}"
+        text = f"equation of '{self.outcome}'; {self.runs}"
         return [*self.point.headline(), ("Gaussian copula", text)]
 
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from ..errors import SpecError
 from ..inference import choose
 from ..resampling import Interval, Replicates, Sampling, bootstrap, check_interval
-from ..results import Result, axes
+from ..results import Resampled, axes
 from .criteria import htmt2
 from .kernel import Array
 
@@ -68,7 +68,7 @@ def ratios(cov: Array, mask: Array, kind: str) -> Array:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSDiscriminant(Result):
+class PLSDiscriminant(Resampled):
     """Heterotrait-monotrait ratios with intervals; made by :meth:`PLSResult.discriminant`.
 
     Attributes
@@ -123,21 +123,6 @@ class PLSDiscriminant(Result):
         """
         return axes("ratio_forest", self, ax)
 
-    @property
-    def failed(self) -> int:
-        """Replicates without ratios."""
-        return self.replicates.failed
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
-
     def headline(self) -> list[tuple[str, str]]:
         """Model, ratio and replicates.
 
@@ -145,11 +130,10 @@ class PLSDiscriminant(Result):
         -------
         list of (label, value)
         """
-        r = self.replicates
         return [
             *self.point.headline(),
             ("Ratio", {"htmt": "HTMT (arithmetic means)", "htmt2": "HTMT2 (geometric means)"}[self.kind]),
-            ("Bootstrap", f"{r.n} replicates, {r.failed} failed, seed {r.seed}; one-sided {self.level:.0%} limits"),
+            ("Bootstrap", f"{self.runs}; one-sided {self.level:.0%} limits"),
         ]
 
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, EstimationError, SpecError, listed
 from ..resampling import entropy, whole_number
-from ..results import Result
+from ..results import Derived
 from .kernel import Array, solve
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Mixture:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSFimix(Result):
+class PLSFimix(Derived):
     """Mixtures of one to many segments; made by :meth:`PLSResult.fimix`.
 
     Attributes
@@ -202,16 +202,6 @@ class PLSFimix(Result):
         return pd.Series(
             self._mixture(k).posterior.argmax(axis=1) + 1, self.point.row_index, name="segment", dtype=int
         )
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
 
     def headline(self) -> list[tuple[str, str]]:
         """Model, numbers of segments and starts.

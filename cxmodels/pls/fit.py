@@ -30,7 +30,7 @@ from ..errors import DataError, SpecError
 from ..inference import choose
 from ..moments import WeightedMoments
 from ..resampling import Replicates, Sampling, bootstrap, check_level
-from ..results import Result
+from ..results import Resampled
 from .assessment import loadings
 from .kernel import Array, Design, Estimate, estimate
 
@@ -164,7 +164,7 @@ class FitStatistic:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSExactFit(Result):
+class PLSExactFit(Resampled):
     """Bootstrap test of exact fit; made by :meth:`PLSResult.exact_fit`.
 
     Attributes
@@ -196,21 +196,6 @@ class PLSExactFit(Result):
         c = implied(est, design, self.measurement, self.saturated)  # type: ignore[arg-type]
         return distances(correlations(est), c)[0]
 
-    @property
-    def failed(self) -> int:
-        """Replicates without an estimate."""
-        return self.replicates.failed
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
-
     def headline(self) -> list[tuple[str, str]]:
         """Model, what is tested, and replicates.
 
@@ -220,9 +205,7 @@ class PLSExactFit(Result):
         """
         what = {"own": "constructs as estimated", "factor": "common factors", "composite": "composites"}
         text = f"{what[self.measurement]}, {'saturated' if self.saturated else 'estimated'} structure"
-        r = self.replicates
-        runs = f"{r.n} replicates of data that fit exactly, {r.failed} failed, seed {r.seed}"
-        return [*self.point.headline(), ("Exact fit", text), ("Bootstrap", runs)]
+        return [*self.point.headline(), ("Exact fit", text), ("Bootstrap", f"data that fit exactly; {self.runs}")]
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Frames of the summary, by title.

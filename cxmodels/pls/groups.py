@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import CxError, DataError, DataWarning, SpecError
 from ..inference import ADJUSTMENTS, adjusted_pvalues, choose
 from ..resampling import check_level, entropy, whole_number
-from ..results import Result, axes
+from ..results import Derived, axes
 from .differences import larger_share, pooled_t, two_sided, welch_t
 from .kernel import Array
 from .permutation import COMPARED, Labels, Pair, Together, composite_names, permute_all, permute_pair, select
@@ -38,7 +38,7 @@ METHODS = ("permutation", "henseler", "parametric", "welch")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSGroups(Result):
+class PLSGroups(Derived):
     """Groups of respondents compared; made by :meth:`PLSResult.groups` and :func:`compare_groups`.
 
     Attributes
@@ -301,16 +301,6 @@ class PLSGroups(Result):
         >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
         """
         return axes("group_differences", self, name, ax)
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
 
     def headline(self) -> list[tuple[str, str]]:
         """Model, groups, permutations and replicates.

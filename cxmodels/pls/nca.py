@@ -24,7 +24,7 @@ from .. import index as ix
 from ..errors import DataError, SpecError, near
 from ..inference import choose
 from ..resampling import entropy, whole_number
-from ..results import Result, axes
+from ..results import Derived, axes
 from .kernel import Array, total_effects
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Ceiling:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSNecessity(Result):
+class PLSNecessity(Derived):
     """Necessary conditions of one construct; made by :meth:`PLSResult.nca`.
 
     Attributes
@@ -181,16 +181,6 @@ class PLSNecessity(Result):
             If the condition does not lead to the target.
         """
         return axes("necessity", self, condition, ax)
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
 
     @property
     def warnings(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CxError, EstimationError, ImproperSolutionWarning, SpecError, listed, near
 from ..resampling import Interval, Sampling, bootstrap, check_interval, check_level
-from ..results import Result
+from ..results import Derived
 from .bootstrap import PLSBootstrap, PLSStatistic
 from .kernel import Array, Estimate
 from .layout import Layout
@@ -85,7 +85,7 @@ def _view(name: str, doc: str) -> cached_property[pd.DataFrame]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSOrdinal(Result):
+class PLSOrdinal(Derived):
     """A path model of polychoric correlations; made by :meth:`PLSResult.ordinal`.
 
     Attributes
@@ -128,16 +128,6 @@ class PLSOrdinal(Result):
     def converged(self) -> bool:
         """Whether the weights settled."""
         return bool(self.estimate.converged[0])
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
 
     def bootstrap(
         self,

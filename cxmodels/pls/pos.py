@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import CxError, DataError, SpecError
 from ..resampling import entropy, whole_number
-from ..results import Result
+from ..results import Derived
 from .kernel import Array, analysed, outer_weights, regressions
 from .permutation import subset_estimates
 
@@ -36,7 +36,7 @@ _MIN_GAIN = 1e-6  # above what the estimates' own tolerance leaves open
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSPos(Result):
+class PLSPos(Derived):
     """Segments found by PLS-POS; made by :meth:`PLSResult.pos`.
 
     Attributes
@@ -86,16 +86,6 @@ class PLSPos(Result):
         share = (self.sizes / self.sizes.sum()).to_numpy()
         out["mean"] = out[list(self.results)].to_numpy() @ share
         return out
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
 
     def headline(self) -> list[tuple[str, str]]:
         """Model, segments and starts.

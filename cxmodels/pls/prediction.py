@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import index as ix
 from ..errors import DataError, SpecError, listed, near
 from ..resampling import entropy
-from ..results import Result
+from ..results import Derived
 from .assessment import loadings
 from .kernel import Array, Estimate, solve
 
@@ -35,7 +35,7 @@ BENCHMARKS = ("exogenous", "others")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSPrediction(Result):
+class PLSPrediction(Derived):
     """Predictions of the items of endogenous constructs for rows left out of the estimation.
 
     Made by :meth:`PLSResult.predict_oos`.
@@ -149,19 +149,9 @@ class PLSPrediction(Result):
             return np.asarray(np.nanmean(np.nanmean(self.errors[name] ** 2, axis=2), axis=0))
 
     @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
-
-    @property
     def warnings(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What was unusual."""
-        return (f"{self.failed} training sets gave no estimate.",) if self.failed else ()
+        """What was unusual about the fit and the training sets."""
+        return (*self.point.warnings, *([f"{self.failed} training sets gave no estimate."] if self.failed else []))
 
     def headline(self) -> list[tuple[str, str]]:
         """Model, folds and repeats.

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import SpecError
 from ..resampling import Replicates, Sampling, bootstrap, check_level, standard_error
-from ..results import Result
+from ..results import Resampled
 from .kernel import Array
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class TetradStatistic:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PLSTetrads(Result):
+class PLSTetrads(Resampled):
     """Tetrads of every block of four items or more; made by :meth:`PLSResult.tetrads`."""
 
     point: PLSResult
@@ -116,21 +116,6 @@ class PLSTetrads(Result):
         frame = out.groupby("construct", sort=False)["rejected"].agg(tetrads="size", rejected="sum")
         return frame.assign(reflective=frame["rejected"] == 0)
 
-    @property
-    def failed(self) -> int:
-        """Replicates without tetrads."""
-        return self.replicates.failed
-
-    @property
-    def n_obs(self) -> int:
-        """Rows used."""
-        return self.point.n_obs
-
-    @property
-    def excluded(self) -> pd.DataFrame:
-        """Rows left out, [reason, rows]."""
-        return self.point.excluded
-
     def headline(self) -> list[tuple[str, str]]:
         """Model and replicates.
 
@@ -138,8 +123,7 @@ class PLSTetrads(Result):
         -------
         list of (label, value)
         """
-        r = self.replicates
-        text = f"{r.n} replicates, {r.failed} failed, seed {r.seed}; {self.level:.0%} over the tetrads of a construct"
+        text = f"{self.runs}; {self.level:.0%} over the tetrads of a construct"
         return [*self.point.headline(), ("Tetrads (CTA-PLS)", text)]
 
     def tables(self) -> dict[str, pd.DataFrame]:
