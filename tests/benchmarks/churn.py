@@ -6,12 +6,10 @@ leaves) and writes id and score.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ import pandas as pd
 
 import cxmodels as cx
 
+from .peers import interpreter
 from .saved import keep
 
 ROOT = Path(__file__).parents[2]
@@ -62,17 +61,6 @@ def protocol(name: str, **options: object) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def peer_python() -> Path:
-    """Interpreter of an environment with LightGBM, made when it is missing."""
-    python = PEERS / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if given := os.environ.get("CXMODELS_PEER_PYTHON"):
-        return Path(given)
-    if not python.exists():
-        venv.create(PEERS, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *NEEDED], check=True)
-    return python
-
-
 def scoring(rows: int = ROWS) -> pd.DataFrame:
     """Rows per second of each candidate and of the peer, by the clock and per second of processor time."""
     data = cx.datasets.load("telco")
@@ -95,7 +83,10 @@ def scoring(rows: int = ROWS) -> pd.DataFrame:
             assert np.abs(head - model.predict_proba(drawn.head(1000))[:, 1]).max() < 1e-12
             out.append([kind, *np.min(best, axis=0)])
         done = subprocess.run(
-            [peer_python(), "-c", PEER, train, source, target], capture_output=True, text=True, check=True
+            [interpreter(PEERS, NEEDED), "-c", PEER, train, source, target],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         out.append(["pandas + LightGBM", *json.loads(done.stdout)])
     table = pd.DataFrame(out, columns=["model", "wall", "cpu"])

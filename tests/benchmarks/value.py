@@ -9,7 +9,6 @@ import os
 import subprocess
 import tempfile
 import time
-import venv
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pandas as pd
 import cxmodels as cx
 from cxmodels.churn import BGNBD, CoxHazards, GammaGamma, concordance, customer_value
 
+from .peers import interpreter
 from .saved import keep
 
 ROOT = Path(__file__).parents[2]
@@ -85,17 +85,6 @@ def seconds(action: Any) -> tuple[Any, float]:
     return found, time.process_time() - start
 
 
-def peer_python() -> Path:
-    """Interpreter of an environment with the peers, made when it is missing."""
-    python = PEERS / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if given := os.environ.get("CXMODELS_PEER_PYTHON"):
-        return Path(given)
-    if not python.exists():
-        venv.create(PEERS, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *NEEDED], check=True)
-    return python
-
-
 def speed() -> list[dict[str, Any]]:
     """Times of ours and of the peers, after the answers were found to be the same."""
     rows, few = months(), buyers(100_000, 3)
@@ -105,7 +94,7 @@ def speed() -> list[dict[str, Any]]:
         few.to_parquet(paths[1])
         settings = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
-            [peer_python(), "-c", PEER, *paths], capture_output=True, text=True, check=True, env=settings
+            [interpreter(PEERS, NEEDED), "-c", PEER, *paths], capture_output=True, text=True, check=True, env=settings
         )
     peer = json.loads(done.stdout.splitlines()[-1])
     CoxHazards().fit(rows.head(1000), "left", duration="time")  # imports
