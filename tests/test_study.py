@@ -472,8 +472,9 @@ def test_a_run_ended_by_a_signal_leaves_the_earlier_results(sent, code, result, 
         f"[{s}]\n" + "\n".join(f"{k} = {json.dumps(v)}" for k, v in MOBI[s].items()) for s in ("data", "model")
     )
     (tmp_path / "s.toml").write_text(f'title = "x"\nname = "m"\n{lines}\n[bootstrap]\nreplicates = 100000\n')
-    started = (
-        "import sys, cxmodels.cli, cxmodels.study as s\n"
+    started = (  # a shell that started this in the background had it ignore interrupts
+        "import signal, sys, cxmodels.cli, cxmodels.study as s\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "run = s.Study.run\n"
         "s.Study.run = lambda self, tell=None: run(self, lambda *step: print(*step, flush=True))\n"
         "cxmodels.cli.main()\n"
