@@ -62,7 +62,7 @@ def test_every_text_of_the_catalogue_is_used():
     )
     made = (
         r"level_|levels_|construct_|measure_|method_|rule_|source_|adjust_|changed_|part_|impacts_|sheet_|note_|fact_|"
-        r"term_|about_|treated_|kind_|scheme_|sem_by_|test_|form_|churn_"
+        r"term_|about_|treated_|kind_|scheme_|sem_by_|test_|form_|churn_|stage_|point_|link_|sense_|uplift_|best_|by_|family_"
     )
     texts = tomllib.loads((files("cxmodels.report") / "languages" / "en.toml").read_text("utf-8"))["text"]
     assert [k for k in texts if not re.search(rf"[\"']{k}[\"']", code) and not re.match(made, k)] == []

@@ -25,7 +25,7 @@ from tests.benchmark_study import small_study
 OTHERS = LANGUAGES[1:]
 ALIKE = """acsi cohen dijkstra fornell henseler jöreskog larcker lohmöller bentler cronbach mcdonald ringle sarstedt thurstone
 bollen wold wilson tonidandel lebreton johnson wilhelm mogstad romano shaikh rmsea srmr htmt fiml lavaan cxmodels utf start
-missing mean multiple scale qini simex cinelli hazlett vanderweele ding plsc rho_a kaplan meier genizi radcliffe snell monitor"""
+missing mean multiple scale qini qualtrics importid simex cinelli hazlett vanderweele ding plsc rho_a kaplan meier genizi radcliffe snell monitor"""
 NAMES = set(ALIKE.split())  # of people, methods and files, which every language writes alike
 
 
@@ -167,6 +167,42 @@ def test_sentences_are_told_with_their_names_and_numbers():
     for unknown in ("", "Acme: no such thing. Nothing.", ": ", "A: B: C"):
         assert uk.told(unknown) == unknown
     assert language("en").told("no unit named") == "no unit named"
+
+
+RARE = """The variance of construct 'K' is negative (-0.120) in group 'Є', a Heywood case: the model explains more than all of it.
+The covariance matrix of the constructs is not positive definite: 'A' and 'B' correlate 1.020; the items do not tell them apart in group 'Є'.
+In the equation of 'C' the predictors 'A' and 'B' correlate 0.990 in group 'Є' (variance inflation 50): they act as one, and their separate \
+paths mean nothing. Drop or merge one.
+At these estimates the data do not determine A =~ a, B ~~ B (empirical under-identification): they have no usable standard errors. Drop a \
+construct whose items have nothing in common, or fix one of them. 30 rows for 20 parameters are few.
+At these estimates the data cannot tell A =~ a apart (empirical under-identification): they have no usable standard errors. Drop a construct \
+whose items have nothing in common, or fix one of them.
+The answers in group 'Є' are too few, or too many are missing, for unrestricted covariances: their likelihood has no maximum that could be \
+found, so test and fit measures are not reliable. Use fewer items.
+No row in group 'Є' has an answer to both 'a' and 'b' (and 3 more pairs): the data say nothing about their covariance, so the degrees of \
+freedom, test and fit measures count too much.
+The latent correlation of 'a' and 'b', 'c' and 'd' and 2 more pairs is beyond .99 in group 'Є': these items say the same; drop one of each pair.
+The model is not identified: 9 free parameters but only 6 moments (degrees of freedom -3). Fix some of them, or add items.
+Банк: 'q1' has one answer throughout and is left out.
+3 files read, 1,250 rows.
+Column 'a' is in 2 of 3 files; its answers are missing in 'b.csv'. Did you mean 'б'?
+2 lines have fewer fields than the header (first: line 7); the rest is missing.
+holds number and str
+7 of 9 values are numbers written as text, 1 are blank text, 1 are words such as 'ні'
+in other units the same as 'б'
+alone it ranks who left with AUC 0.993 (cross-validated; 0.95 is too good); of 30 rows that are 'так' 99% or more left, 20% of all who left; \
+its name tells of an end
+whether it is blank ranks who left with AUC 0.993 (cross-validated; 0.95 is too good); of 30 rows that are blank 99% or more left, 20% of all who left""".replace("\\\n", "").splitlines()  # fmt: skip
+
+
+@pytest.mark.parametrize("code", OTHERS)
+@pytest.mark.parametrize("sentence", RARE)
+def test_rare_events_are_told_too(code, sentence):
+    said = language(code).told(sentence)
+    data = ("b.csv", "AUC", "'a'", "'b'", "q1")
+    assert left_in_english(said, *data) == set()
+    assert not re.search(r"\d\.\d", said), "a decimal point"
+    assert ("Є" in said) == ("Є" in sentence)
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
@@ -357,6 +393,10 @@ def churn_model():
     x = pd.DataFrame(rng.normal(size=(400, 3)), columns=["вік", "рахунок", "дзвінки"])
     y = (x["вік"] + rng.normal(size=400) > 0.8).to_numpy()
     x = x.assign(номер=np.arange(400), стало=1, місто=np.where(rng.random(400) < 0.5, "Львів", "Харків"))
+    x = x.assign(
+        кінець=np.where(y, 1.0, rng.random(400)), удвічі=2 * x["вік"], письмово=[["5", "7", "9", "ні", " "][k % 5] for k in range(400)],
+        мішане=[7 if k % 3 else "так" for k in range(400)], дата=pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(400) % 50, "D"),
+    )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CxWarning)
         model = cx.Churn(candidates=["linear"], folds=3).fit(x[:250], y[:250])

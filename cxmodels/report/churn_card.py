@@ -253,7 +253,7 @@ def _data(w: Language, model: Churn) -> list[Block]:
     }  # fmt: skip
     blocks = [table(tried, heads, w("candidates"), w("candidates_note"), words=w)]
     if len(model.dropped_):
-        left = model.dropped_.assign(reason=model.dropped_["reason"].map(w.told))
+        left = model.dropped_.assign(reason=[_reasons(w, r) for r in model.dropped_["reason"]])
         blocks.append(table(left, {"column": w("column"), "reason": w("reason")}, w("columns_out"), words=w))
     if len(model.audit_):
         heads = {k: w(k) for k in ("column", "issue", "evidence")}
@@ -297,7 +297,9 @@ def _text(
             lines.append(f"| {' | '.join([_cell(row['group']), *cells, gap])} |")
     if len(model.dropped_):
         lines += ["", f"## {w('columns_out')}", ""]
-        lines += [f"- {_cell(r['column'])}: {_cell(w.told(r['reason']))}" for r in model.dropped_.to_dict("records")]
+        lines += [
+            f"- {_cell(r['column'])}: {_cell(_reasons(w, r['reason']))}" for r in model.dropped_.to_dict("records")
+        ]
     return "\n".join([*lines, "", f"## {w('sec_card_limits')}", "", *[f"- {w(text)}" for text in LIMITS], ""])
 
 
@@ -307,6 +309,11 @@ def _word(w: Language, measure: object) -> str:
     if name.startswith("lift_"):
         return w("churn_lift", share=name.removeprefix("lift_"))
     return w.known(f"churn_{name}", name)
+
+
+def _reasons(w: Language, text: str) -> str:
+    """Why a column was left out, all reasons for it."""
+    return ", ".join(w.told(reason) for reason in text.split(", "))
 
 
 def _cell(text: object) -> str:

@@ -54,6 +54,7 @@ SAID = (
     "input",
 )
 """Places that hold words of the package; what stands in the others is of the data and stays."""
+IN_GROUP = re.compile(r" (?:in|of) group '([^']*)'")  # where a sentence on a model of several groups has its place
 INPUT = "input_"  # keys of pictures that sentences say too
 Text = str | Mapping[str, str]
 
@@ -176,8 +177,12 @@ class Language:
         names = names or {}
         if self.code == "en" and all(known == name for known, name in names.items()):
             return sentence
-        if len(sentence) <= LONGEST and (said := self._matched(sentence, names)):
-            return said
+        if len(sentence) <= LONGEST:
+            if said := self._matched(sentence, names):
+                return said
+            if (found := IN_GROUP.search(sentence)) and (said := self._matched(IN_GROUP.sub("", sentence, 1), names)):
+                group = self("told_in_group", group=found[1])
+                return f"{group[0].upper()}{group[1:]}: {said}"
         if len(several := re.split(r"(?<=\.) (?=\S)", sentence)) > 1:
             return " ".join(self.told(s, names) for s in several)
         if len(sentence) > LONGEST:
@@ -185,7 +190,7 @@ class Language:
         for start in islice(re.finditer(": ", sentence), MOST_HEADS):
             if said := self._matched(sentence[start.end() :], names):
                 return sentence[: start.end()] + said
-        if len(several := sentence.split("; ")) > 1:
+        if len(several := re.split(r"; (?![^(]*\))", sentence)) > 1:
             return "; ".join(self.told(s, names) for s in several)
         return str(self._number(sentence)) if re.fullmatch(r"\d+\.\d+", sentence) else sentence
 
