@@ -241,16 +241,7 @@ class WeibullResult(SurvivalResult):
         """
         shape = self.fit_measures["shape"]
         said = "falls" if shape < 1 else "rises"
-        rows = [*super().headline(), ("Shape", f"{shape:.3f}: the hazard {said} with time")]
-        robust = self.spec.robust or self.clusters
-        se = (
-            f"robust, by {self.clusters:,} clusters"
-            if self.clusters
-            else "robust"
-            if robust
-            else "from the information"
-        )
-        return [*rows, ("Standard errors", se), ("Converged", "yes" if self.converged else "NO")]
+        return [*super().headline(), ("Shape", f"{shape:.3f}: the hazard {said} with time"), *self._ending()]
 
     def median(self, data: Any) -> pd.Series:
         """Foresee the time at which half of such customers have left.

@@ -79,6 +79,12 @@ class SurvivalResult(Result):
             rows.append(("Compared with", ", ".join(f"{k} = {v}" for k, v in self.terms.references.items())))
         return rows
 
+    def _ending(self: Any) -> list[tuple[str, str]]:
+        """The last lines of a headline: what standard errors rest on, and convergence."""
+        by = f"robust, by {self.clusters:,} clusters" if self.clusters else "robust"
+        said = by if self.spec.robust or self.clusters else "from the information"
+        return [("Standard errors", said), ("Converged", "yes" if self.converged else "NO")]
+
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return estimates and fit.
 

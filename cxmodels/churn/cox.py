@@ -294,15 +294,7 @@ class CoxResult(SurvivalResult):
         rows = super().headline()
         if len(self.levels) > 1:
             rows.append(("Strata", f"{len(self.levels)}, a baseline each"))
-        robust = self.spec.robust or self.clusters
-        said = (
-            f"robust, by {self.clusters:,} clusters"
-            if self.clusters
-            else "robust"
-            if robust
-            else "from the information"
-        )
-        return [*rows, ("Standard errors", said), ("Converged", "yes" if self.converged else "NO")]
+        return [*rows, *self._ending()]
 
     @property
     def baseline(self) -> pd.DataFrame:

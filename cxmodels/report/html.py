@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..study import StudyResult
 
 RELIABILITY = {"alpha": 0.7, "rho_a": 0.7, "rho_c": 0.7, "ave": 0.5}
-LOADING_LIMIT, VIF_LIMIT, HTMT_LIMITS = 0.7, 5.0, (0.85, 0.9)
+LOADING_LIMIT, VIF_LIMIT = 0.7, 5.0
 EFFECT_SIZES = {"small": 0.02, "medium": 0.15, "large": 0.35}
 TERMS = ("index", "impact", "interval", "loading", "weight", "reliability", "ave", "htmt", "vif", "r2", "f2")
 
@@ -317,23 +317,12 @@ def _quality_blocks(v: StudyView) -> list[Block]:
     reliability = reliability.reset_index()
     heads = v.heads("construct", "alpha", "rho_a", "rho_c", ave="AVE")
     flags = {k: below(reliability[k], limit, w) for k, limit in RELIABILITY.items()}
-    pairs = boot.htmt[_first_of_pair(boot.htmt, fit.layout.constructs)].sort_values("est", ascending=False)
-    labels = [f"{v.name(a)} – {v.name(b)}" for a, b in zip(pairs["row"], pairs["column"], strict=True)]
-    forest = charts.interval_forest(
-        pairs.assign(label=labels),
-        thresholds=HTMT_LIMITS,
-        axis_label="HTMT",
-        title=w("htmt_title"),
-        words=w.pictures,
-        id=f"{v.prefix}htmt",
-    )
-    far, near = (w.number(limit, 2) for limit in HTMT_LIMITS)
+    pairs = boot.htmt[_first_of_pair(boot.htmt, fit.layout.constructs)]
     caption = w("reliability_caption", alpha=w.number(RELIABILITY["alpha"], 2), ave=w.number(RELIABILITY["ave"], 2))
     return [
         v.table(reliability, heads, w("constructs"), caption, flags=flags),
         _item_block(v),
-        paragraph(w("htmt_text", near=near, far=far)),
-        figure(forest),
+        *study_sem.htmt_blocks(v, pairs, "htmt_text"),
         v.terms(*TERMS),
     ]
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..drivers import DriverBootstrap
 from ..pls import PLSBootstrap, PLSResult
-from .table_layout import estimate_columns, headed, side_by_side, square
+from .table_layout import estimate_columns, headed, side_by_side, validity_table
 from .tables import Column, Kind, Table
 
 __all__ = ["impacts", "importance", "indices", "measurement", "plain", "rates", "structural", "validity"]
@@ -91,17 +91,7 @@ def structural(given: Given, stars: bool, digits: int) -> Table | None:
 def validity(given: Given, stars: bool, digits: int) -> Table | None:
     """Correlations of scores, roots of the AVE on the diagonal, HTMT above it; of the first model."""
     point = _point(next(iter(given.values())))
-    lower = point.fornell_larcker
-    if len(lower) < 2:
-        return None
-    frame, columns = square(lower, point.htmt)
-    notes = [
-        "Below the diagonal: correlations of the constructs; on it: square roots of the average variance extracted "
-        "(Fornell & Larcker, 1981); above it: heterotrait-monotrait ratios (Henseler et al., 2015)."
-    ]
-    if len(given) > 1:
-        notes.append(f"Of {next(iter(given))}.")
-    return Table("Discriminant Validity", frame, columns, notes, digits, "validity")
+    return validity_table(point.fornell_larcker, point.htmt, [next(iter(given))] if len(given) > 1 else [], digits)
 
 
 def importance(given: Given, stars: bool, digits: int) -> Table:

@@ -11,7 +11,7 @@ from ..errors import CxError
 from ..sem import SEMBootstrap, SEMResult, compare
 from ..sem.fit import form_of
 from .sem_graph import panels
-from .table_layout import estimate_columns, headed, side_by_side, square
+from .table_layout import estimate_columns, headed, side_by_side, validity_table
 from .tables import FIT_DIGITS, Column, Kind, Table, number_text
 from .words import Language
 from .words import language as words_in
@@ -89,19 +89,9 @@ def validity(given: Given, stars: bool, digits: int) -> Table | None:
     result = _point(next(iter(given.values())))
     if result.estimate.table.levels > 1:
         return None  # constructs of two levels are not compared
-    lower = result.fornell_larcker
-    if len(lower) < 2:
-        return None
-    frame, columns = square(lower, result.htmt)
-    notes = [
-        "Below the diagonal: correlations of the constructs; on it: square roots of the average variance extracted "
-        "(Fornell & Larcker, 1981); above it: heterotrait-monotrait ratios (Henseler et al., 2015)."
-    ]
-    if len(given) > 1 or len(result.rows.labels) > 1:
-        whose = [next(iter(given))] if len(given) > 1 else []
-        whose += [f"group {result.rows.labels[0]}"] if len(result.rows.labels) > 1 else []
-        notes.append(f"Of {', '.join(whose)}.")
-    return Table("Discriminant Validity", frame, columns, notes, digits, "validity")
+    of = [next(iter(given))] if len(given) > 1 else []
+    of += [f"group {result.rows.labels[0]}"] if len(result.rows.labels) > 1 else []
+    return validity_table(result.fornell_larcker, result.htmt, of, digits)
 
 
 def fit(given: Given, stars: bool, digits: int) -> Table:

@@ -99,14 +99,20 @@ def _items(v: StudyView) -> Block:
 
 
 def _validity(v: StudyView) -> list[Block]:
-    w, htmt = v.words, v.result.fit.htmt
+    htmt = v.result.fit.htmt
     names = list(htmt.index)
     pairs = [(a, b, float(htmt.loc[a, b])) for i, a in enumerate(names) for b in names[i + 1 :]]
     if not pairs:
         return []
-    frame = pd.DataFrame([{"label": f"{v.name(a)} – {v.name(b)}", "est": x} for a, b, x in pairs])
+    return htmt_blocks(v, pd.DataFrame(pairs, columns=["row", "column", "est"]), "htmt_text_sem")
+
+
+def htmt_blocks(v: StudyView, pairs: pd.DataFrame, text: str) -> list[Block]:
+    """Ratios of pairs of constructs, [row, column, est, ...], largest first, and what is customary."""
+    w = v.words
+    labels = [f"{v.name(a)} – {v.name(b)}" for a, b in zip(pairs["row"], pairs["column"], strict=True)]
     forest = charts.interval_forest(
-        frame.sort_values("est", ascending=False),
+        pairs.assign(label=labels).sort_values("est", ascending=False),
         thresholds=HTMT_LIMITS,
         axis_label="HTMT",
         title=w("htmt_title"),
@@ -114,7 +120,7 @@ def _validity(v: StudyView) -> list[Block]:
         id=f"{v.prefix}htmt",
     )
     far, near = (w.number(limit, 2) for limit in HTMT_LIMITS)
-    return [paragraph(w("htmt_text_sem", near=near, far=far)), figure(forest)]
+    return [paragraph(w(text, near=near, far=far)), figure(forest)]
 
 
 def table_blocks(v: StudyView) -> list[Block]:

@@ -1,4 +1,4 @@
-"""What tables of different families share: headed blocks, models side by side, labels, square matrices."""
+"""What tables of different families share: headed blocks, models side by side, labels, discriminant validity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from .tables import Column, Table
 
-__all__ = ["estimate_columns", "headed", "named", "side_by_side", "square"]
+__all__ = ["estimate_columns", "headed", "named", "side_by_side", "validity_table"]
 
 LABELLED = ("item", "construct", "outcome", "predictor", "path", "driver", "target", "attribute", "label")
 
@@ -112,19 +112,24 @@ def _of_model(c: Column, model: str) -> Column:
     return replace(c, name=name, pvalue=f"{c.pvalue}|{model}" if c.pvalue else "", span=model)
 
 
-def square(lower: pd.DataFrame, upper: pd.DataFrame | None) -> tuple[pd.DataFrame, list[Column]]:
-    """One matrix of two: `lower` on and below the diagonal, which stands out, `upper` above it.
+def validity_table(lower: pd.DataFrame, upper: pd.DataFrame | None, of: Sequence[str], digits: int) -> Table | None:
+    """Correlations of constructs and roots of the AVE on and below the diagonal, which stands out; ratios above it.
 
     Parameters
     ----------
     lower, upper : DataFrame
-        Square, the same names.
+        Square, the same names: Fornell and Larcker's matrix, and heterotrait-monotrait ratios.
+    of : sequence of str
+        What the table is of, where there is more than one: model, group.
+    digits : int
 
     Returns
     -------
-    frame, columns
-        Columns construct and 1, 2, ...; the columns are headed by numbers, the lines by number and name.
+    Table or None
+        The columns are headed by numbers, the lines by number and name; None for a single construct.
     """
+    if len(lower) < 2:
+        return None
     names = [str(n) for n in lower.index]
     values = np.tril(lower.to_numpy(dtype=float))
     above = np.triu_indices(len(names), 1)
@@ -137,7 +142,12 @@ def square(lower: pd.DataFrame, upper: pd.DataFrame | None) -> tuple[pd.DataFram
         frame[str(k + 1)] = values[:, k]
         frame[f"diagonal {k + 1}"] = np.arange(len(names)) == k
         columns.append(Column(str(k + 1), str(k + 1), "unit", bold=f"diagonal {k + 1}"))
-    return frame, columns
+    notes = [
+        "Below the diagonal: correlations of the constructs; on it: square roots of the average variance extracted "
+        "(Fornell & Larcker, 1981); above it: heterotrait-monotrait ratios (Henseler et al., 2015)."
+    ]
+    notes += [f"Of {', '.join(of)}."] if of else []
+    return Table("Discriminant Validity", frame, columns, notes, digits, "validity")
 
 
 def named(made: Table, labels: Mapping[str, str]) -> Table:

@@ -215,11 +215,7 @@ def benchmark_json(result: BenchmarkResult) -> str:
         "levels": list(result.levels),
         "waves": [str(w) for w in result.waves],
         "index": _whole_index(result),
-        "converged": result.converged,
-        "proper": result.proper,
-        "warnings": list(result.warnings),
-        "tables": {name: frame.to_dict("records") for name, frame in result.frames.items()},
-        "provenance": result.provenance,
+        **_content(result),
     }
     return json.dumps(_jsonable(content), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
@@ -253,6 +249,17 @@ def _write_office(folder: Path, view: NationView) -> None:
             CxWarning,
             stacklevel=3,
         )
+
+
+def _content(result: StudyResult | BenchmarkResult) -> dict[str, Any]:
+    """What the JSON of every study ends with."""
+    return {
+        "converged": result.converged,
+        "proper": result.proper,
+        "warnings": list(result.warnings),
+        "tables": {name: frame.to_dict("records") for name, frame in result.frames.items()},
+        "provenance": result.provenance,
+    }
 
 
 def _write_tables(tables: Path, frames: Mapping[str, pd.DataFrame]) -> None:
@@ -309,11 +316,7 @@ def result_json(result: StudyResult) -> str:
         "title": result.study.title,
         "target": result.index.target,
         "index": {k: row[k] for k in ("index", "se", "ci_lower", "ci_upper")},
-        "converged": result.converged,
-        "proper": result.proper,
-        "warnings": list(result.warnings),
-        "tables": {name: frame.to_dict("records") for name, frame in result.frames.items()},
-        "provenance": result.provenance,
+        **_content(result),
     }
     return json.dumps(_jsonable(content), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
