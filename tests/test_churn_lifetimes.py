@@ -18,6 +18,7 @@ from cxmodels.churn.contracts import _loglik as contract_loglik
 from cxmodels.churn.purchase_kernel import bgnbd_loglik
 from cxmodels.churn.spend import _loglik as spend_loglik
 from cxmodels.errors import ConvergenceWarning, CxError
+from tests.churn_histories import bought_until_they_leave
 
 REFERENCE = Path(__file__).parent / "reference" / "churn"
 
@@ -168,13 +169,7 @@ def test_gradients_are_those_of_the_values():
 def drawn(n, seed, r=0.6, alpha=6.0, a=0.9, b=2.5, t=40.0):
     rng = np.random.default_rng(seed)
     rate, leave = rng.gamma(r, 1 / alpha, n), rng.beta(a, b, n)
-    x, tx, clock, there = np.zeros(n), np.zeros(n), np.zeros(n), np.ones(n, bool)
-    while there.any():
-        clock[there] += rng.exponential(1 / rate[there])
-        there &= clock < t
-        x[there] += 1
-        tx[there] = clock[there]
-        there &= rng.random(n) >= leave
+    x, tx = bought_until_they_leave(rng, rate, leave, t)
     return x, tx, np.full(n, t)
 
 

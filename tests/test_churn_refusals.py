@@ -38,15 +38,8 @@ from cxmodels.churn import (
     uplift_profit,
 )
 from cxmodels.errors import CxError, NotIdentifiedError
+from tests.churn_histories import TIMES
 
-TIMES = pd.DataFrame(
-    {
-        "duration": [1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-        "event": [1, 0, 1, 1, 0, 1, 1, 0, 1, 0],
-        "x": [0.2, 1.0, 0.7, 0.1, 0.9, 0.4, 0.3, 0.8, 0.35, 0.6],
-        "area": list("ababababab"),
-    }
-)
 SUBS = pd.DataFrame(
     {
         "customer_id": ["a", "b"],

@@ -11,6 +11,7 @@ import pytest
 import cxmodels as cx
 from cxmodels.churn import BGNBD, CoxHazards, GammaGamma, ParetoNBD, ShiftedBetaGeometric, customer_value
 from cxmodels.errors import CxError
+from tests.churn_histories import bought_until_they_leave
 
 
 @cache
@@ -36,13 +37,7 @@ def buyers(n, seed, gamma_buying=0.0, gamma_leaving=0.0, r=0.8, alpha=5.0, a=0.9
     t = rng.uniform(20, 60, n)
     rate = rng.gamma(r, 1 / alpha, n) * np.exp(gamma_buying * z)
     leave = rng.beta(a * np.exp(gamma_leaving * age), b)
-    x, tx, clock, there = np.zeros(n), np.zeros(n), np.zeros(n), np.ones(n, bool)
-    while there.any():
-        clock[there] += rng.exponential(1 / rate[there])
-        there &= clock < t
-        x[there] += 1
-        tx[there] = clock[there]
-        there &= rng.random(n) >= leave
+    x, tx = bought_until_they_leave(rng, rate, leave, t)
     plan = np.where(z == 1, "plus", "basic")
     return pd.DataFrame({"frequency": x, "recency": tx, "T": t, "plan": plan, "age": age})
 

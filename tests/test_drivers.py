@@ -20,7 +20,7 @@ from cxmodels.errors import (
     SpecError,
     SpecWarning,
 )
-from tests.driver_surveys import CX, FULL, RATINGS, drivers
+from tests.driver_surveys import CX, FULL, RATINGS, drivers, simulated
 
 
 def correlations(p, seed=0, n=200):
@@ -278,15 +278,6 @@ def test_strata_and_clusters():
     assert not np.allclose(res.bootstrap(300, seed=1).importance["se"], plain, rtol=0.02)
     with pytest.raises(DataError, match="clusters must be nested in strata"):
         drivers().fit(CX, strata="stratum", clusters="psu")
-
-
-def simulated(n, seed, slopes=(0.5, 0.3, 0.15, 0.05), rho=0.5):
-    """Normal attributes with known correlations and coefficients."""
-    p = len(slopes)
-    root = np.linalg.cholesky(np.full((p, p), rho) + (1 - rho) * np.eye(p))
-    rng = np.random.default_rng([11, seed])
-    x = rng.standard_normal((n, p)) @ root.T
-    return pd.DataFrame(x, columns=list("abcdefgh")[:p]).assign(y=x @ slopes + rng.standard_normal(n) * 0.6**0.5)
 
 
 def test_intervals_cover_the_truth():

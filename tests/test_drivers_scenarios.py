@@ -17,15 +17,6 @@ from cxmodels.errors import (
 from tests.driver_surveys import CX, FULL, MOBI, RATINGS, drivers
 
 
-def simulated(n, seed, slopes=(0.5, 0.3, 0.15, 0.05), rho=0.5):
-    """Normal attributes with known correlations and coefficients."""
-    p = len(slopes)
-    root = np.linalg.cholesky(np.full((p, p), rho) + (1 - rho) * np.eye(p))
-    rng = np.random.default_rng([11, seed])
-    x = rng.standard_normal((n, p)) @ root.T
-    return pd.DataFrame(x, columns=list("abcdefgh")[:p]).assign(y=x @ slopes + rng.standard_normal(n) * 0.6**0.5)
-
-
 def test_map_and_its_cuts():
     res = drivers().fit(CX)
     frame = res.map()

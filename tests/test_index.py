@@ -13,11 +13,6 @@ SCALE = (1, 10)
 
 
 @pytest.fixture(scope="module")
-def mobi():
-    return cx.datasets.load("mobi")
-
-
-@pytest.fixture(scope="module")
 def res(mobi):
     return cx.PLS(MODEL).fit(mobi)
 

@@ -53,11 +53,6 @@ def large():
     return survey(40_000)
 
 
-@pytest.fixture(scope="module")
-def mobi():
-    return cx.datasets.load("mobi")
-
-
 def quiet(spec, *args, **kwargs):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CxWarning)

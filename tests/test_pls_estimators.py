@@ -8,20 +8,7 @@ from scipy.optimize import minimize
 import cxmodels as cx
 from cxmodels.errors import CxError
 from cxmodels.pls.gsca import criterion
-
-SMALL = """
-Image =~ IMAG1 + IMAG2 + IMAG3
-Satisfaction =~ CUSA1 + CUSA2 + CUSA3
-Loyalty =~ CUSL1 + CUSL3
-Satisfaction ~ Image
-Loyalty ~ Image + Satisfaction
-"""
-
-
-@pytest.fixture(scope="module")
-def mobi():
-    return cx.datasets.load("mobi")
-
+from tests.path_models import SMALL
 
 # --- GSCA -------------------------------------------------------------------------------------------------------
 

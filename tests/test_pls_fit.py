@@ -9,21 +9,9 @@ from cxmodels.errors import CxError
 from cxmodels.pls.criteria import htmt2
 from cxmodels.pls.discriminant import ratios
 from cxmodels.pls.mediation import _kind
+from tests.path_models import SMALL
 
 from .test_pls_reference import fitted, reference
-
-SMALL = """
-Image =~ IMAG1 + IMAG2 + IMAG3
-Satisfaction =~ CUSA1 + CUSA2 + CUSA3
-Loyalty =~ CUSL1 + CUSL3
-Satisfaction ~ Image
-Loyalty ~ Image + Satisfaction
-"""
-
-
-@pytest.fixture(scope="module")
-def mobi():
-    return cx.datasets.load("mobi")
 
 
 @pytest.fixture(scope="module")

@@ -11,22 +11,11 @@ import pytest
 import cxmodels as cx
 from cxmodels.errors import CxError, DataWarning
 from cxmodels.pls.differences import larger_share, pooled_t, welch_t
+from tests.path_models import SMALL
 
 REFERENCE = Path(__file__).parent / "reference" / "pls"
 MODEL = cx.acsi.ECSI.syntax
-SMALL = """
-Image =~ IMAG1 + IMAG2 + IMAG3
-Satisfaction =~ CUSA1 + CUSA2 + CUSA3
-Loyalty =~ CUSL1 + CUSL3
-Satisfaction ~ Image
-Loyalty ~ Image + Satisfaction
-"""
 HALF = np.where(np.arange(250) % 2 == 0, "g1", "g2")
-
-
-@pytest.fixture(scope="module")
-def mobi():
-    return cx.datasets.load("mobi")
 
 
 @pytest.fixture(scope="module")

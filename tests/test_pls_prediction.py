@@ -15,11 +15,6 @@ MODEL = cx.acsi.ECSI.syntax
 
 
 @pytest.fixture(scope="module")
-def mobi():
-    return cx.datasets.load("mobi")
-
-
-@pytest.fixture(scope="module")
 def fit(mobi):
     return cx.PLS(MODEL, tolerance=1e-12).fit(mobi)
 

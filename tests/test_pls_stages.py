@@ -31,11 +31,6 @@ Loyalty ~ Satisfaction + Perception
 """
 
 
-@pytest.fixture(scope="module")
-def mobi():
-    return cx.datasets.load("mobi")
-
-
 def reference(name):
     case = json.loads((REFERENCE / f"{name}.json").read_text())
     lines = [f"{c['name']} =~ {' + '.join(c['items'])}" for c in case["model"]["constructs"]]

@@ -36,11 +36,6 @@ def holzinger():
 
 
 @pytest.fixture(scope="module")
-def mobi():
-    return cx.datasets.load("mobi")
-
-
-@pytest.fixture(scope="module")
 def fitted(holzinger):
     return cx.SEM(HS).fit(holzinger)
 
