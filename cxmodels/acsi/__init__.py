@@ -5,6 +5,7 @@ Not affiliated with or endorsed by the owner of the registered name ACSI; the me
 
 from .annual import Benchmark
 from .benchmark import BenchmarkResult
+from .hierarchy import last_values, rolling_change
 from .models import ACSI, ECSI, IndexModel, price_tolerance
 from .precision import detectable_change, index_margin, interviews, interviews_for_change, power_of_change
 from .rates import complaint_rate, demand, reservation_price, retention, tolerated_change
@@ -35,10 +36,12 @@ __all__ = [
     "index_margin",
     "interviews",
     "interviews_for_change",
+    "last_values",
     "power_of_change",
     "price_tolerance",
     "reservation_price",
     "retention",
+    "rolling_change",
     "rolling_index",
     "tolerated_change",
     "trends",

@@ -327,9 +327,11 @@ def last_values(
 
     Examples
     --------
+    >>> import cxmodels as cx
+    >>> import pandas as pd
     >>> scores = pd.DataFrame({"q": [1, 2, 3], "industry": ["a", "b", "a"], "construct": "S", "index": [70, 60, 72.0],
     ...                        "se": 1.0, "n": 250})
-    >>> last_values(scores, "q", "industry")[["q", "industry", "index", "age"]].values.tolist()
+    >>> cx.acsi.last_values(scores, "q", "industry")[["q", "industry", "index", "age"]].values.tolist()
     [[1, 'a', 70.0, 0], [2, 'a', 70.0, 1], [2, 'b', 60.0, 0], [3, 'a', 72.0, 0], [3, 'b', 60.0, 1]]
     """
     for column in (period, unit, "construct", "index", "se"):
@@ -392,10 +394,12 @@ def rolling_change(
 
     Examples
     --------
+    >>> import cxmodels as cx
+    >>> import pandas as pd
     >>> scores = pd.DataFrame({"q": [1, 1, 2], "industry": ["a", "b", "a"], "construct": "S", "index": [70, 60, 72.0],
     ...                        "se": 1.0, "n": 250})
-    >>> rolled = last_values(scores, "q", "industry")
-    >>> rolling_change(rolled, pd.DataFrame({"industry": ["a", "b"]}), "q", "industry").round(3)[
+    >>> rolled = cx.acsi.last_values(scores, "q", "industry")
+    >>> cx.acsi.rolling_change(rolled, pd.DataFrame({"industry": ["a", "b"]}), "q", "industry").round(3)[
     ...     ["q", "index", "se", "change", "change_se"]].values.tolist()
     [[1.0, 65.0, 0.707, nan, nan], [2.0, 66.0, 0.707, 1.0, 0.707]]
     """

@@ -3,7 +3,7 @@
 Every window is a study of its own, fitted to all its rows, in which each quarter has a declared share of the weight.
 Neighbouring windows share three quarters of their respondents, so the change from one to the next rests on the quarter
 that came in and the one that dropped out; its standard error is that of :mod:`cxmodels.acsi.overlap`. Where
-each unit is measured once a year and carried forward, see :func:`cxmodels.acsi.hierarchy.last_values`.
+each unit is measured once a year and carried forward, see :func:`cxmodels.acsi.last_values`.
 """
 
 from __future__ import annotations
