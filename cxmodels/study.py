@@ -226,7 +226,7 @@ class Study:
         if "dataset" not in d:
             extra = {k: d[k] for k in ("encoding", "sheet") if k in d}
             read = read_surveys if "{" in Path(d["file"]).name else read_survey
-            return read(self.folder / d["file"], codebook, lang=self.language, **roles, **extra)
+            return read(self.folder / d["file"], codebook, language=self.language, **roles, **extra)
         if codebook is None and not roles:
             return datasets.survey(d["dataset"])
         known = datasets.survey(d["dataset"])

@@ -335,7 +335,7 @@ def test_rows_of_one_customer_are_judged_as_one_customer():
         parts.append(part.assign(entry=float(begin), months=part["months"].clip(upper=end), left=left))
     for model in (cx.churn.CoxHazards(), cx.churn.WeibullAFT()):
         whole = model.fit(data, "left", duration="months", columns=["x"])
-        cut = model.fit(pd.concat(parts), "left", duration="months", columns=["x"], entry="entry", cluster="id")
+        cut = model.fit(pd.concat(parts), "left", duration="months", columns=["x"], entry="entry", clusters="id")
         judged = [f.evaluate(data, "left", duration="months", times=[3.0, 6, 12]) for f in (whole, cut)]
         pd.testing.assert_series_equal(*judged)
 

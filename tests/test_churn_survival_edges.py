@@ -24,15 +24,7 @@ from cxmodels.churn import (
     purchases,
 )
 from cxmodels.errors import CxError
-
-TIMES = pd.DataFrame(
-    {
-        "duration": [1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-        "event": [1, 0, 1, 1, 0, 1, 1, 0, 1, 0],
-        "x": [0.2, 1.0, 0.7, 0.1, 0.9, 0.4, 0.3, 0.8, 0.35, 0.6],
-        "area": list("ababababab"),
-    }
-)
+from tests.churn_histories import TIMES
 
 
 @cache
@@ -130,7 +122,7 @@ def test_summaries_of_regressions_say_how():
     for options, spec, text in (
         ({}, WeibullAFT(), "from the information"),
         ({}, WeibullAFT(robust=True), "robust"),
-        ({"cluster": "who"}, WeibullAFT(), "robust, by 5 clusters"),
+        ({"clusters": "who"}, WeibullAFT(), "robust, by 5 clusters"),
     ):
         assert ("Standard errors", text) in spec.fit(frame, columns=["x"], **options).headline()
     assert ("Strata", "2, a baseline each") in CoxHazards().fit(frame, columns=["x"], strata="area").headline()

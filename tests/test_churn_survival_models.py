@@ -128,7 +128,7 @@ def test_robust_errors_are_those_of_left_out_customers(ties):
     parts = np.array(moved) * d.w.to_numpy()[:, None]
     robust = CoxHazards(ties=ties, robust=True).fit(d, "left", **options)
     np.testing.assert_allclose(robust.estimates.se, np.sqrt((parts**2).sum(axis=0)), rtol=1e-5)
-    by = spec.fit(d, "left", cluster="id", **options)
+    by = spec.fit(d, "left", clusters="id", **options)
     summed = pd.DataFrame(parts).groupby(d.id.to_numpy()).sum().to_numpy()
     np.testing.assert_allclose(by.estimates.se, np.sqrt((summed**2).sum(axis=0)), rtol=1e-5)
 
@@ -477,7 +477,7 @@ def test_rows_by_period_say_what_rows_by_customer_say():
     rows["period"] = rows.groupby("customer_id").cumcount() + 1
     rows["gone"] = ((rows.period == rows.time) & (rows.left == 1)).astype(int)
     by_row = CoxHazards().fit(
-        rows, "gone", duration="period", entry=rows.period - 1, columns=["a", "b"], cluster="customer_id"
+        rows, "gone", duration="period", entry=rows.period - 1, columns=["a", "b"], clusters="customer_id"
     )
     by_customer = CoxHazards(robust=True).fit(d, "left", duration="time", columns=["a", "b"])
     np.testing.assert_allclose(by_row.estimates.est, by_customer.estimates.est, atol=1e-9)

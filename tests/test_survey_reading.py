@@ -61,7 +61,7 @@ def test_spss_labels_texts_and_user_missing(tmp_path, name):
     assert survey.codebook["q1"].values[10] == {"en": "excellent"}
     assert survey.codebook["q1"].missing == ((98, 99),)
     assert survey.scale("q1") is None, "a scale is never guessed"
-    assert read_survey(path, lang="ru").codebook["q1"].label == {"ru": "Вопрос <1>"}
+    assert read_survey(path, language="ru").codebook["q1"].label == {"ru": "Вопрос <1>"}
 
 
 def test_open_ranges_of_spss_survive_in_toml(tmp_path):

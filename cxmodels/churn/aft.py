@@ -64,13 +64,13 @@ class WeibullAFT:
         columns: Any = None,
         entry: Any = None,
         weights: Any = None,
-        cluster: Any = None,
+        clusters: Any = None,
     ) -> WeibullResult:
         """Estimate by maximum likelihood.
 
         Parameters
         ----------
-        data, event, duration, columns, entry, weights, cluster
+        data, event, duration, columns, entry, weights, clusters
             As for :meth:`CoxHazards.fit`. Durations must be above 0; a customer of today (duration 0, still there) says
             nothing and is counted as excluded.
 
@@ -86,7 +86,7 @@ class WeibullAFT:
             For terms with which nobody leaves.
         """
         frame = to_pandas(data)
-        X = chosen(frame, columns, [event, duration, entry, weights, cluster])
+        X = chosen(frame, columns, [event, duration, entry, weights, clusters])
         spells = read_durations(frame, event, duration, entry, weights)
         if bad := int(((spells.time == 0) & (spells.event > 0)).sum()):
             raise DataError(f"{bad} customers left at duration 0; count their first period as 1, or use CoxHazards.")
@@ -94,8 +94,8 @@ class WeibullAFT:
         x = terms.matrix(X[spells.used])
         reasons = [("blank in a column", np.isnan(x).any(axis=1)), ("duration 0", spells.time == 0)]
         code = None
-        if cluster is not None:
-            code, _, _ = group_labels(column(frame, cluster, "cluster"), spells.used, "The cluster column")
+        if clusters is not None:
+            code, _, _ = group_labels(column(frame, clusters, "clusters"), spells.used, "The cluster column")
             reasons.append(("blank cluster", code < 0))
         keep, excluded = after(spells.excluded, reasons)
         spells, x = spells[keep], x[keep]

@@ -74,7 +74,7 @@ class CoxHazards:
         entry: Any = None,
         weights: Any = None,
         strata: Any = None,
-        cluster: Any = None,
+        clusters: Any = None,
     ) -> CoxResult:
         """Estimate the coefficients and the baseline.
 
@@ -89,7 +89,7 @@ class CoxHazards:
             level but the most frequent.
         strata : str or array-like of shape (n,), optional
             A baseline for each of its values, where hazards are not proportional.
-        cluster : str or array-like of shape (n,), optional
+        clusters : str or array-like of shape (n,), optional
             Rows that belong together, such as those of one customer: standard errors sum the scores by cluster.
 
         Returns
@@ -104,7 +104,7 @@ class CoxHazards:
             For terms that follow from each other, or that nobody or everybody with a value leaves.
         """
         frame = to_pandas(data)
-        X = chosen(frame, columns, [event, duration, entry, weights, strata, cluster])
+        X = chosen(frame, columns, [event, duration, entry, weights, strata, clusters])
         spells = read_durations(frame, event, duration, entry, weights)
         terms = Terms.learn(X[spells.used], spells.weights)
         x = terms.matrix(X[spells.used])
@@ -113,8 +113,8 @@ class CoxHazards:
         if strata is not None:
             code, levels, _ = group_labels(column(frame, strata, "strata"), spells.used, "The strata column")
             reasons.append(("blank stratum", code < 0))
-        if cluster is not None:
-            cluster_code, _, _ = group_labels(column(frame, cluster, "cluster"), spells.used, "The cluster column")
+        if clusters is not None:
+            cluster_code, _, _ = group_labels(column(frame, clusters, "clusters"), spells.used, "The cluster column")
             reasons.append(("blank cluster", cluster_code < 0))
         keep, excluded = after(spells.excluded, reasons)
         spells, x = spells[keep], x[keep]

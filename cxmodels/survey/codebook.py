@@ -100,12 +100,12 @@ class Item:
                     "correct the scale, or give the item missing codes of its own (missing = [] for none)."
                 )
 
-    def text(self, lang: str | None = None) -> str:
+    def text(self, language: str | None = None) -> str:
         """Return the label in a language, else in English, else in any, else the name.
 
         Parameters
         ----------
-        lang : str, optional
+        language : str, optional
             Language wanted, such as ``"de"``.
 
         Returns
@@ -118,7 +118,7 @@ class Item:
         >>> Item("q1", label={"de": "Wert", "en": "Value"}).text("fr")
         'Value'
         """
-        return in_language(self.label, lang) or self.name
+        return in_language(self.label, language) or self.name
 
 
 _ITEM_KEYS = tuple(f.name for f in fields(Item) if f.name != "name")

@@ -21,14 +21,14 @@ _SHOWN = 60
 _STYLE = "text-align:left;padding:0.15em 0.8em 0.15em 0;vertical-align:top"
 
 
-def described(survey: Survey, items: Iterable[str] | None, lang: str | None) -> pd.DataFrame:
+def described(survey: Survey, items: Iterable[str] | None, language: str | None) -> pd.DataFrame:
     """Moments of items, as `Survey.describe` documents."""
     names = _numeric_columns(survey) if items is None else [items] if isinstance(items, str) else list(items)
     weights = survey.weights
     weights = np.ones(len(survey)) if weights is None else weights
     values = _floats(survey, names) if items is None else survey.numeric(names)
     rows = [
-        (name, survey.label(name, lang), *_moments(values[:, j], weights), _scale(survey, name))
+        (name, survey.label(name, language), *_moments(values[:, j], weights), _scale(survey, name))
         for j, name in enumerate(names)
     ]
     columns = ["item", "label", "n", "missing", "mean", "sd", "min", "max", "scale"]

@@ -60,9 +60,9 @@ def check_language(code: str) -> str:
     return base
 
 
-def in_language(texts: Mapping[str, str], lang: str | None) -> str:
+def in_language(texts: Mapping[str, str], language: str | None) -> str:
     """Pick a text: the language wanted, else without its region ("uk" for "uk-UA"), else English, else the first."""
-    for key in () if lang is None else (lang, base_language(lang)):
+    for key in () if language is None else (language, base_language(language)):
         if key in texts:
             return texts[key]
     if "en" in texts:

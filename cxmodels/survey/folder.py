@@ -29,7 +29,7 @@ def read_surveys(
     hierarchy: str | Iterable[str] = (),
     encoding: str | None = None,
     sheet: str | int | None = None,
-    lang: str = "en",
+    language: str = "en",
 ) -> Survey:
     r"""Read the files of a folder as one survey; what stands in braces in their names becomes columns.
 
@@ -40,7 +40,7 @@ def read_surveys(
         ``"files/{company}_{year}.csv"``. Every file that fits is read, in the order of names; values that are whole
         numbers in all files become numbers. A ``*`` stands for anything that is not kept:
         ``"files/{company}_{year}.*"`` reads files of all kinds.
-    codebook, weights, wave, hierarchy, encoding, sheet, lang : optional
+    codebook, weights, wave, hierarchy, encoding, sheet, language : optional
         As for :func:`read_survey`; `wave` and `hierarchy` may name the columns made from the names. `encoding` goes
         to the files of text, SPSS and Stata among them, `sheet` to the workbooks.
 
@@ -78,7 +78,7 @@ def read_surveys(
     place = path_of(pattern, "read_surveys()")
     fits = _matcher(place)
     files, others = _files(place, fits)
-    loaded = _opened(files, encoding, sheet, lang)
+    loaded = _opened(files, encoding, sheet, language)
     frames = {path: frame for path, (frame, _, _) in loaded.items()}
     book = _one_book({path: book for path, (_, book, _) in loaded.items()})
     keys = _keys({path: fits.fullmatch(path.name).groupdict() for path in files})  # type: ignore[union-attr]
@@ -139,7 +139,9 @@ def _files(place: Path, fits: re.Pattern[str]) -> tuple[list[Path], list[str]]:
     return files, [p.name for p in there if p not in files and p.suffix.lower() in KINDS]
 
 
-def _opened(files: Iterable[Path], encoding: str | None, sheet: str | int | None, lang: str) -> dict[Path, Loaded]:
+def _opened(
+    files: Iterable[Path], encoding: str | None, sheet: str | int | None, language: str
+) -> dict[Path, Loaded]:
     """Contents of all files, options given to those that take them; all that cannot be read are told of at once."""
     files = list(files)
     for option, value in {"encoding": encoding, "sheet": sheet}.items():
@@ -152,7 +154,7 @@ def _opened(files: Iterable[Path], encoding: str | None, sheet: str | int | None
             sheet if takes(path, "sheet") else None,
         )
         try:
-            loaded[path] = opened(path, own_encoding, own_sheet, lang)
+            loaded[path] = opened(path, own_encoding, own_sheet, language)
         except DataError as error:
             problems.append(str(error))
     raise_all(problems)

@@ -39,7 +39,7 @@ def read_survey(
     hierarchy: str | Iterable[str] = (),
     encoding: str | None = None,
     sheet: str | int | None = None,
-    lang: str = "en",
+    language: str = "en",
 ) -> Survey:
     r"""Read a survey file, together with what it says about its columns.
 
@@ -56,7 +56,7 @@ def read_survey(
         Encoding of a text, SPSS or Stata file. Default: UTF-8 for text, else what the file declares.
     sheet : str or int, optional
         Sheet of a workbook, by name or position from 0. Default: the first.
-    lang : str, default "en"
+    language : str, default "en"
         Language of the labels in the file.
 
     Returns
@@ -88,12 +88,12 @@ def read_survey(
     0   7  8.5
     1   9  NaN
     """
-    frame, book, notes = opened(path_of(path, "read_survey()"), encoding, sheet, lang)
+    frame, book, notes = opened(path_of(path, "read_survey()"), encoding, sheet, language)
     book = Codebook.of(codebook, base=book)
     return Survey(frame, book, weights=weights, wave=wave, hierarchy=hierarchy, notes=notes)
 
 
-def opened(path: Path, encoding: str | None, sheet: str | int | None, lang: str) -> Loaded:
+def opened(path: Path, encoding: str | None, sheet: str | int | None, language: str) -> Loaded:
     """Frame, codebook and notes of one file, or one sentence on why not."""
     kind = _kind(path)
     _check_options(path, kind, encoding, sheet)
@@ -106,7 +106,7 @@ def opened(path: Path, encoding: str | None, sheet: str | int | None, lang: str)
     except OSError as error:
         raise DataError(f"File '{path}' cannot be opened: {error.strerror}.") from None
     try:
-        frame, book, notes = _load(path, encoding, sheet, lang)
+        frame, book, notes = _load(path, encoding, sheet, language)
     except (CxError, MemoryError):
         raise
     except Exception as error:
@@ -154,13 +154,13 @@ def _damaged(path: Path, kind: str, error: Exception) -> str:
     return f"File '{path}' cannot be read as {kind}; it may be damaged or of another kind ({said})."
 
 
-def _load(path: Path, encoding: str | None, sheet: str | int | None, lang: str) -> Loaded:
+def _load(path: Path, encoding: str | None, sheet: str | int | None, language: str) -> Loaded:
     match path.suffix.lower():
         case ".csv" | ".tsv":
-            return read_csv(path, encoding, lang)
+            return read_csv(path, encoding, language)
         case ".xlsx":
             _extra("openpyxl", "survey", path)
-            return read_excel(path, sheet, lang)
+            return read_excel(path, sheet, language)
         case ".parquet":
             _extra("pyarrow", "arrow", path)
             return pd.read_parquet(path, engine="pyarrow"), Codebook(), []
@@ -168,7 +168,7 @@ def _load(path: Path, encoding: str | None, sheet: str | int | None, lang: str) 
             pyreadstat = _extra("pyreadstat", "survey", path)
             read = pyreadstat.read_dta if suffix == ".dta" else pyreadstat.read_sav
             frame, meta = read(str(path), user_missing=True, encoding=encoding)
-            return _tidied(frame), _metadata(frame, meta, lang), []
+            return _tidied(frame), _metadata(frame, meta, language), []
 
 
 def _extra(module: str, extra: str, path: Path) -> Any:
@@ -194,7 +194,7 @@ def _blank(cell: object) -> bool:
     return isinstance(cell, str) and not cell.strip()
 
 
-def _metadata(frame: pd.DataFrame, meta: Any, lang: str) -> Codebook:
+def _metadata(frame: pd.DataFrame, meta: Any, language: str) -> Codebook:
     """The codebook inside an SPSS or Stata file."""
     items = []
     for name in frame.columns:
@@ -203,8 +203,8 @@ def _metadata(frame: pd.DataFrame, meta: Any, lang: str) -> Codebook:
         missing = [_range(**pair) for pair in meta.missing_ranges.get(name, [])]
         missing += meta.missing_user_values.get(name, [])
         if label or texts or missing:
-            values = {code: {lang: str(text)} for code, text in texts.items()}
-            items.append(Item(name, {lang: label} if label else {}, missing=tuple(missing), values=values))
+            values = {code: {language: str(text)} for code, text in texts.items()}
+            items.append(Item(name, {language: label} if label else {}, missing=tuple(missing), values=values))
     return Codebook(items)
 
 

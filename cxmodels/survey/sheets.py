@@ -22,7 +22,7 @@ Loaded = tuple[pd.DataFrame, Codebook, list[str]]
 """A table, what its file says of the columns, and what was decided while reading."""
 
 
-def read_csv(path: Path, encoding: str | None, lang: str) -> Loaded:
+def read_csv(path: Path, encoding: str | None, language: str) -> Loaded:
     """Read delimited text: comma, semicolon, tab or bar; decimal comma where the delimiter leaves it free."""
     text = _decode(path, encoding)
     if not text.strip():
@@ -43,7 +43,7 @@ def read_csv(path: Path, encoding: str | None, lang: str) -> Loaded:
         stream, sep=delimiter, header=None, names=range(width), index_col=False, keep_default_na=False,
         na_values=[""], low_memory=False,
     )  # fmt: skip
-    return _table(cells, header, labels, path, lang, notes, comma=delimiter != ",")
+    return _table(cells, header, labels, path, language, notes, comma=delimiter != ",")
 
 
 class _Lines:
@@ -68,7 +68,7 @@ class _Lines:
             ) from None
 
 
-def read_excel(path: Path, sheet: str | int | None, lang: str) -> Loaded:
+def read_excel(path: Path, sheet: str | int | None, language: str) -> Loaded:
     """Read one sheet of a workbook; its first row that is not blank is the header."""
     with pd.ExcelFile(path, engine="openpyxl") as book:
         names = [str(name) for name in book.sheet_names]
@@ -85,7 +85,7 @@ def read_excel(path: Path, sheet: str | int | None, lang: str) -> Loaded:
     body = cells.iloc[3 if labels else 1 :].reset_index(drop=True)
     if body.empty:
         raise DataError(f"Sheet '{chosen}' of '{path}' has a header but no rows.")
-    return _table(body, lines[0], labels, path, lang, notes, comma=False)
+    return _table(body, lines[0], labels, path, language, notes, comma=False)
 
 
 def _decode(path: Path, encoding: str | None) -> str:
@@ -181,7 +181,7 @@ def _table(
     header: Sequence[str],
     labels: list[str],
     path: Path,
-    lang: str,
+    language: str,
     notes: list[str],
     *,
     comma: bool,
@@ -203,7 +203,7 @@ def _table(
             columns[j] = column
     frame = pd.DataFrame(columns, index=cells.index)
     frame.columns = pd.Index([names[j] for j in columns])
-    items = {names[j]: Item(names[j], label={lang: labels[j]}) for j in columns if j < len(labels) and labels[j]}
+    items = {names[j]: Item(names[j], label={language: labels[j]}) for j in columns if j < len(labels) and labels[j]}
     if labels:
         notes.append(
             "Two rows of the Qualtrics export (question text, ImportId) were read as labels, not as answers."

@@ -213,14 +213,14 @@ class Survey:
         entry = self.codebook.entries.get(item)
         return entry.scale if entry else None
 
-    def label(self, item: str, lang: str | None = None) -> str:
+    def label(self, item: str, language: str | None = None) -> str:
         """Return the wording of an item, or its name where it has none.
 
         Parameters
         ----------
         item : str
             Name of a column.
-        lang : str, optional
+        language : str, optional
             Language wanted. Falls back to English, then to any other.
 
         Returns
@@ -234,16 +234,16 @@ class Survey:
         'q1'
         """
         entry = self.codebook.entries.get(item)
-        return entry.text(lang) if entry else str(item)
+        return entry.text(language) if entry else str(item)
 
-    def texts(self, column: str, lang: str | None = None) -> pd.Series:
+    def texts(self, column: str, language: str | None = None) -> pd.Series:
         """Return the answers of a column as the codebook words them, such as countries for their codes.
 
         Parameters
         ----------
         column : str
             Name of a column whose codes have texts.
-        lang : str, optional
+        language : str, optional
             Language wanted; else English, else any.
 
         Returns
@@ -272,7 +272,7 @@ class Survey:
         codes = self.frame[column]
         if item.reversed and item.scale is not None:
             codes = item.scale[0] + item.scale[1] - codes
-        words = {code: in_language(texts, lang) for code, texts in item.values.items()}
+        words = {code: in_language(texts, language) for code, texts in item.values.items()}
         return codes.map(lambda c: np.nan if pd.isna(c) else words.get(c) or (c if isinstance(c, str) else f"{c:g}"))
 
     def numeric(
@@ -448,14 +448,14 @@ class Survey:
         found = self.validate(items)
         return found.loc[found["problem"] == "out of scale", ["column", "rows", "detail"]].reset_index(drop=True)
 
-    def describe(self, items: Iterable[str] | None = None, *, lang: str | None = None) -> pd.DataFrame:
+    def describe(self, items: Iterable[str] | None = None, *, language: str | None = None) -> pd.DataFrame:
         """Describe the numeric items.
 
         Parameters
         ----------
         items : sequence of str, optional
             Columns to describe. Default: all numeric ones without a role.
-        lang : str, optional
+        language : str, optional
             Language of the labels.
 
         Returns
@@ -476,7 +476,7 @@ class Survey:
         """
         from .display import described
 
-        return described(self, items, lang)
+        return described(self, items, language)
 
     def __repr__(self) -> str:
         from .display import as_text
