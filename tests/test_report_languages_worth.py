@@ -1,5 +1,6 @@
 """Pages and charts of worth, campaigns, linkages, retention and metrics in four languages: nothing English is left."""
 
+import inspect
 import re
 import warnings
 from dataclasses import replace
@@ -11,11 +12,15 @@ import pytest
 import cxmodels as cx
 from cxmodels.errors import CxWarning, SpecError
 from cxmodels.report import (
+    charts,
     control_chart,
     indicator_chart,
     journey_chart,
     linkage_html,
+    nation_charts,
+    plots,
     profile_chart,
+    sem_plots,
     triangle_chart,
     uplift_html,
     worth_html,
@@ -162,6 +167,22 @@ def test_charts_say_nothing_in_english(code):
         assert left_in_english(drawn, "quality 1", "quality 2") == set()
         assert not re.findall(r"\d\.\d+", visible(drawn)), "a decimal point"
     assert "1\u202f009" in pictures[1]
+
+
+def test_names_of_pictures_follow_their_words():
+    makers = [
+        f
+        for module in (cx.report, charts, nation_charts, plots, sem_plots)
+        for f in vars(module).values()
+        if callable(f)
+    ]
+    drawn = [
+        p
+        for f in makers
+        if inspect.isfunction(f) and "words" in (p := inspect.signature(f).parameters) and "title" in p
+    ]
+    assert len(drawn) > 25
+    assert all(p["title"].default is None for p in drawn)
 
 
 def test_a_language_goes_with_any_picture():

@@ -39,7 +39,7 @@ def index_bars(
     frame: pd.DataFrame,
     *,
     highlight: str | None = None,
-    title: str = "Index of each construct",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "index",
@@ -67,7 +67,7 @@ def index_bars(
     """
     said = say(words)
     rows = [replace(r, strong=r.label == highlight) for r in _rows(frame, "construct", "index")]
-    return Rows(rows, ticks(0, 100), 1, said["index"], bars=True).svg(title, width, said, id)
+    return Rows(rows, ticks(0, 100), 1, said["index"], bars=True).svg(title or said["index_title"], width, said, id)
 
 
 def impact_bars(
@@ -114,7 +114,7 @@ def interval_forest(
     thresholds: Sequence[float] = (),
     digits: int = 2,
     axis_label: str | None = None,
-    title: str = "Estimates with intervals",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "forest",
@@ -163,7 +163,8 @@ def interval_forest(
     guides = [Guide(t, number(t, digits, said)) for t in limits]
     label = said["estimate"] if axis_label is None else axis_label
     at = _reach(rows, [*limits, 0.0])
-    return Rows(rows, at, digits, label, guides=guides, notes=notes, height=26).svg(title, width, said, id)
+    chart = Rows(rows, at, digits, label, guides=guides, notes=notes, height=26)
+    return chart.svg(title or said["estimates_title"], width, said, id)
 
 
 def unit_dots(
@@ -173,7 +174,7 @@ def unit_dots(
     overall_label: str | None = None,
     highlight: str | None = None,
     most: int = 60,
-    title: str = "Index of each unit",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "units",
@@ -230,7 +231,8 @@ def unit_dots(
     if len(rows) > most:
         gap = Row("", gap=said["omitted"].format(n=number(len(rows) - 2 * half, 0, said)))
         rows = [*rows[:half], gap, *rows[-half:]]
-    return Rows(rows, at, 1, said["index"], guides=guides, notes=notes, height=21).svg(title, width, said, id)
+    chart = Rows(rows, at, 1, said["index"], guides=guides, notes=notes, height=21)
+    return chart.svg(title or said["units_title"], width, said, id)
 
 
 def headline(

@@ -73,7 +73,7 @@ def _tick(value: float, percent: bool, every: Sequence[float], words: Mapping[st
 def calibration_chart(
     curve: pd.DataFrame,
     *,
-    title: str = "Foreseen and observed churn",
+    title: str | None = None,
     width: float = 520,
     words: Words = None,
     id: str = "calibration",
@@ -106,7 +106,7 @@ def calibration_chart(
         f"{said['foreseen']} {number(100 * f, 0, said)} %, {said['observed']} {number(100 * o, 0, said)} %"
         for f, o in data[["foreseen", "observed"]].values
     )
-    pic = Picture(width, width * 0.8, title, told, id)
+    pic = Picture(width, width * 0.8, title or said["calibration_title"], told, id)
     frame = _Frame(pic, at, at, (said["foreseen"], said["observed"]), (True, True), said)
     frame.path([at[0], at[-1]], [at[0], at[-1]], GREY, dash="5 4", width=1.4)
     for row in data.to_dict("records"):
@@ -123,7 +123,7 @@ def calibration_chart(
 
 
 def gains_chart(
-    curve: pd.DataFrame, *, title: str = "Churners found", width: float = 520, words: Words = None, id: str = "gains"
+    curve: pd.DataFrame, *, title: str | None = None, width: float = 520, words: Words = None, id: str = "gains"
 ) -> str:
     """Draw the share of all churners among the highest scores.
 
@@ -146,7 +146,7 @@ def gains_chart(
     2
     """
     said = say(words)
-    pic = Picture(width, width * 0.8, title, _spoken(curve, "captured", said), id)
+    pic = Picture(width, width * 0.8, title or said["churners_found"], _spoken(curve, "captured", said), id)
     at = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     frame = _Frame(pic, at, at, (said["contacted"], said["churners_found"]), (True, True), said)
     frame.path([0, 1], [0, 1], GREY, dash="5 4", width=1.4)
@@ -157,7 +157,7 @@ def gains_chart(
 def profit_chart(
     curve: pd.DataFrame,
     *,
-    title: str = "Profit of a campaign per customer of the base",
+    title: str | None = None,
     width: float = 520,
     words: Words = None,
     id: str = "profit",
@@ -185,7 +185,8 @@ def profit_chart(
     said = say(words)
     y = curve["profit_per_customer"]
     at = ticks(min(float(y.min()), 0.0), max(float(y.max()), 1e-9), 5)
-    pic = Picture(width, width * 0.8, title, _spoken(curve, "profit_per_customer", said), id)
+    told = _spoken(curve, "profit_per_customer", said)
+    pic = Picture(width, width * 0.8, title or said["profit_title"], told, id)
     frame = _Frame(
         pic, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], at, (said["contacted"], said["money_each"]), (True, False), said
     )

@@ -27,7 +27,7 @@ def driver_bars(
     frame: pd.DataFrame,
     significant: pd.Series | None = None,
     *,
-    title: str = "Share of what the attributes explain",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "drivers",
@@ -75,14 +75,15 @@ def driver_bars(
     reach = [v for r in rows for v in (r.est, r.lower, r.upper) if math.isfinite(v)]
     notes = [said["noise"]] if noise.any() else []
     at = ticks(min([0.0, *reach]), max(reach, default=100.0), 7)
-    return Rows(rows, at, 1, said["explained_share"], bars=True, notes=notes).svg(title, width, said, id)
+    chart = Rows(rows, at, 1, said["explained_share"], bars=True, notes=notes)
+    return chart.svg(title or said["shares_title"], width, said, id)
 
 
 def driver_map(
     frame: pd.DataFrame,
     *,
     outcome: str,
-    title: str = "Importance and performance",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "map",
@@ -135,7 +136,7 @@ def driver_map(
 def segment_dots(
     frame: pd.DataFrame,
     *,
-    title: str = "Importance by segment",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "segments",
@@ -177,13 +178,14 @@ def segment_dots(
     reach = [v for r in rows for v in (r.est, r.lower, r.upper) if math.isfinite(v)]
     at = ticks(min([0.0, *reach]), max(reach, default=1.0), 7)
     notes = [said["first_blue"].format(first=shown(first, 40))]
-    return Rows(rows, at, 3, said["r2_part"], notes=notes, height=24).svg(title, width, said, id)
+    chart = Rows(rows, at, 3, said["r2_part"], notes=notes, height=24)
+    return chart.svg(title or said["segments_importance"], width, said, id)
 
 
 def what_if_waterfall(
     what: WhatIf,
     *,
-    title: str = "What if",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "waterfall",
@@ -232,7 +234,7 @@ def what_if_waterfall(
             *(f"{t}: {number(e, digits, said, True)}" for t, e in steps),
         ]
     )
-    pic = Picture(width, bottom + 42, title, told, id)
+    pic = Picture(width, bottom + 42, title or said["what_if_title"], told, id)
     x = axis(pic, at, room, right, top, bottom, shown(what.unit), said)
     for i, (text, effect) in enumerate(lines):
         y = top + (i + 0.5) * height

@@ -97,7 +97,6 @@ def drivers_html(
         headline=driver_bars(
             _named(report.bootstrap.shares, known),
             _named(report.random_test[["significant"]], known)["significant"],
-            title=w("shares_title"),
             words=w.pictures,
             id=f"{prefix}bars",
         ),
@@ -185,7 +184,7 @@ def _what_if(report: DriverReport, w: Language, known: Labels, whole: bool, pref
         then=w.number(what.predicted, 2), now=w.number(what.baseline, 2), change=w.number(what.change, 2, signed=True),
         level=level, span=w.span(what.ci_lower, what.ci_upper, 2, signed=True),
     )  # fmt: skip
-    waterfall = what_if_waterfall(what, title=w("sec_what_if"), words=w.pictures, id=f"{prefix}waterfall")
+    waterfall = what_if_waterfall(what, words=w.pictures, id=f"{prefix}waterfall")
     blocks = [paragraph(text), figure(waterfall)]
     if whole:
         data = slider_data(res, report.scale)
@@ -267,7 +266,6 @@ def _map(report: DriverReport, w: Language, known: Labels, prefix: str) -> list[
     picture = driver_map(
         told,
         outcome=_called(report.point.spec.outcome, known),
-        title=w("map"),
         words=w.pictures,
         id=f"{prefix}map-chart",
     )

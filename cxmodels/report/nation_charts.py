@@ -32,7 +32,7 @@ def change_rows(
     most: int = 40,
     omitted: str = "",
     digits: int = 1,
-    title: str = "Changes",
+    title: str | None = None,
     width: float = 900,
     words: Mapping[str, str] = NO_WORDS,
     id: str = "changes",
@@ -88,7 +88,7 @@ def change_rows(
         rows = [*rows[: most // 2], gap, *rows[-(most // 2) :]]
     notes = [note] if note and any(r.hollow for r in rows) else []
     chart = Rows(rows, at, digits, axis_label, bars=bars, notes=notes, height=26 if bars else 22, signed=True)
-    return chart.svg(title, width, said, id)
+    return chart.svg(title or said["changes_title"], width, said, id)
 
 
 def against_chart(
@@ -98,7 +98,7 @@ def against_chart(
     middle: str,
     best: str,
     axis_label: str = "",
-    title: str = "Against the industry",
+    title: str | None = None,
     width: float = 900,
     words: Mapping[str, str] = NO_WORDS,
     id: str = "against",
@@ -136,7 +136,7 @@ def against_chart(
         f"{label} {number(index, 1, said)}, {middle} {number(industry, 1, said)}, {best} {number(top_index, 1, said)}"
         for label, index, industry, top_index in zip(*(data[c] for c in names), strict=True)
     )
-    pic = Picture(width, bottom + 42, title, told or said["nothing"], id)
+    pic = Picture(width, bottom + 42, title or said["against_title"], told or said["nothing"], id)
     left = min(max((text_width(n, 13) for n in data["label"]), default=0) + 14, 0.34 * width)
     values = data[["index", "industry", "best", "ci_lower", "ci_upper"]].to_numpy()
     known = values[np.isfinite(values)]
@@ -188,7 +188,7 @@ def course_chart(
     frame: pd.DataFrame,
     *,
     axis_label: str = "",
-    title: str = "Course over the waves",
+    title: str | None = None,
     width: float = 900,
     words: Mapping[str, str] = NO_WORDS,
     id: str = "course",
@@ -218,7 +218,7 @@ def course_chart(
     data = columns(frame, "wave", ["index"], ["ci_lower", "ci_upper"])
     told = "; ".join(f"{w} {number(v, 1, said)}" for w, v in zip(data["wave"], data["index"], strict=True))
     left, right, top, bottom = 52.0, width - 24, 30.0, 230.0
-    pic = Picture(width, bottom + 30, title, told or said["nothing"], id)
+    pic = Picture(width, bottom + 30, title or said["course_title"], told or said["nothing"], id)
     values = data[["index", "ci_lower", "ci_upper"]].to_numpy()
     known = values[np.isfinite(values)]
     if not len(known):

@@ -96,7 +96,7 @@ def histogram(
     bins: int | None = None,
     digits: int = 2,
     axis_label: str = "",
-    title: str = "Distribution of the replicates",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "histogram",
@@ -135,7 +135,7 @@ def histogram(
     notes = [said["replicates"].format(n=number(len(finite), 0, said))]
     told = ", ".join(number(v, digits, said) for v in marks.values())
     left, right, top, bottom = 16.0, width - 16, 40.0, 240.0
-    pic = Picture(width, bottom + 57, title, f"{notes[0]}: {told}", id)
+    pic = Picture(width, bottom + 57, title or said["replicates_title"], f"{notes[0]}: {told}", id)
     notes += (
         [said["left_out"].format(n=number(len(every) - len(finite), 0, said))] if len(every) > len(finite) else []
     )
@@ -172,7 +172,7 @@ def answer_distribution(
     frame: pd.DataFrame,
     *,
     diverging: bool = False,
-    title: str = "Answers to each item",
+    title: str | None = None,
     width: float = 900,
     words: Words = None,
     id: str = "answers",
@@ -221,7 +221,9 @@ def answer_distribution(
         )
         for item, row, t in zip(data["item"], counts, totals, strict=True)
     )
-    pic = Picture(width, top + step * max(len(data), 1) + 24, title, told or said["nothing"], id)
+    pic = Picture(
+        width, top + step * max(len(data), 1) + 24, title or said["answers_title"], told or said["nothing"], id
+    )
     cell = (right - left) / max(len(answers), 1)
     for k, (answer, shade) in enumerate(zip(answers, shades, strict=True)):
         pic.draw("rect", x=left + k * cell, y=4, width=cell - 1, height=18, fill=shade)

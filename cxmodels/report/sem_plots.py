@@ -24,7 +24,7 @@ def residual_map(
     *,
     group: Any = None,
     limit: float = LARGE,
-    title: str = "Residual correlations",
+    title: str | None = None,
     words: Mapping[str, str] | None = None,
     id: str = "residuals",
 ) -> str:
@@ -63,7 +63,7 @@ def residual_map(
     large = sorted((p for p in pairs if abs(values[p]) >= limit), key=lambda p: -abs(values[p]))
     told = "; ".join(f"{names[i]}, {names[j]}: {number(values[i, j], 2, said)}" for i, j in large)
     room = 14
-    pic = Picture(width, top + side * k + room + 28, title, told or said["nothing"], id)
+    pic = Picture(width, top + side * k + room + 28, title or said["residuals_title"], told or said["nothing"], id)
     for i in range(k):
         y = top + side * i
         pic.text(left - 8, y + side / 2 + 4.5, clip(names[i], 13, left - 12), anchor="end")
