@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxmodels.churn import curves, evaluation, profit
+from cxmodels.churn import curves, evaluation, fairness, profit
 from cxmodels.churn.profit import Campaign
 from cxmodels.churn.ranking import Ranking, auc, lift
 from cxmodels.errors import DataError, SpecError
@@ -186,7 +186,7 @@ def test_groups_with_a_wrong_score_are_found(drawn):
     y, p = drawn
     kind = np.where(np.arange(len(y)) % 3 == 0, "new", "old")
     shifted = np.where(kind == "new", np.clip(p + 0.15, 0, 1), p)
-    table = evaluation.by_group(y, shifted, kind, n=300, seed=2).set_index("group")
+    table = fairness.by_group(y, shifted, kind, n=300, seed=2).set_index("group")
     assert table.gap_lower["new"] > 0.08
     assert table.gap_lower["old"] < 0.01
     assert table.selected_lower["new"] > 0
@@ -249,7 +249,7 @@ def test_bad_options_are_refused():
     with pytest.raises(DataError, match="negative"):
         auc(y, p, weights=[1, -1, 1, 1])
     with pytest.raises(DataError, match="at least two groups"):
-        evaluation.by_group(y, p, ["a"] * 4)
+        fairness.by_group(y, p, ["a"] * 4)
 
 
 def test_a_perfect_and_a_constant_score():

@@ -31,7 +31,7 @@ _HOME = {
     "backtest": "evaluation",
     "balance": "balance_check",
     "brier_parts": "curves",
-    "by_group": "evaluation",
+    "by_group": "fairness",
     "calibration_curve": "curves",
     "calibration_error": "curves",
     "campaign_value": "profit",

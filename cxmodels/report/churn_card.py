@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from ..churn import Campaign
 from ..churn.curves import brier_parts, calibration_curve, deciles, gains
-from ..churn.evaluation import by_group, evaluate_intervals
+from ..churn.evaluation import evaluate_intervals
+from ..churn.fairness import by_group
 from ..churn.profit import profit_curve
 from ..errors import SpecError
 from ..files import replacing
