@@ -27,6 +27,7 @@ from cxmodels.report import (
 )
 from cxmodels.report.metric_charts import metric_pictures
 from cxmodels.report.words import language
+from cxmodels.survey import Survey
 from tests.test_report_languages import OTHERS, left_in_english, visible
 
 
@@ -74,6 +75,36 @@ def test_pages_of_worth_say_nothing_in_english(worths, code):
         drawn = worths[0].plot(kind, language=code)
         assert left_in_english(drawn) == set()
         assert drawn != worths[0].plot(kind)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("en", "Technical quality of the network"), ("uk", "Технічна якість мережі")]
+)
+def test_pages_of_worth_call_attributes_by_their_labels(code, said):
+    mobi = cx.datasets.survey("mobi")
+    rng, ids = np.random.default_rng(1), [f"c{k}" for k in range(600)]
+    survey = Survey(mobi.frame.assign(id=ids[: len(mobi)]), mobi.codebook)
+    sat = np.r_[survey.frame["CUSA1"].fillna(7), rng.integers(4, 11, 600 - len(survey))]
+    base = pd.DataFrame(
+        {"id": ids, "left": (rng.random(600) < 1 / (1 + np.exp(0.45 * sat - 1.5))).astype(int), "m": 20.0}
+    )
+    fit = cx.Drivers("CUSA1", ["PERQ1", "PERQ2"]).fit(survey)
+    worth = cx.value_of_satisfaction(
+        fit,
+        base,
+        {"PERQ2": 1.0},
+        costs={"PERQ2": 10.0},
+        customer="id",
+        left="left",
+        margin="m",
+        reliability=0.7,
+        n=10,
+        seed=1,
+    )
+    text = visible(worth_html(worth, language=code))
+    assert text.count(said) > 5
+    assert not re.search(r"\bPERQ\d|\bCUSA\d", text)
+    assert list(worth.effects.index) == ["PERQ2"], "results keep their columns"
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,11 @@ from ..files import shown
 from .lettering import right_to_left
 from .words import NOTHING, Language, language
 
+if TYPE_CHECKING:
+    from ..survey import Survey
+
 Block = dict[str, Any]
+LONGEST_LABEL = 80
 ENGLISH = language("en")
 
 
@@ -95,6 +100,35 @@ def bounds(words: Language) -> dict[str, str]:
     'Оценка'
     """
     return {"est": words("estimate"), "se": words("se"), "ci_lower": words("lower"), "ci_upper": words("upper")}
+
+
+def labels(survey: Survey, columns: Iterable[object], words: Language) -> dict[str, str]:
+    """Return what a survey calls its columns, for those it words otherwise than by their names.
+
+    Parameters
+    ----------
+    survey : Survey
+    columns : iterable of str
+        What is no column of the survey is a construct, which the catalogue may know.
+    words : Language
+        Whose labels are wanted; else the English ones, else any.
+
+    Returns
+    -------
+    dict of {column: label}
+        Labels that several columns share are followed by the column.
+
+    Examples
+    --------
+    >>> import cxmodels as cx
+    >>> labels(cx.datasets.survey("mobi"), ["CUSA1", "weight"], language("uk"))
+    {'CUSA1': 'Загальна задоволеність оператором'}
+    """
+    texts = {c: shown(survey.label(c, words.code), LONGEST_LABEL) for c in dict.fromkeys(map(str, columns))}
+    if words.code != "en":
+        texts |= {c: words.known(f"construct_{c}", c) for c in texts if c not in survey.frame}
+    twice = Counter(texts.values())
+    return {c: t if twice[t] == 1 else f"{t} ({c})" for c, t in texts.items() if t != c}
 
 
 def inline(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from ..drivers.table import filled
 from ..errors import check_kind
 from ..files import write_page
 from ..inference import quantile
-from .blocks import Block, above, facts, figure, inline, markup, paragraph, shown, table
+from .blocks import Block, above, facts, figure, inline, labels, markup, paragraph, shown, table
 from .driver_charts import driver_bars, driver_map, what_if_waterfall
 from .metric_charts import profile_chart
 from .onepage import render, template, used_rows
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from ..drivers.result import DriverResult
 
 VIF_LIMIT = 5.0
-LONGEST_LABEL = 80
 Labels = Mapping[str, str]
 
 
@@ -78,7 +76,7 @@ def drivers_html(
 
     check_kind(report, DriverReport, "drivers_html()", "DriverResult.deliverable")
     res, w = report.point, words_in(language)
-    known = labels(res, w)
+    known = labels(res.survey, [res.spec.outcome, *(a for p in res.spec.players for a in p.attributes)], w)
     sections = [
         ("what-if", w("sec_what_if"), _what_if(report, w, known, whole, prefix)),
         ("map", w("sec_map"), _map(report, w, known, prefix)),
@@ -325,33 +323,6 @@ def _method(report: DriverReport, w: Language, known: Labels) -> list[Block]:
     if known:
         blocks.append(facts(((shown(column), label) for column, label in known.items()), w("columns"), folded=True))
     return blocks
-
-
-def labels(res: DriverResult, w: Language) -> dict[str, str]:
-    """Return what the survey calls the outcome and the attributes, for those it words otherwise than by the column.
-
-    Parameters
-    ----------
-    res : DriverResult
-    w : Language
-        Whose labels are wanted; else the English ones, else any.
-
-    Returns
-    -------
-    dict of {column: label}
-        Labels that several columns share are followed by the column.
-
-    Examples
-    --------
-    >>> import cxmodels as cx
-    >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ2"]).fit(cx.datasets.survey("mobi"))
-    >>> labels(res, words_in("uk"))["CUSA1"]
-    'Загальна задоволеність оператором'
-    """
-    columns = dict.fromkeys([res.spec.outcome, *(a for p in res.spec.players for a in p.attributes)])
-    texts = {str(c): shown(res.survey.label(str(c), w.code), LONGEST_LABEL) for c in columns}
-    twice = Counter(texts.values())
-    return {c: t if twice[t] == 1 else f"{t} ({c})" for c, t in texts.items() if t != c}
 
 
 def _called(name: object, known: Labels) -> str:

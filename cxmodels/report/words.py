@@ -218,7 +218,9 @@ class Language:
         if name in NUMBERS:
             return self._number(text)
         if name in RISES:
-            return re.sub(rf"(?<= ){NUMBER}(?=,|$)", lambda rise: str(self._number(rise[0])), text)
+            rises = (re.fullmatch(rf"(.+) ({NUMBER})", part) for part in text.split(", "))
+            said = [self("rise", name=names.get(r[1], r[1]), by=str(self._number(r[2]))) for r in rises if r]
+            return ", ".join(said) or text
         text = re.sub(r"'([^']*)'", lambda quoted: f"'{names.get(quoted[1], quoted[1])}'", names.get(text, text))
         text = ", ".join(names.get(part, part) for part in text.split(", "))
         text = re.sub(r"'([^']*)' of '([^']*)'", r"'\1' ('\2')", text).replace("' and '", "', '")

@@ -35,7 +35,7 @@ def draw_worth(result: SatisfactionWorth, which: str = "chain", **options: Any) 
     result : SatisfactionWorth
     which : {"chain", "waterfall", "tornado", "curve", "linkage"}, default "chain"
     **options
-        title, width, words, id.
+        title, width, words, id; labels of chain and waterfall.
 
     Returns
     -------
@@ -59,6 +59,7 @@ def draw_worth(result: SatisfactionWorth, which: str = "chain", **options: Any) 
 def worth_chain(
     result: SatisfactionWorth,
     *,
+    labels: Words = None,
     title: str | None = None,
     width: float = 900,
     words: Words = None,
@@ -69,6 +70,8 @@ def worth_chain(
     Parameters
     ----------
     result : SatisfactionWorth
+    labels : mapping, optional
+        What the reader calls attributes, by their names.
     title, width, words, id
         See ``cxmodels.report.charts``.
 
@@ -90,7 +93,7 @@ def worth_chain(
     '<svg'
     """
     said = say(words)
-    boxes = _boxes(result, said)
+    boxes = _boxes(result, labels or {}, said)
     gap = 26.0
     wide = (width - gap * (len(boxes) - 1)) / len(boxes)
     height = 118.0
@@ -115,15 +118,16 @@ def worth_chain(
     return pic.svg()
 
 
-def _boxes(result: SatisfactionWorth, words: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
+def _boxes(
+    result: SatisfactionWorth, labels: Mapping[str, str], words: Mapping[str, str]
+) -> list[tuple[str, str, str, str]]:
     """Name, state, change and interval of each stage."""
     frame: dict[Any, dict[str, Any]] = result.stages.drop_duplicates("stage").set_index("stage").to_dict("index")  # type: ignore[assignment]
     out, plan = [], result.plan
+    names = ", ".join(shown(labels.get(k, k), 40) for k in plan.index)
     if len(plan) == 1:
-        rise = f"{shown(plan.index[0], 40)} {number(plan.iloc[0], 2, words, True)}"
-        out.append((words["attribute"], words["own_points"], rise, ""))
+        out.append((words["attribute"], names, number(plan.iloc[0], 2, words, True), words["own_points"]))
     elif len(plan):
-        names = ", ".join(shown(k, 40) for k in plan.index)
         out.append((words["attributes"], names, words["raised"].format(n=len(plan)), ""))
     s, r, v, e = frame["satisfaction"], frame["retention"], frame["value"], result.final
     leaving = [f"{number(100 * r[k], 2, words)} %" for k in ("now", "then")]
@@ -152,6 +156,7 @@ def _boxes(result: SatisfactionWorth, words: Mapping[str, str]) -> list[tuple[st
 def worth_waterfall(
     result: SatisfactionWorth,
     *,
+    labels: Words = None,
     title: str | None = None,
     width: float = 900,
     words: Words = None,
@@ -162,6 +167,8 @@ def worth_waterfall(
     Parameters
     ----------
     result : SatisfactionWorth
+    labels : mapping, optional
+        What the reader calls attributes, by their names.
     title, width, words, id
         See ``cxmodels.report.charts``.
 
@@ -183,7 +190,7 @@ def worth_waterfall(
     '<svg'
     """
     said = say(words)
-    steps = _steps(result, 0.4 * width - 18, said)
+    steps = _steps(result, labels or {}, 0.4 * width - 18, said)
     value = dict(result.stages[result.stages["stage"] == "value"].iloc[0])
     final = result.final
     lines: list[tuple[str, float, dict[str, Any] | None]] = [(text, by, None) for text, by in steps]
@@ -228,7 +235,9 @@ def worth_waterfall(
     return pic.svg()
 
 
-def _steps(result: SatisfactionWorth, room: float, words: Mapping[str, str]) -> list[tuple[str, float]]:
+def _steps(
+    result: SatisfactionWorth, labels: Mapping[str, str], room: float, words: Mapping[str, str]
+) -> list[tuple[str, float]]:
     """Parts of the value gained."""
     total = float(result.stages.loc[result.stages["stage"] == "value", "change"].iloc[0])
     if not len(result.effects):
@@ -237,7 +246,7 @@ def _steps(result: SatisfactionWorth, room: float, words: Mapping[str, str]) -> 
         return [*parts, (words["by_spending"], spend)] if result.chain.customers.spend is not None else parts
     e = result.effects
     steps = [
-        (clip(shown(k, 50), 13, room, tail=f" {number(a, 2, words, True)}"), float(v))
+        (clip(shown(labels.get(k, k), 50), 13, room, tail=f" {number(a, 2, words, True)}"), float(v))
         for k, a, v in zip(e.index, e["asked"], e["value"], strict=True)
     ]
     left = total - sum(v for _, v in steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pandas as pd
 from ..errors import check_kind
 from ..files import write_page
 from ..worth.words import CAUTION
-from .blocks import Block, bounds, facts, figure, inline, paragraph, shown, table
+from .blocks import Block, bounds, facts, figure, inline, labels, paragraph, shown, table
 from .onepage import render
 from .svg import amount
 from .words import Language
@@ -19,6 +20,8 @@ from .worth_charts import worth_chain, worth_curve, worth_linkage, worth_tornado
 
 if TYPE_CHECKING:
     from ..worth import SatisfactionWorth
+
+Labels = Mapping[str, str]
 
 
 def worth_html(
@@ -71,20 +74,23 @@ def worth_html(
 
     check_kind(result, SatisfactionWorth, "worth_html()", "cx.value_of_satisfaction()")
     w = words_in(language)
+    source = result.chain.source
+    known = labels(source.survey, [result.target, *source.names], w)
     sections = [
-        ("return", w("worth_return"), _return(result, w, prefix)),
-        ("budget", w("sec_budget"), _budget(result, w, prefix)),
+        ("return", w("worth_return"), _return(result, w, known, prefix)),
+        ("budget", w("sec_budget"), _budget(result, w, known, prefix)),
         ("hangs", w("sec_hangs"), _hangs(result, w, prefix)),
         ("linkage", w("sec_worth_linkage"), _linkage(result, w, prefix)),
         ("cause", w("sec_cause"), _cause(result, w)),
-        ("method", w("sec_method"), _method(result, w)),
+        ("method", w("sec_method"), _method(result, w, known)),
     ]
-    customers, known = w("customers_of", n=result.customers), w("of_known_outcome", n=result.n_obs)
+    customers, respondents = w("customers_of", n=result.customers), w("of_known_outcome", n=result.n_obs)
     return render(
-        w, whole=whole, title=title or w("worth_of", target=result.target), prefix=prefix, subtitle=f"{customers}, {known}",
-        headline=worth_chain(result, words=w.pictures, id=f"{prefix}chain"),
-        rows=shown(w.told(dict(result.headline())["Rows"]), 400), lead=[inline(shown(w.told(result.paragraph), 4000))],
-        warnings=result.warnings, sections=sections, note=w.told(CAUTION),
+        w, whole=whole, title=title or w("worth_of", target=known.get(result.target, result.target)), prefix=prefix,
+        subtitle=f"{customers}, {respondents}",
+        headline=worth_chain(result, labels=known, words=w.pictures, id=f"{prefix}chain"),
+        rows=shown(w.told(dict(result.headline())["Rows"]), 400), lead=[inline(shown(w.told(result.paragraph, known), 4000))],
+        warnings=result.warnings, names=known, sections=sections, note=w.told(CAUTION),
     )  # fmt: skip
 
 
@@ -131,10 +137,10 @@ def write_worth(
 # --- the sections -------------------------------------------------------------------------------------------------
 
 
-def _return(result: SatisfactionWorth, w: Language, prefix: str) -> list[Block]:
+def _return(result: SatisfactionWorth, w: Language, known: Labels, prefix: str) -> list[Block]:
     ends = {"ci_lower": w("lower"), "ci_upper": w("upper")}
     level = w("worth_level", level=w.share(result.level))
-    blocks = [figure(worth_waterfall(result, words=w.pictures, id=f"{prefix}waterfall"))]
+    blocks = [figure(worth_waterfall(result, labels=known, words=w.pictures, id=f"{prefix}waterfall"))]
     if len(result.effects):
         heads = {
             "attribute": w("attribute"), "asked": w("asked"), "realised": w("realised"), "share_at_end": w("share_at_end"),
@@ -142,10 +148,17 @@ def _return(result: SatisfactionWorth, w: Language, prefix: str) -> list[Block]:
             "net_per_cost": w("per_cost"),
         }  # fmt: skip
         note = f"{w('rises_note')} {level}"
-        blocks.append(_right(table(_amounts(result.effects, w), heads, w("each_rise"), note, digits=2, words=w), 1))
+        blocks.append(
+            _right(
+                table(
+                    _amounts(result.effects.rename(index=known), w), heads, w("each_rise"), note, digits=2, words=w
+                ),
+                1,
+            )
+        )
     stages = result.stages.assign(
         stage=[w.known(f"stage_{s}", s) for s in result.stages["stage"]],
-        quantity=[w.told(q) for q in result.stages["quantity"]],
+        quantity=[known.get(q) or w.told(q) for q in result.stages["quantity"]],
         **{c: [_digits(v, u, w) for v, u in zip(result.stages[c], result.stages["unit"], strict=True)]
            for c in ("now", "then", "change", "ci_lower", "ci_upper")},
     )  # fmt: skip
@@ -162,7 +175,7 @@ def _return(result: SatisfactionWorth, w: Language, prefix: str) -> list[Block]:
     ]
 
 
-def _budget(result: SatisfactionWorth, w: Language, prefix: str) -> list[Block]:
+def _budget(result: SatisfactionWorth, w: Language, known: Labels, prefix: str) -> list[Block]:
     if not len(result.curve):
         return []
     heads = {
@@ -170,7 +183,7 @@ def _budget(result: SatisfactionWorth, w: Language, prefix: str) -> list[Block]:
         "net_lower": w("lower"), "net_upper": w("upper"),
     }  # fmt: skip
     frame = result.curve.rename(columns=str)
-    heads |= {c: shown(c, 40) for c in frame.columns[8:]}
+    heads |= {c: shown(known.get(c, c), 40) for c in frame.columns[8:]}
     budgets = table(_amounts(frame, w), heads, w("budgets"), w("budgets_note"), digits=2, folded=True, words=w)
     return [
         paragraph(w("budget_text")),
@@ -216,8 +229,8 @@ def _cause(result: SatisfactionWorth, w: Language) -> list[Block]:
     return [paragraph(f"{w.told(CAUTION)} {w('cause_text')}"), said]
 
 
-def _method(result: SatisfactionWorth, w: Language) -> list[Block]:
-    rows = [(shown(w.told(k)), shown(w.told(v), 1000)) for k, v in result.headline()]
+def _method(result: SatisfactionWorth, w: Language, known: Labels) -> list[Block]:
+    rows = [(shown(w.told(k)), shown(w.told(v, known), 1000)) for k, v in result.headline()]
     discount = w.plain(result.chain.terms.discount)
     rows += [
         (w("held_equal"), shown(", ".join(result.names[2]) or w("none"), 600)),

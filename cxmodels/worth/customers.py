@@ -235,12 +235,12 @@ def _design(
 
 def _match(source: Source, ids: pd.Series, customer: str) -> tuple[NDArray[np.intp], list[tuple[str, int]]]:
     """Places of the respondents in the base."""
-    if customer not in source.frame:
+    if customer not in source.survey.frame:
         raise DataError(
             f"The survey has no column '{customer}', by which its respondents are found in the base."
-            f"{near(customer, map(str, source.frame.columns))}"
+            f"{near(customer, map(str, source.survey.frame.columns))}"
         )
-    asked = source.frame[customer].iloc[source.places].reset_index(drop=True)
+    asked = source.survey.frame[customer].iloc[source.places].reset_index(drop=True)
     if twice := int(asked.dropna().duplicated().sum()):
         raise DataError(
             f"{twice} rows of the survey repeat a customer, such as '{asked[asked.duplicated()].iloc[0]}'; keep one answer of each, "

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..sem import SEMResult
     from ..sem.bootstrap import Statistic
     from ..sem.indices import Measures
+    from ..survey import Survey
 
 Array = NDArray[np.float64]
 
@@ -59,8 +60,8 @@ class Source:
         What the model is, in words.
     target : str
         What is called satisfaction.
-    frame : DataFrame
-        The survey, all rows.
+    survey : Survey
+        All rows.
     places : ndarray of int of shape (n,)
         Positions in it of the rows used.
     case : ndarray of shape (n,)
@@ -80,7 +81,7 @@ class Source:
 
     kind: str
     target: str
-    frame: Any
+    survey: Survey
     places: NDArray[np.intp]
     case: Array
     names: tuple[str, ...]
@@ -234,7 +235,7 @@ def _drivers(fit: DriverResult, target: str | None, scale: Any) -> Source:
         100 / (high - low),
     )  # fmt: skip
     return Source(
-        f"drivers of {outcome}", outcome, fit.survey.frame, fit.positions, case, tuple(names),
+        f"drivers of {outcome}", outcome, fit.survey, fit.positions, case, tuple(names),
         np.where(seen, answers, np.nan), lo, hi, statistic, int(fit.excluded["rows"].sum()),
         tuple(fit.scale_notes(names, own)),
     )  # fmt: skip
@@ -292,7 +293,7 @@ def _pls(fit: PLSResult, target: str | None, scale: Any) -> Source:
     case = np.ones(fit.n_obs) if fit.case_weights is None else fit.case_weights
     scores = fit.index_scores(scale).to_numpy()
     return Source(
-        "path model (PLS)", constructs[at], fit.survey.frame, fit.rows, case, (*fit.item_names, *constructs),
+        "path model (PLS)", constructs[at], fit.survey, fit.rows, case, (*fit.item_names, *constructs),
         np.hstack([fit.filled, scores]), _ends(lo, constructs, 0.0), _ends(hi, constructs, 100.0), statistic,
         int(fit.excluded["rows"].sum()),
     )  # fmt: skip
@@ -370,7 +371,7 @@ def _sem(fit: SEMResult, target: str | None, scale: Any) -> Source:
     statistic = SEMSource(Statistic.of(fit.estimate, fit.rows), m, x, lo, hi, at, beside)
     case = np.ones(fit.n_obs) if fit.rows.weights is None else fit.rows.weights
     return Source(
-        "structural model (SEM)", constructs[at], fit.survey.frame, np.flatnonzero(fit.rows.keep), case,
+        "structural model (SEM)", constructs[at], fit.survey, np.flatnonzero(fit.rows.keep), case,
         (*m.items, *constructs, *free), np.hstack([x, ix.index(x, v, lo, hi), answers]),
         np.concatenate([_ends(lo, constructs, 0.0), low]), np.concatenate([_ends(hi, constructs, 100.0), high]), statistic,
         int(fit.excluded["rows"].sum()),
