@@ -22,7 +22,7 @@ __all__ = ["draw_worth", "worth_chain", "worth_curve", "worth_linkage", "worth_t
 
 Words = Mapping[str, str] | None
 
-SMALL, SMALLEST = 11.5, 9.5
+LARGE, SMALL, SMALLEST = 17.0, 11.5, 9.5
 _ROW = 30.0
 _KEYS = {name: key for key, name in INPUTS.items()}  # of the inputs of a tornado
 
@@ -104,9 +104,10 @@ def worth_chain(
             "rect", x=x + 1, y=1.0, width=wide - 2, height=height, rx=6, fill=PALE if last else TINT, stroke=RULE
         )
         middle = x + wide / 2
-        size = max(min(SMALL, SMALL * (wide - 13) / text_width(name, SMALL)), SMALLEST)
+        size = _fitting(name, SMALL, SMALLEST, wide - 12)
         pic.text(middle, 24, clip(name, size, wide - 12), size, "middle", GREY)
-        pic.text(middle, 54, clip(change, 17, wide - 10, True), 17, "middle", bold=True)
+        size = _fitting(change, LARGE, SMALL, wide - 10, True)
+        pic.text(middle, 54, clip(change, size, wide - 10, True), size, "middle", bold=True)
         pic.text(middle, 78, clip(now, SMALL, wide - 8), SMALL, "middle")
         pic.text(middle, 101, clip(inside, 10.5, wide - 6), 10.5, "middle", GREY)
         if not last:
@@ -116,6 +117,11 @@ def worth_chain(
             pic.draw("polygon", points=f"{tip},{y} {tip - 7},{y - 4.5} {tip - 7},{y + 4.5}", fill=GREY)
     notes_below(pic, [said["chain_note"].format(level=_level(result, said))], 2, height + 18)
     return pic.svg()
+
+
+def _fitting(text: str, size: float, least: float, room: float, bold: bool = False) -> float:
+    """The largest size, up to the usual one, at which a text fits, if not too small to read."""
+    return max(min(size, 0.99 * size * room / max(text_width(text, size, bold), 1.0)), least)
 
 
 def _boxes(
