@@ -83,6 +83,7 @@ def load(name: str, *, path: str | os.PathLike[str] | None = None) -> pd.DataFra
 
     Examples
     --------
+    >>> from cxmodels.datasets import load
     >>> load("telco")["churn"].value_counts().to_dict()
     {'No': 5174, 'Yes': 1869}
     """
@@ -112,6 +113,7 @@ def catalog() -> pd.DataFrame:
 
     Examples
     --------
+    >>> from cxmodels.datasets import catalog
     >>> catalog().query("kind == 'real'")[["name", "rows", "columns"]]
                 name  rows  columns
     0          cdnow  6919        4
@@ -145,6 +147,7 @@ def card(name: str) -> str:
 
     Examples
     --------
+    >>> from cxmodels.datasets import card
     >>> print(card("democracy").splitlines()[0])
     # Industrialisation and political democracy in developing countries
     """
@@ -189,6 +192,7 @@ def survey(name: str, *, path: str | os.PathLike[str] | None = None) -> Survey:
 
     Examples
     --------
+    >>> from cxmodels.datasets import survey
     >>> survey("mobi").scale("CUSA1")
     (1, 10)
     """

@@ -39,6 +39,9 @@ class History:
     Examples
     --------
     >>> import tempfile
+    >>> import os
+    >>> import pandas as pd
+    >>> from cxmodels import History
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     history = History(os.path.join(folder, "study.duckdb"))
     ...     _ = history.write("2024", {"scores": pd.DataFrame({"company": ["a"], "index": [71.0]})})

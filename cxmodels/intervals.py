@@ -35,6 +35,7 @@ def jackknife_se(values: Array) -> Array:
     Examples
     --------
     >>> import numpy as np
+    >>> from cxmodels.resampling import jackknife_se
     >>> x = np.array([3.0, 5.0, 6.0, 8.0, 9.0])
     >>> left_out = (x.sum() - x[:, None]) / 4
     >>> jackknife_se(left_out).round(4), (x.std(ddof=1) / 5**0.5).round(4)
@@ -60,6 +61,7 @@ def standard_error(reps: Array) -> Array:
     Examples
     --------
     >>> import numpy as np
+    >>> from cxmodels.resampling import standard_error
     >>> standard_error(np.array([[1.0, 2.0], [3.0, 2.0]])).round(3)
     array([1.414, 0.   ])
     """
@@ -102,6 +104,7 @@ def intervals(
     Examples
     --------
     >>> import numpy as np
+    >>> from cxmodels.resampling import intervals
     >>> reps = np.arange(101.0)[:, None]
     >>> [round(float(v[0])) for v in intervals(np.array([48.0]), reps, "percentile", 0.9)]
     [5, 95]

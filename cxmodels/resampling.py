@@ -62,6 +62,7 @@ class Sampling:
 
     Examples
     --------
+    >>> from cxmodels.resampling import Sampling
     >>> Sampling(6, strata=[1, 1, 1, 2, 2, 2], clusters=["a", "a", "b", "c", "d", "d"]).units
     4
     """
@@ -160,6 +161,7 @@ class Replicates:
     Examples
     --------
     >>> import numpy as np
+    >>> from cxmodels.resampling import Sampling, bootstrap
     >>> x = np.array([3.0, 5.0, 6.0, 8.0, 9.0])
     >>> mean = lambda w: ((w @ x / w.sum(axis=1))[:, None], {})
     >>> bootstrap(mean, Sampling(5), 2000, seed=1).table(slice(0, 1))[["est", "se"]].round(1).to_numpy().tolist()
@@ -271,6 +273,7 @@ def bootstrap(
     The standard error of a mean:
 
     >>> import numpy as np
+    >>> from cxmodels.resampling import Sampling, bootstrap
     >>> x = np.arange(100.0)
     >>> mean = lambda g: ((g @ x / g.sum(axis=1))[:, None], {})
     >>> r = bootstrap(mean, Sampling(100), 2000, seed=1)
@@ -330,6 +333,7 @@ def jackknife(statistic: Statistic, sampling: Sampling, *, n_jobs: int = 1) -> A
     The jackknife standard error of a mean is s / sqrt(n):
 
     >>> import numpy as np
+    >>> from cxmodels.resampling import Sampling, jackknife, jackknife_se
     >>> x = np.arange(10.0)
     >>> mean = lambda g: ((g @ x / g.sum(axis=1))[:, None], {})
     >>> values = jackknife(mean, Sampling(10))

@@ -231,6 +231,8 @@ def price_tolerance(up: npt.ArrayLike, down: npt.ArrayLike) -> npt.NDArray[np.fl
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from cxmodels.acsi import price_tolerance
     >>> price_tolerance([25, 0, np.nan, np.nan], [np.nan, np.nan, 10, -40])
     array([10. ,  5.5,  3.7,  1. ])
     """

@@ -258,6 +258,7 @@ def simulate_study(
 
     Examples
     --------
+    >>> from cxmodels.datasets import simulate_study
     >>> data, truth = simulate_study(companies=5, respondents=100, seed=1)
     >>> data.shape
     (1000, 23)

@@ -37,6 +37,7 @@ def index_margin(n: float, *, sd: float = 22.0, deff: float = 1.0, level: float 
 
     Examples
     --------
+    >>> from cxmodels.acsi import index_margin
     >>> round(index_margin(250), 2), round(index_margin(250, sd=16), 2)
     (2.73, 1.98)
     """
@@ -66,6 +67,7 @@ def interviews(margin: float, *, sd: float = 22.0, deff: float = 1.0, level: flo
 
     Examples
     --------
+    >>> from cxmodels.acsi import interviews
     >>> interviews(2, sd=16)
     246
     """
@@ -123,6 +125,7 @@ def detectable_change(
 
     Examples
     --------
+    >>> from cxmodels.acsi import detectable_change
     >>> round(detectable_change(250, sd=16), 2)
     4.01
     """
@@ -186,6 +189,7 @@ def power_of_change(
 
     Examples
     --------
+    >>> from cxmodels.acsi import power_of_change
     >>> round(power_of_change(1, 250, sd=16), 3)
     0.108
     """
@@ -227,6 +231,7 @@ def interviews_for_change(
 
     Examples
     --------
+    >>> from cxmodels.acsi import interviews_for_change
     >>> interviews_for_change(1, sd=16)
     4019
     """

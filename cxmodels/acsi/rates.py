@@ -61,6 +61,7 @@ def complaint_rate(
 
     Examples
     --------
+    >>> from cxmodels.acsi import complaint_rate
     >>> complaint_rate([0, 1, 0, 0]).value
     0.25
     """
@@ -110,6 +111,7 @@ def retention(
 
     Examples
     --------
+    >>> from cxmodels.acsi import retention
     >>> e = retention([10, 10, 7, 4])
     >>> round(e.value, 4)
     0.75
@@ -166,6 +168,7 @@ def tolerated_change(
     Examples
     --------
     >>> import numpy as np
+    >>> from cxmodels.acsi import tolerated_change
     >>> tolerated_change([10, 20, np.nan], [np.nan, np.nan, 15]).value
     5.0
     """
@@ -213,6 +216,7 @@ def reservation_price(
     Examples
     --------
     >>> import numpy as np
+    >>> from cxmodels.acsi import reservation_price
     >>> reservation_price([10, 20, np.nan], [np.nan, np.nan, 15], price=[50.0, 50.0, 40.0]).value
     49.666666666666664
     """
@@ -268,6 +272,7 @@ def demand(
     Examples
     --------
     >>> import numpy as np
+    >>> from cxmodels.acsi import demand
     >>> curve = demand([10, 20, 5, np.nan], [np.nan, np.nan, np.nan, 15], changes=[-15, 0, 10])
     >>> curve[["change", "value"]].values.tolist()
     [[-15.0, 1.0], [0.0, 0.75], [10.0, 0.5]]

@@ -328,6 +328,8 @@ def rolling_index(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> import pandas as pd
+    >>> from cxmodels.acsi import rolling_index
     >>> quarters = [cx.datasets.simulate_study(3, 60, 1, seed=q)[0].assign(quarter=q) for q in range(1, 7)]
     >>> found = rolling_index(cx.SatisfactionIndex(), pd.concat(quarters), "company", period="quarter")
     >>> found.scores.query("construct == 'Satisfaction'").groupby("period").n.sum().to_dict()

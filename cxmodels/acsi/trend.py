@@ -233,6 +233,8 @@ def trends(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.acsi import trends
     >>> scores = pd.DataFrame({"year": [2021, 2022, 2023, 2025], "construct": "Satisfaction",
     ...                        "index": [70.0, 73.0, 71.0, 75.0], "se": 1.0})
     >>> found = trends(scores, wave="year")

@@ -38,6 +38,7 @@ class WeibullAFT:
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import WeibullAFT
     >>> data = cx.datasets.load("telco").query("tenure > 0")[["tenure", "churn", "partner", "contract"]]
     >>> found = WeibullAFT().fit(data, "churn", duration="tenure")
     >>> found.estimates[["term", "est", "se"]].round(3)

@@ -117,6 +117,7 @@ def audit(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import audit
     >>> telco = cx.datasets.load("telco")
     >>> X, y = telco.drop(columns="churn"), telco["churn"]
     >>> audit(X, y).empty

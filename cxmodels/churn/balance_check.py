@@ -281,6 +281,7 @@ def balance(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import balance
     >>> campaign, _ = cx.datasets.simulate_campaign(2000, targeting=0.5)
     >>> found = balance(campaign[["tenure", "tickets", "plan"]], campaign["treatment"])
     >>> found.random, found.table["column"][0]

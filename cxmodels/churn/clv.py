@@ -163,6 +163,7 @@ def customer_value(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import customer_value
     >>> data = cx.datasets.load("cdnow_summary")
     >>> bought, spent = cx.churn.BGNBD().fit(data), cx.churn.GammaGamma().fit(data)
     >>> value = customer_value(bought, data, spend=spent, periods=39, discount=0.0027, margin=0.3)

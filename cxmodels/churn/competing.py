@@ -40,6 +40,7 @@ class AalenJohansen:
 
     Examples
     --------
+    >>> from cxmodels.churn import AalenJohansen
     >>> months = [1, 2, 2, 3, 4, 5, 6, 6]
     >>> cause = ["price", "moved", "price", "", "price", "moved", "", ""]
     >>> AalenJohansen().fit(months, cause).at(4)[["cause", "share"]].round(3)

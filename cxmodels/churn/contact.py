@@ -103,6 +103,7 @@ def targets(
 
     Examples
     --------
+    >>> from cxmodels.churn import targets
     >>> found = targets(["a", "b", "c"], [0.05, 0.6, 0.3], value=300, capacity=1, control_share=0)
     >>> found[["customer_id", "rank", "expected_profit", "action"]]
       customer_id  rank  expected_profit   action
@@ -183,6 +184,7 @@ def targets_summary(list_: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
+    >>> from cxmodels.churn import targets, targets_summary
     >>> found = targets(["a", "b", "c"], [0.05, 0.6, 0.3], value=300, capacity=1, control_share=0)
     >>> targets_summary(found)["customers"].to_dict()
     {'contact': 1, 'control': 0, 'none': 2}

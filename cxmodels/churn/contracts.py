@@ -38,6 +38,7 @@ class ShiftedBetaGeometric:
 
     Examples
     --------
+    >>> from cxmodels.churn import ShiftedBetaGeometric
     >>> alive = [1000, 869, 743, 653, 593, 551, 517, 491]
     >>> found = ShiftedBetaGeometric().fit(alive)
     >>> found.params.round(3).to_dict()
@@ -96,6 +97,8 @@ class ShiftedBetaGeometric:
 
         Examples
         --------
+        >>> import pandas as pd
+        >>> from cxmodels.churn import ShiftedBetaGeometric
         >>> people = pd.DataFrame({
         ...     "months": [1, 2, 5, 8, 8, 8, 1, 1, 2, 3, 8, 8], "left": [1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 0],
         ...     "plan": ["year"] * 6 + ["month"] * 6, "people": [40, 30, 30, 300, 80, 20, 200, 90, 60, 50, 30, 70],
@@ -378,6 +381,7 @@ class ContractResult(LifetimeResult):
 
         Examples
         --------
+        >>> from cxmodels.churn import ShiftedBetaGeometric
         >>> alive = [1000, 869, 743, 653, 593, 551, 517, 491, 468, 445, 427, 409, 394]
         >>> found = ShiftedBetaGeometric().fit(alive[:8]).judge(alive)
         >>> round(float(found.gap.iloc[-1]), 3)

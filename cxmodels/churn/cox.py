@@ -47,6 +47,7 @@ class CoxHazards:
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import CoxHazards
     >>> data = cx.datasets.load("telco")[["tenure", "churn", "partner", "contract"]]
     >>> found = CoxHazards().fit(data, "churn", duration="tenure")
     >>> found.estimates[["term", "est", "se", "hazard_ratio"]].round(3)

@@ -40,6 +40,7 @@ def calibration_curve(y: ArrayLike, p: ArrayLike, *, bins: int = 10, level: floa
 
     Examples
     --------
+    >>> from cxmodels.churn import calibration_curve
     >>> calibration_curve([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.6, 0.7, 0.8], bins=2)[["n", "foreseen", "observed"]]
        n  foreseen  observed
     0  3       0.2  0.333333
@@ -113,6 +114,7 @@ def deciles(y: ArrayLike, p: ArrayLike, *, bins: int = 10) -> pd.DataFrame:
 
     Examples
     --------
+    >>> from cxmodels.churn import deciles
     >>> y, p = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9]
     >>> deciles(y, p, bins=2)[["decile", "churners", "rate", "lift", "captured"]]
        decile  churners  rate  lift  captured
@@ -165,6 +167,8 @@ def brier_parts(y: ArrayLike, p: ArrayLike, *, bins: int = 10) -> pd.Series:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from cxmodels.churn import brier_parts
     >>> parts = brier_parts([0, 1, 0, 1], [0.1, 0.6, 0.6, 0.9], bins=4)
     >>> bool(np.isclose(parts.brier, parts.reliability - parts.resolution + parts.uncertainty + parts.within))
     True
@@ -206,6 +210,7 @@ def calibration_error(y: ArrayLike, p: ArrayLike, *, bins: int = 10) -> float:
 
     Examples
     --------
+    >>> from cxmodels.churn import calibration_error
     >>> round(calibration_error([0, 1], [0.2, 0.7]), 3)
     0.25
     """
@@ -241,6 +246,7 @@ def gains(y: ArrayLike, p: ArrayLike, *, points: int = 100) -> pd.DataFrame:
 
     Examples
     --------
+    >>> from cxmodels.churn import gains
     >>> gains([0, 1, 0, 1], [0.1, 0.2, 0.8, 0.9], points=2)
        contacted  captured  lift
     0        0.0       0.0   NaN
@@ -277,6 +283,7 @@ def recalibration(y: ArrayLike, p: ArrayLike) -> tuple[float, float]:
 
     Examples
     --------
+    >>> from cxmodels.churn import recalibration
     >>> [round(v, 3) for v in recalibration([0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9])]
     [0.022, 0.405]
     """

@@ -71,6 +71,7 @@ def deliver(scores: pd.DataFrame, target: str | os.PathLike[str], *, table: str 
     --------
     >>> import tempfile, os
     >>> from cxmodels.churn import targets
+    >>> from cxmodels.churn import deliver
     >>> scores = targets(["a", "b"], [0.1, 0.6], value=300, as_of_date="2026-03-31", horizon_days=90)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     deliver(scores, os.path.join(folder, "list.csv"))["rows"]
@@ -180,6 +181,7 @@ def read_delivery(
     --------
     >>> import tempfile
     >>> from cxmodels.churn import targets
+    >>> from cxmodels.churn import deliver, read_delivery
     >>> calls = targets(["a", "b"], [0.4, 0.1], value=500, as_of_date="2026-03-31", horizon_days=30)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = deliver(calls, f"{folder}/calls.parquet")

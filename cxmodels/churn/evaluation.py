@@ -119,6 +119,7 @@ def evaluate(
 
     Examples
     --------
+    >>> from cxmodels.churn import evaluate
     >>> y, p = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9]
     >>> evaluate(y, p)[["auc", "brier", "lift_10", "empc"]].round(3).to_dict()
     {'auc': 0.625, 'brier': 0.261, 'lift_10': 2.0, 'empc': 23.876}
@@ -187,6 +188,7 @@ def evaluate_intervals(
 
     Examples
     --------
+    >>> from cxmodels.churn import evaluate_intervals
     >>> y, p = [0, 1, 0, 1, 0, 1, 0, 1] * 20, [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9] * 20
     >>> found = evaluate_intervals(y, p, n=200, seed=1)
     >>> bool(found.ci_lower["auc"] < 0.625 < found.ci_upper["auc"])
@@ -258,6 +260,8 @@ def compare_scores(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from cxmodels.churn import compare_scores
     >>> y, p = [0, 1, 0, 1, 0, 1, 0, 1] * 20, np.tile([0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9], 20)
     >>> found = compare_scores(y, {"old": p, "new": p**2}, n=100, seed=1)
     >>> found.loc[found.measure == "auc", ["challenger", "champion", "measure", "diff"]]
@@ -333,6 +337,9 @@ def backtest(
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from cxmodels.churn import backtest
     >>> x = pd.DataFrame({"x": np.arange(40.0) % 7})
     >>> y = (np.arange(40) % 7 > 3).astype(int)
     >>> backtest(LogisticRegression(), x, y, [(np.arange(20), np.arange(20, 40))])[["window", "n", "auc"]]

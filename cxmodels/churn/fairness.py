@@ -61,6 +61,8 @@ def by_group(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from cxmodels.churn import by_group
     >>> y, p = [0, 1, 0, 1, 0, 1, 0, 1] * 20, np.tile([0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9], 20)
     >>> found = by_group(y, p, ["a", "a", "b", "b"] * 40, n=100, seed=1)
     >>> found[["group", "n", "observed"]]

@@ -171,6 +171,7 @@ class Features:
     Examples
     --------
     >>> import pandas as pd
+    >>> from cxmodels.churn import Features
     >>> usage = pd.DataFrame(
     ...     {"customer_id": ["a", "a", "a"], "date": ["2024-01-10", "2024-01-30", "2024-02-02"], "minutes": [60, 20, 99]}
     ... )

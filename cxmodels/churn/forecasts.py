@@ -55,6 +55,7 @@ def purchase_histories(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import purchase_histories
     >>> found = purchase_histories(cx.datasets.load("cdnow"), observed_until="1997-09-30", amount="amount")
     >>> found.iloc[0][["frequency", "recency", "T", "monetary_value"]].astype(float).round(2).tolist()
     [2.0, 30.43, 38.86, 22.34]
@@ -238,6 +239,7 @@ def judge_forecast(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import BGNBD, judge_forecast
     >>> found = judge_forecast(BGNBD(), cx.datasets.load("cdnow"), "1997-09-30")
     >>> found.measures[["observed", "expected"]].round(0).tolist()
     [1882.0, 1653.0]

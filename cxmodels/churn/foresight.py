@@ -61,6 +61,7 @@ def concordance(
 
     Examples
     --------
+    >>> from cxmodels.churn import concordance
     >>> concordance([2, 4, 6, 8], [1, 1, 0, 1], [3.0, 2.5, 2.7, 1.0])
     0.8
     """
@@ -226,6 +227,7 @@ def survival_brier(
 
     Examples
     --------
+    >>> from cxmodels.churn import survival_brier
     >>> survival_brier([1, 2, 3, 4], [1, 1, 1, 1], [[0.5, 0.5]] * 4, [1.5, 2.5]).brier.tolist()
     [0.25, 0.25]
     """
@@ -279,6 +281,7 @@ def survival_calibration(
 
     Examples
     --------
+    >>> from cxmodels.churn import survival_calibration
     >>> survival_calibration([1, 2, 3, 4], [1, 1, 1, 0], [[0.4]] * 2 + [[0.6]] * 2, 2, bins=2)[["foreseen", "observed"]]
        foreseen  observed
     0       0.4       0.0

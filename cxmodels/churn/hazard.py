@@ -47,6 +47,7 @@ class DiscreteHazard:
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import DiscreteHazard
     >>> tables, _ = cx.datasets.simulate_subscribers(customers=2000, months=18, seed=1)
     >>> periods = cx.churn.person_periods(
     ...     tables["subscriptions"], tables["surveys"][["customer_id", "date", "satisfaction"]], observed_from="2022-12-31",

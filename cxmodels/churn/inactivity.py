@@ -139,6 +139,7 @@ def inactivity_evidence(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import inactivity_evidence
     >>> evidence = inactivity_evidence(cx.datasets.load("cdnow"), at=(30, 90, 180))
     >>> evidence.curve.round(3)
        days  reached  returned_later  share_later  chance     se
@@ -213,6 +214,7 @@ def lapses(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import lapses
     >>> customers = lapses(cx.datasets.load("cdnow"))
     >>> int(customers["lapsed"].sum()), int(customers["first_lapse"].notna().sum())
     (2058, 2328)
@@ -277,6 +279,7 @@ def cohorts(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import cohorts
     >>> cohorts(cx.datasets.load("cdnow")).iloc[:, :4].rename_axis(index=None)
     months     0    1    2   3
     1997-01  781  124   95  70

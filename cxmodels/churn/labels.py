@@ -174,6 +174,7 @@ def subscription_labels(
     Examples
     --------
     >>> import pandas as pd
+    >>> from cxmodels.churn import subscription_labels
     >>> table = pd.DataFrame(
     ...     {"customer_id": ["a", "b", "c"], "start": ["2024-01-05"] * 3, "end": ["2024-04-10", None, "2024-02-01"]}
     ... )
@@ -261,6 +262,7 @@ def transaction_labels(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import transaction_labels
     >>> labels = transaction_labels(cx.datasets.load("cdnow"), ["1997-09-30", "1998-03-31"])
     >>> labels.snapshots[["at_risk", "churned", "lapsed", "reactivated"]].values.tolist()
     [[409, 210, 1948, 199], [384, 215, 1973, 129]]
@@ -321,6 +323,7 @@ def spells(
     Examples
     --------
     >>> import pandas as pd
+    >>> from cxmodels.churn import spells
     >>> table = pd.DataFrame(
     ...     {"customer_id": ["a", "a", "b"], "start": ["2024-01-01", "2024-03-01", "2024-02-01"],
     ...      "end": ["2024-03-01", "2024-05-01", None]}

@@ -113,6 +113,7 @@ def logit(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import logit
     >>> data = cx.datasets.load("telco")
     >>> found = logit(data[["tenure", "contract"]], data["churn"])
     >>> found.estimates[["term", "odds_ratio"]].round(2).to_dict("list")

@@ -56,6 +56,7 @@ def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int | Literal["shares"]
 
     Examples
     --------
+    >>> from cxmodels.churn import psi
     >>> round(psi([0.25, 0.25, 0.25, 0.25], [0.4, 0.3, 0.2, 0.1], bins="shares"), 6)
     0.228217
     >>> psi(["a", "b"], ["b", "a"])
@@ -192,6 +193,9 @@ class Baseline:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from cxmodels.churn import Baseline
     >>> x = pd.DataFrame({"plan": ["a", "b"] * 50, "age": range(100)})
     >>> baseline = Baseline.of(x, np.linspace(0.05, 0.5, 100))
     >>> baseline.compare(x, np.linspace(0.05, 0.5, 100)).alerts.empty

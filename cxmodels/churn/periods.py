@@ -141,6 +141,8 @@ def person_periods(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.churn import person_periods
     >>> subscriptions = pd.DataFrame(
     ...     {"customer_id": ["a", "b"], "start": ["2024-01-01", "2024-02-10"], "end": ["2024-03-20", None]}
     ... )

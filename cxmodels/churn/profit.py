@@ -53,6 +53,7 @@ class Campaign:
 
     Examples
     --------
+    >>> from cxmodels.churn import Campaign
     >>> Campaign(clv=500).clv
     500
     """
@@ -99,6 +100,7 @@ class Campaign:
 
         Examples
         --------
+        >>> from cxmodels.churn import Campaign
         >>> round(Campaign().profit(0.5), 2)
         22.5
         """
@@ -151,6 +153,7 @@ def empc(
 
     Examples
     --------
+    >>> from cxmodels.churn import empc
     >>> y, p = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9]
     >>> round(empc(y, p), 4)
     23.8756
@@ -199,6 +202,7 @@ def mpc(
 
     Examples
     --------
+    >>> from cxmodels.churn import mpc
     >>> y, p = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9]
     >>> mpc(y, p)
     23.875
@@ -333,6 +337,7 @@ def profit_curve(
 
     Examples
     --------
+    >>> from cxmodels.churn import profit_curve
     >>> y, p = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9]
     >>> profit_curve(y, p, points=4)[["contacted", "captured", "profit"]]
        contacted  captured  profit
@@ -398,6 +403,7 @@ def campaign_value(
 
     Examples
     --------
+    >>> from cxmodels.churn import campaign_value
     >>> y, p = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9]
     >>> campaign_value(y, p).round(3)[["empc", "contact_all", "gain_over_all"]].to_dict()
     {'empc': 23.876, 'contact_all': 22.5, 'gain_over_all': 1.376}

@@ -303,6 +303,7 @@ def qini(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import qini
     >>> campaign, truth = cx.datasets.simulate_campaign(4000)
     >>> found = qini(campaign["retained"], campaign["treatment"], truth["uplift"], n=50)
     >>> bool(found.measures.loc["qini", "ci_lower"] > 0)

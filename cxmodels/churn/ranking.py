@@ -349,6 +349,7 @@ def auc(y: ArrayLike, p: ArrayLike, *, weights: ArrayLike | None = None) -> floa
 
     Examples
     --------
+    >>> from cxmodels.churn import auc
     >>> auc([0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9])
     0.625
     """
@@ -386,6 +387,7 @@ def lift(y: ArrayLike, p: ArrayLike, top: float = 0.1, *, weights: ArrayLike | N
 
     Examples
     --------
+    >>> from cxmodels.churn import lift
     >>> lift([0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9], top=0.1)
     2.0
     """

@@ -91,6 +91,7 @@ def load(path: str | os.PathLike[str]) -> Churn:
     --------
     >>> import tempfile, pathlib
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import load
     >>> data = cx.datasets.load("telco").head(800)
     >>> model = cx.Churn(candidates=["linear"], folds=3).fit(data.drop(columns="churn"), data["churn"])
     >>> with tempfile.TemporaryDirectory() as folder:

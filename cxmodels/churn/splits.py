@@ -56,6 +56,7 @@ class TimeSplit:
     Examples
     --------
     >>> import pandas as pd
+    >>> from cxmodels.churn import TimeSplit
     >>> as_of = pd.date_range("2024-01-31", periods=6, freq="ME").repeat(10)
     >>> split = TimeSplit(as_of, horizon=31, tests=2)
     >>> split.table.drop(columns="train_first")
@@ -175,6 +176,7 @@ class CustomerSplit:
 
     Examples
     --------
+    >>> from cxmodels.churn import CustomerSplit
     >>> split = CustomerSplit(["a", "a", "b", "c", "c", "d"], folds=2)
     >>> sorted(len(test) for _, test in split.split(range(6)))
     [2, 4]

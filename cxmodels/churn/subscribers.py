@@ -206,6 +206,7 @@ def simulate_subscribers(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.datasets import simulate_subscribers
     >>> tables, truth = simulate_subscribers(customers=500, months=12, seed=1)
     >>> labels = cx.churn.subscription_labels(tables["subscriptions"], "2023-06-30", 31)
     >>> int(labels.frame["churned"].sum())

@@ -52,6 +52,7 @@ class KaplanMeier:
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import KaplanMeier
     >>> found = KaplanMeier().fit(cx.datasets.load("telco"), "churn", duration="tenure")
     >>> found.at([12, 24])[["time", "at_risk", "survival", "ci_lower", "ci_upper"]].round(4)
        time  at_risk  survival  ci_lower  ci_upper
@@ -424,6 +425,7 @@ class KaplanMeierResult(Result):
         Examples
         --------
         >>> import cxmodels as cx
+        >>> from cxmodels.churn import KaplanMeier
         >>> found = KaplanMeier().fit(cx.datasets.load("telco"), "churn", duration="tenure")
         >>> found.ahead([12], so_far=12).round(4).to_dict("records")
         [{'horizon': 12.0, 'survival': 0.9354, 'se': 0.0037, 'ci_lower': 0.9279, 'ci_upper': 0.9422}]

@@ -65,6 +65,8 @@ def retention_triangle(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.churn import retention_triangle
     >>> table = pd.DataFrame({"customer_id": list("abcd"), "start": ["2024-01-05", "2024-01-20", "2024-02-01", "2024-02-10"],
     ...                       "end": ["2024-02-20", None, None, "2024-03-05"]})
     >>> retention_triangle(table, observed_until="2024-04-30").rename_axis(columns=None)

@@ -82,6 +82,7 @@ class Uplift(BaseEstimator):
     Examples
     --------
     >>> import cxmodels as cx
+    >>> import numpy as np
     >>> campaign, truth = cx.datasets.simulate_campaign(3000)
     >>> X = campaign.drop(columns=["customer_id", "treatment", "retained"])
     >>> model = cx.churn.Uplift("x").fit(X, campaign["treatment"], campaign["retained"])

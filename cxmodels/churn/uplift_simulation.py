@@ -56,6 +56,7 @@ def simulate_campaign(
 
     Examples
     --------
+    >>> from cxmodels.datasets import simulate_campaign
     >>> campaign, truth = simulate_campaign(customers=2000)
     >>> campaign.shape, round(float((truth["uplift"] < 0).mean()), 2)
     ((2000, 13), 0.15)

@@ -169,6 +169,7 @@ def uplift_profit(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import uplift_profit
     >>> campaign, truth = cx.datasets.simulate_campaign(4000)
     >>> found = uplift_profit(
     ...     campaign["retained"], campaign["treatment"], truth["uplift"], value=campaign["value"], offer_cost=5, n=50
@@ -342,6 +343,7 @@ def persuadables(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.churn import persuadables
     >>> campaign, truth = cx.datasets.simulate_campaign(6000)
     >>> found = persuadables(campaign["retained"], campaign["treatment"], truth["uplift"], 1 - truth["p_control"], n=50)
     >>> bool(found.rankings.loc["difference", "gain"] > 0)

@@ -322,6 +322,8 @@ def stack(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.drivers import stack
     >>> wide = pd.DataFrame({"csat_A": [8, 6], "csat_B": [5, None], "speed_A": [9, 7], "speed_B": [4, None]})
     >>> stack(wide, ["A", "B"], ["csat", "speed"])
        respondent brand  csat  speed

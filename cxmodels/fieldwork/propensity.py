@@ -50,6 +50,8 @@ def response_weights(base: pd.DataFrame, answered: ArrayLike, columns: Sequence[
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.fieldwork import response_weights
     >>> base = pd.DataFrame({"age": ["old"] * 50 + ["young"] * 50})
     >>> found = response_weights(base, [1] * 40 + [0] * 10 + [1] * 10 + [0] * 40, ["age"])
     >>> found.margins[["category", "target", "before"]].values.tolist()

@@ -50,6 +50,8 @@ def response_rates(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.fieldwork import response_rates
     >>> log = pd.DataFrame({"state": ["complete"] * 5 + ["refusal"] * 3 + ["noncontact"] * 2})
     >>> response_rates(log, "state")[["cases", "rr1", "cooperation_rate", "refusal_rate"]].values.tolist()
     [[10.0, 0.5, 0.625, 0.3]]
@@ -117,6 +119,8 @@ def nonresponse(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.fieldwork import nonresponse
     >>> sample = pd.DataFrame({"sex": ["f"] * 30 + ["m"] * 70})
     >>> nonresponse(sample, {"sex": {"f": 50, "m": 50}})[["category", "sample", "ratio"]].values.tolist()
     [['f', 0.3, 0.6], ['m', 0.7, 1.4]]
@@ -170,6 +174,8 @@ def item_nonresponse(data: pd.DataFrame, items: Sequence[str], *, by: str | None
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.fieldwork import item_nonresponse
     >>> item_nonresponse(pd.DataFrame({"a": [1, None], "b": [1, 2]}), ["a", "b"]).values.tolist()
     [['a', 2, 1, 0.5], ['b', 2, 0, 0.0]]
     """
@@ -216,6 +222,8 @@ def fieldwork_timing(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.fieldwork import fieldwork_timing
     >>> days = pd.DataFrame({"day": ["2026-01-05", "2026-01-06", "2026-01-21"], "q": [7, 9, 5]})
     >>> fieldwork_timing(days, "day", value="q")[["interviews", "mean"]].values.tolist()
     [[2.0, 8.0], [0.0, nan], [1.0, 5.0]]

@@ -149,6 +149,8 @@ def calibrate(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.fieldwork import calibrate
     >>> sample = pd.DataFrame({"sex": ["f"] * 30 + ["m"] * 70, "age": ["old", "young"] * 50})
     >>> found = calibrate(sample, {"sex": {"f": 0.5, "m": 0.5}, "age": {"old": 0.4, "young": 0.6}})
     >>> found.margins[["category", "target", "before", "after"]].round(3).values.tolist()
@@ -205,6 +207,7 @@ def trim(
 
     Examples
     --------
+    >>> from cxmodels.fieldwork import trim
     >>> cut, count = trim([1.0, 1.0, 1.0, 1.0, 16.0], upper=2)
     >>> [round(float(v), 2) for v in cut], count
     ([3.0, 3.0, 3.0, 3.0, 8.0], 1)

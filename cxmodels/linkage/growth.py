@@ -168,6 +168,9 @@ def growth(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from cxmodels.linkage import growth
     >>> rng = np.random.default_rng(1)
     >>> true = rng.normal(70, 4, (80, 1)) + rng.normal(0, 2, (80, 7))
     >>> rows = [(c, t, true[c, t] + rng.normal(0, 1), 1.0, 0.5 * true[c, t - 1] + rng.normal()) for c in range(80) for t in range(7)]

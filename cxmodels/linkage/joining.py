@@ -142,6 +142,8 @@ def join(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.linkage import join
     >>> base = pd.DataFrame({"customer_id": [1, 2, 3], "left": [0, 1, 0]})
     >>> said = pd.DataFrame({"customer_id": [1, 2], "date": ["2025-05-01", "2025-06-01"], "score": [80, 40]})
     >>> join(base, said, as_of="2025-06-30").counts["rows"].to_dict()

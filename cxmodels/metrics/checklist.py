@@ -67,6 +67,8 @@ def quality_score(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.metrics import quality_score
     >>> dialogues = pd.DataFrame({"greets": [1, 1, 0], "solves": [1, 0, 1], "thanks": [1, None, 1]})
     >>> round(quality_score(dialogues).value, 4), quality_score(dialogues, critical=["solves"]).n
     (0.7222, 3)
@@ -149,6 +151,8 @@ def checklist(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.metrics import checklist
     >>> visits = pd.DataFrame({"clean": [1, 1], "light": [1, 0], "smile": [0, 1]})
     >>> checklist({"Shop": ["clean", "light"], "Staff": ["smile"]}, visits)[["block", "value", "items"]].values.tolist()
     [['Shop', 0.75, 2], ['Staff', 0.5, 1], ['Total', 0.6666666666666666, 3]]

@@ -89,6 +89,7 @@ class CsiEstimate(Estimate):
 
         Examples
         --------
+        >>> from cxmodels.metrics import csi
         >>> hotel = csi([5, 3, 4], [3, 5, 4], names=["Bed", "Bar", "Price"])
         >>> hotel.quadrants()["quadrant"].tolist()
         ['Concentrate here', 'Possible overkill', 'Keep up the good work']
@@ -173,6 +174,7 @@ def csi(
 
     Examples
     --------
+    >>> from cxmodels.metrics import csi
     >>> e = csi([4.5, 4.0, 5.0], [4.6, 3.9, 4.4], names=["location", "check-in", "room"])
     >>> round(e.value, 2), e.leaves["weight"].round(4).tolist()
     (86.37, [0.3333, 0.2963, 0.3704])
@@ -256,6 +258,7 @@ def csi_tree(
     Examples
     --------
     >>> import pandas as pd
+    >>> from cxmodels.metrics import Branch, Component, csi_tree
     >>> room = Branch("Room", [Component("Bed", "bed"), Component("Bath", "bath")], importance=2)
     >>> hotel = Branch("Hotel", [room, Component("Staff", "staff", importance=3)])
     >>> answers = pd.DataFrame({"bed": [5, 4], "bath": [3, 4], "staff": [5, 3]})
@@ -300,6 +303,7 @@ def csi_scores(
 
     Examples
     --------
+    >>> from cxmodels.metrics import csi_scores
     >>> csi_scores([[5, 5], [1, 3]], [[5, 3], [2, 4]]).tolist()
     [80.0, 70.0]
     """

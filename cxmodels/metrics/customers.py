@@ -54,6 +54,7 @@ def churn_rate(
 
     Examples
     --------
+    >>> from cxmodels.metrics import churn_rate
     >>> churn_rate(start=1000, end=1050, new=150).value
     0.1
     """
@@ -97,6 +98,7 @@ def retention_rate(
 
     Examples
     --------
+    >>> from cxmodels.metrics import retention_rate
     >>> retention_rate(start=1000, end=1050, new=150).value
     0.9
     """
@@ -164,6 +166,7 @@ def repeat_purchase(
 
     Examples
     --------
+    >>> from cxmodels.metrics import repeat_purchase
     >>> repeat_purchase([1, 3, 2, 1, 0]).value
     0.5
     """
@@ -216,6 +219,7 @@ def returning_customers(
 
     Examples
     --------
+    >>> from cxmodels.metrics import returning_customers
     >>> round(returning_customers([1, 1, 1, 0], [1, 0, 1, 1]).value, 4)
     0.6667
     """

@@ -120,6 +120,8 @@ class IndicatorIndex(Result):
 
         Examples
         --------
+        >>> import pandas as pd
+        >>> from cxmodels.metrics import csi_indicators
         >>> table = pd.DataFrame({"weight": [3, 1], "actual": [70, 60], "target": [80, 80]}, index=["Speed", "Staff"])
         >>> e = csi_indicators(table, years=[2025, 2026, 2027])
         >>> e.progress(2026, {"Speed": 76, "Staff": 68})["reached"].tolist()
@@ -201,6 +203,8 @@ def csi_indicators(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.metrics import csi_indicators
     >>> table = pd.DataFrame({"weight": [3, 1], "actual": [70, 60], "target": [80, 80]}, index=["Speed", "Staff"])
     >>> e = csi_indicators(table, years=[2025, 2026, 2027])
     >>> e.value, e.target, e.path["index"].tolist()

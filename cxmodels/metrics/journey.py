@@ -161,6 +161,8 @@ def journey(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> import pandas as pd
+    >>> from cxmodels.metrics import journey
     >>> stay = pd.DataFrame({"book": [5, 4, 5, 4], "arrive": [4, 4, 5, 3], "leave": [2, 3, 4, 2]})
     >>> j = journey(cx.metrics.csat, ["book", "arrive", "leave"], data=stay, measure="mean")
     >>> j.frame[["touchpoint", "value"]].values.tolist()

@@ -73,6 +73,7 @@ def fcr_from_log(
 
     Examples
     --------
+    >>> from cxmodels.metrics import fcr_from_log
     >>> e = fcr_from_log(["Ann", "Ann", "Bo", "Cy", "Cy"], [0, 3, 1, 2, 30], window=7)
     >>> e.value, e.n
     (0.75, 4)
@@ -131,6 +132,7 @@ def per_customer(contacts: Any, transactions: Any) -> pd.DataFrame:
 
     Examples
     --------
+    >>> from cxmodels.metrics import per_customer
     >>> table = per_customer(["Ann", "Ann", "Bo"], ["Ann", "Bo", "Bo", "Cy"])
     >>> table.to_numpy().tolist()
     [[2, 1], [1, 2], [0, 1]]
@@ -194,6 +196,8 @@ def elapsed(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.metrics import elapsed
     >>> log = pd.DataFrame({"asked": ["2025-03-07 16:00", "2025-03-10 09:30"], "settled": ["2025-03-10 10:00", None]})
     >>> elapsed("asked", "settled", data=log, until="2025-03-10 12:00", hours=(9, 17)).values.tolist()
     [[2.0, False], [2.5, True]]

@@ -222,6 +222,8 @@ def monitor(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from cxmodels.metrics import monitor
     >>> rng = np.random.default_rng(1)
     >>> who, month = np.repeat(list("ABCDEF"), 60), np.tile(np.repeat(range(6), 10), 6)
     >>> skill = np.repeat(rng.normal(80, 5, 6), 60)

@@ -155,6 +155,7 @@ def sample_size(
 
     Examples
     --------
+    >>> from cxmodels.metrics import sample_size
     >>> int(sample_size("share", 0.05)), int(sample_size("nps", 5, promoters=0.5, detractors=0.2))
     (381, 935)
     >>> int(sample_size("mean", 0.1, sd=1.0)), int(sample_size("csat", 0.05, population=1000))

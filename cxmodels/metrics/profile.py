@@ -43,6 +43,7 @@ def profile(ours: CsiEstimate, theirs: CsiEstimate | Any, *, adjust: Adjustment 
     Examples
     --------
     >>> from cxmodels.metrics import csi
+    >>> from cxmodels.metrics import profile
     >>> hotel = csi([4, 4], [4.6, 3.9], names=["location", "check-in"])
     >>> profile(hotel, {"location": 4.1, "check-in": 4.0})[["gap", "contribution"]].round(2).values.tolist()
     [[0.5, 5.0], [-0.1, -1.0]]
@@ -104,6 +105,8 @@ def quadrants(importance: pd.Series, quality: pd.Series, *, cut: Any = "mean", s
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.metrics import quadrants
     >>> quadrants(pd.Series({"Bed": 5.0, "Bar": 3.0}), pd.Series({"Bed": 3.0, "Bar": 4.0}))["quadrant"].tolist()
     ['Concentrate here', 'Possible overkill']
     """

@@ -67,6 +67,7 @@ def nps(
 
     Examples
     --------
+    >>> from cxmodels.metrics import nps
     >>> e = nps([10] * 60 + [8] * 25 + [3] * 15)
     >>> round(e.value, 1), round(e.se, 3), round(e.ci_lower, 2), round(e.ci_upper, 2)
     (45.0, 7.399, 29.34, 58.04)
@@ -99,6 +100,7 @@ def enps(
 
     Examples
     --------
+    >>> from cxmodels.metrics import enps
     >>> enps([10, 9, 8, 2]).value
     25.0
     """

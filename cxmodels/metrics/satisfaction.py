@@ -79,6 +79,7 @@ def csat(
 
     Examples
     --------
+    >>> from cxmodels.metrics import csat
     >>> e = csat([5, 4, 4, 3, 2, 5, 4, 1, 5, 4])
     >>> e.value, e.method
     (0.7, 'share of answers 4-5 on 1-5; neutral 3 counts as dissatisfied; interval Wilson; simple random sample')
@@ -154,6 +155,7 @@ def dissatisfaction(
 
     Examples
     --------
+    >>> from cxmodels.metrics import dissatisfaction
     >>> answers = [5, 4, 3, 3, 2]
     >>> dissatisfaction(answers).value, dissatisfaction(answers, neutral="neutral").value
     (0.6, 0.2)
@@ -228,6 +230,7 @@ def ces(
 
     Examples
     --------
+    >>> from cxmodels.metrics import ces
     >>> answers = [7, 6, 5, 7, 4, 6, 3, 7, 5, 6, 2, 6]
     >>> [round(ces(answers, measure=m).value, 4) for m in ("mean", "top_box", "net")]
     [5.3333, 0.75, 41.6667]
@@ -298,6 +301,7 @@ def expectation_gap(
 
     Examples
     --------
+    >>> from cxmodels.metrics import expectation_gap
     >>> expectation_gap([6, 7, 8, 5]).value
     1.0
     >>> expectation_gap([8, 7], expected=[9, 9]).value

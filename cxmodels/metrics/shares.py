@@ -68,6 +68,7 @@ def rate(
 
     Examples
     --------
+    >>> from cxmodels.metrics import rate
     >>> e = rate([1] * 37 + [0] * 13)
     >>> round(e.value, 2), round(e.se, 4), round(e.ci_lower, 4), round(e.ci_upper, 4)
     (0.74, 0.062, 0.6045, 0.8413)
@@ -128,6 +129,7 @@ def proportion(
 
     Examples
     --------
+    >>> from cxmodels.metrics import proportion
     >>> e = proportion(0, 20)
     >>> e.value, round(e.ci_upper, 4)
     (0.0, 0.1611)
@@ -175,6 +177,7 @@ def fcr(
 
     Examples
     --------
+    >>> from cxmodels.metrics import fcr
     >>> fcr([1, 1, 0, 1]).value, fcr([1, 1, 0, 1], eligible=[1, 1, 0, 1]).value
     (0.75, 1.0)
     """
@@ -215,6 +218,7 @@ def response_rate(
 
     Examples
     --------
+    >>> from cxmodels.metrics import response_rate
     >>> response_rate([1, 0, 0, 0, 1]).value
     0.4
     """
@@ -254,6 +258,7 @@ def conversion(
 
     Examples
     --------
+    >>> from cxmodels.metrics import conversion
     >>> conversion([1, 0, 0, 0]).value
     0.25
     """
@@ -298,6 +303,7 @@ def contact_rate(
 
     Examples
     --------
+    >>> from cxmodels.metrics import contact_rate
     >>> contact_rate([2, 0, 1, 3], [10, 5, 10, 5]).value
     0.2
     >>> e = contact_rate(30, 200)
@@ -359,6 +365,7 @@ def service_level(
 
     Examples
     --------
+    >>> from cxmodels.metrics import service_level
     >>> round(service_level([30, 28, 12, 30], 30).value, 4)
     0.8333
     """

@@ -92,6 +92,7 @@ def duration(
 
     Examples
     --------
+    >>> from cxmodels.metrics import duration
     >>> minutes = [3, 5, 8, 12, 15, 22, 30, 45, 75, 240]
     >>> every = duration(minutes, measure=["mean", "median", "p90", "geometric_mean", "within"], target=60)
     >>> every["value"].round(2).tolist()
@@ -136,6 +137,7 @@ def first_response_time(x: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> from cxmodels.metrics import first_response_time
     >>> first_response_time([5, 10, 60], measure="median", unit="minutes").value
     10.0
     """
@@ -159,6 +161,8 @@ def resolution_time(x: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.metrics import resolution_time
     >>> resolution_time([2, 4, 24], measure="within", target=8).value.__round__(4)
     0.6667
     >>> from cxmodels.metrics import elapsed
@@ -190,6 +194,7 @@ def handling_time(talk: Any, hold: Any = None, wrap: Any = None, *, data: Any = 
 
     Examples
     --------
+    >>> from cxmodels.metrics import handling_time
     >>> handling_time([200, 300], [20, 0], [60, 60]).value
     320.0
     """

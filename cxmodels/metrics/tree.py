@@ -35,6 +35,7 @@ class Component:
 
     Examples
     --------
+    >>> from cxmodels.metrics import Component
     >>> Component("Wi-fi", "wifi_quality", importance=2).importance
     2
     """
@@ -62,6 +63,7 @@ class Branch:
     --------
     >>> import pandas as pd
     >>> import cxmodels as cx
+    >>> from cxmodels.metrics import Branch, Component
     >>> room = Branch("Room", [Component("Bed", "bed", 3), Component("Wi-fi", "wifi", 1)])
     >>> answers = {"bed": [5, 4], "wifi": [2, 3], "desk": [5, 3]}
     >>> hotel = Branch("Hotel", [room, Component("Desk", "desk", 4)])

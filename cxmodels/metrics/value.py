@@ -46,6 +46,7 @@ def annual(rate: Any, *, periods: float = 12, kind: Literal["churn", "retention"
 
     Examples
     --------
+    >>> from cxmodels.metrics import annual
     >>> round(annual(0.02).value, 6)
     0.215283
     >>> from cxmodels.metrics import churn_rate
@@ -93,6 +94,7 @@ def lifetime(churn: Any) -> Any:
 
     Examples
     --------
+    >>> from cxmodels.metrics import lifetime
     >>> lifetime(0.1).value
     10.0
     """
@@ -162,6 +164,7 @@ def clv(
 
     Examples
     --------
+    >>> from cxmodels.metrics import clv
     >>> [round(clv(100, 0.8, 0.1, convention=c).value, 2) for c in ("first_margin_now", "first_margin_later")]
     [366.67, 266.67]
     >>> round(clv(100, 0.8, 0.1, convention="finite", periods=5).value, 2)

@@ -257,6 +257,7 @@ def compare(*models: PLSResult, names: Sequence[str] | None = None) -> PLSCompar
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.pls import compare
     >>> mobi = cx.datasets.load("mobi")
     >>> base = cx.PLS("I =~ IMAG1 + IMAG2; V =~ PERV1 + PERV2; S =~ CUSA1 + CUSA2 + CUSA3; V ~ I; S ~ V")
     >>> both = compare(base.fit(mobi), base.add("S ~ I").fit(mobi))

@@ -134,6 +134,8 @@ def path_diagram(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import path_diagram
     >>> paths = pd.DataFrame({"outcome": ["Loyalty"], "predictor": ["Satisfaction"], "est": [0.62]})
     >>> path_diagram(["Satisfaction", "Loyalty"], paths, index={"Satisfaction": 72.4})[:4]
     '<svg'
@@ -431,6 +433,8 @@ def to_mermaid(paths: pd.DataFrame, constructs: Mapping[str, str] | None = None)
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import to_mermaid
     >>> print(to_mermaid(pd.DataFrame({"outcome": ["b"], "predictor": ["a"], "est": [0.5]})))
     flowchart LR
       c0["a"]
@@ -463,6 +467,8 @@ def to_dot(paths: pd.DataFrame, constructs: Mapping[str, str] | None = None) -> 
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import to_dot
     >>> print(to_dot(pd.DataFrame({"outcome": ["b"], "predictor": ["a"], "est": [0.5]})))
     digraph model {
       rankdir=LR;

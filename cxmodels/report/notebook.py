@@ -32,6 +32,7 @@ def notebook_html(result: Result) -> str:
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import notebook_html
     >>> model = "Quality =~ PERQ1 + PERQ2\nSatisfaction =~ CUSA1 + CUSA2\nSatisfaction ~ Quality"
     >>> notebook_html(cx.PLS(model).fit(cx.datasets.load("mobi"))).count("<svg")
     1

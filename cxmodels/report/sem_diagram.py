@@ -95,6 +95,7 @@ def sem_diagram(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import sem_diagram
     >>> res = cx.SEM("visual =~ x1 + x2 + x3; speed =~ x7 + x8 + x9").fit(cx.datasets.load("holzinger"))
     >>> sem_diagram(res)[:4]
     '<svg'

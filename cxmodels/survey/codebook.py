@@ -57,6 +57,7 @@ class Item:
 
     Examples
     --------
+    >>> from cxmodels.survey import Item
     >>> item = Item("IMAG1", label="It can be trusted", scale=(1, 10), missing=(98, 99))
     >>> item.label, item.scale
     ({'en': 'It can be trusted'}, (1, 10))
@@ -115,6 +116,7 @@ class Item:
 
         Examples
         --------
+        >>> from cxmodels.survey import Item
         >>> Item("q1", label={"de": "Wert", "en": "Value"}).text("fr")
         'Value'
         """
@@ -163,6 +165,7 @@ class Codebook(Mapping[str, Item]):
 
     Examples
     --------
+    >>> from cxmodels.survey import Codebook, Item
     >>> book = Codebook([Item("q1", label="Trust", scale=(1, 10))], weights="w")
     >>> book["q1"].scale, list(book), book.weights
     ((1, 10), ['q1'], 'w')
@@ -239,6 +242,7 @@ class Codebook(Mapping[str, Item]):
 
         Examples
         --------
+        >>> from cxmodels.survey import Codebook, Item
         >>> inside = Codebook([Item("q1", label="Trust", missing=(99,))])
         >>> Codebook.of({"items": {"q1": {"scale": [1, 10]}}}, base=inside)["q1"].missing
         (99,)
@@ -281,6 +285,7 @@ class Codebook(Mapping[str, Item]):
 
         Examples
         --------
+        >>> from cxmodels.survey import Codebook
         >>> book = Codebook.from_dict({"missing": [99], "items": {"q1": {"label": "Trust", "scale": [1, 10]}}})
         >>> book["q1"].missing
         (99,)
@@ -325,6 +330,7 @@ class Codebook(Mapping[str, Item]):
 
         Examples
         --------
+        >>> from cxmodels.survey import Codebook
         >>> Codebook.from_toml("nowhere.toml")
         Traceback (most recent call last):
         cxmodels.errors.SpecError: Codebook 'nowhere.toml' does not exist.
@@ -355,6 +361,7 @@ class Codebook(Mapping[str, Item]):
 
         Examples
         --------
+        >>> from cxmodels.survey import Codebook, Item
         >>> Codebook([Item("q1", scale=(1, 5))], wave="year").to_dict()
         {'wave': 'year', 'items': {'q1': {'scale': [1, 5]}}}
         """
@@ -377,6 +384,7 @@ class Codebook(Mapping[str, Item]):
 
         Examples
         --------
+        >>> from cxmodels.survey import Codebook, Item
         >>> print(Codebook([Item("q1", label="Trust", scale=(1, 5))], wave="year").to_toml())
         wave = "year"
         <BLANKLINE>

@@ -80,6 +80,7 @@ def read_survey(
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> from cxmodels import read_survey
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = pathlib.Path(folder, "answers.csv")
     ...     _ = file.write_text("q1;q2\n7;8,5\n9;\n")

@@ -75,6 +75,7 @@ class Survey:
     Examples
     --------
     >>> import pandas as pd
+    >>> from cxmodels import Survey
     >>> data = pd.DataFrame({"q1": [1, 10, 99], "q2": [3, 4, 5]})
     >>> s = Survey(data, {"items": {"q1": {"label": "Trust", "scale": [1, 10], "missing": [99]}}})
     >>> s.frame["q1"].tolist(), s.scale("q1"), s.label("q1"), s.label("q2")
@@ -161,6 +162,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels.survey import as_survey
         >>> as_survey({"q1": [1, 2], "w": [1, 3]}).case_weights("w")
         array([1., 3.])
         """
@@ -207,6 +209,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels.survey import as_survey
         >>> as_survey({"q1": [1, 2]}).scale("q1") is None
         True
         """
@@ -230,6 +233,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels.survey import as_survey
         >>> as_survey({"q1": [1, 2]}).label("q1")
         'q1'
         """
@@ -258,6 +262,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels import Survey
         >>> s = Survey({"country": [1, 2, None]}, {"items": {"country": {"values": {"1": "Austria", "2": "Bulgaria"}}}})
         >>> s.texts("country").tolist()
         ['Austria', 'Bulgaria', nan]
@@ -302,6 +307,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels.survey import as_survey
         >>> s = as_survey({"q1": [1, 2], "q2": [5, None]})
         >>> s.numeric(["q1", "q2"])
         array([[ 1.,  5.],
@@ -380,6 +386,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels import Survey
         >>> s = Survey({"q1": [1, 99], "w": [1, -1]}, {"items": {"q1": {"scale": [1, 10]}}}, weights="w")
         >>> s.validate()[["column", "problem", "rows"]].values.tolist()
         [['q1', 'out of scale', 1], ['w', 'negative weight', 1]]
@@ -402,6 +409,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels.survey import as_survey
         >>> as_survey({"q1": [1, 2]}).check()
         """
         raise_for(self._problems(items))
@@ -441,6 +449,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels import Survey
         >>> s = Survey({"q1": [1, 99]}, {"items": {"q1": {"scale": [1, 10]}}})
         >>> s.out_of_scale()[["column", "rows"]].values.tolist()
         [['q1', 1]]
@@ -471,6 +480,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels.survey import as_survey
         >>> as_survey({"q1": [1, 2, None]}).describe()[["n", "missing", "mean"]].values.tolist()
         [[2.0, 1.0, 1.5]]
         """
@@ -508,6 +518,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels.survey import as_survey
         >>> len(as_survey({"q1": [1, 2, 3]}).subset([True, False, True]))
         2
         """
@@ -545,6 +556,7 @@ class Survey:
 
         Examples
         --------
+        >>> from cxmodels.survey import as_survey
         >>> s = as_survey({"up": [10.0, 0.0]}).assign(price=[7.3, 5.5])
         >>> s.numeric(["price"]).ravel()
         array([7.3, 5.5])
@@ -575,6 +587,7 @@ def as_survey(data: Any) -> Survey:
 
     Examples
     --------
+    >>> from cxmodels.survey import as_survey
     >>> as_survey({"q1": [1, 2, 3]}).frame["q1"].tolist()
     [1, 2, 3]
     """

@@ -307,6 +307,7 @@ def check_weights(weights: Any, n: int, *, name: str = "weights") -> npt.NDArray
 
     Examples
     --------
+    >>> from cxmodels.survey import check_weights
     >>> check_weights([1, 2, 0], 3)
     array([1., 2., 0.])
     >>> check_weights([1, -2, 0], 3)
