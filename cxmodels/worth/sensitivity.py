@@ -38,6 +38,7 @@ def e_value(ratio: float) -> float:
 
     Examples
     --------
+    >>> from cxmodels.worth import e_value
     >>> round(e_value(0.8), 2), round(e_value(3.9), 2), e_value(1.0)
     (1.81, 7.26, 1.0)
     """
@@ -91,6 +92,7 @@ def robustness_value(t: float, df: float, *, q: float = 1.0, level: float | None
 
     Examples
     --------
+    >>> from cxmodels.worth import robustness_value
     >>> round(robustness_value(4.18445, 783), 4), round(robustness_value(4.18445, 783, level=0.95), 4)
     (0.1388, 0.0763)
     """

@@ -133,6 +133,7 @@ def simulate_worth(
 
     Examples
     --------
+    >>> from cxmodels.worth import simulate_worth
     >>> base, survey, truth = simulate_worth(1000, seed=1)
     >>> len(base), len(survey)
     (1000, 364)
