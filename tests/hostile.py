@@ -233,6 +233,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "worth": lambda: report.worth_html(worth(), title=NAMES[1]),
     "worth in a notebook": lambda: worth()._repr_html_(),
     "drivers": lambda: report.drivers_html(drivers().deliverable(n=5, seed=1, scale=(1, 5)), title=NAMES[3]),
+    "worth in Ukrainian": lambda: report.worth_html(worth(), language="uk"),
+    "linkage in Bulgarian": lambda: report.linkage_html(linked(), language="bg"),
+    "drivers in Russian": lambda: report.drivers_html(drivers().deliverable(n=5, seed=1, scale=(1, 5)), language="ru"),
+    "drivers by labels": lambda: report.drivers_html(
+        cx.Drivers(NAMES[0], list(NAMES[1:4])).fit(survey()).deliverable(n=5, seed=1), language="uk"
+    ),
     "drivers in a notebook": lambda: drivers()._repr_html_(),
     "table of SEM": lambda: report.table(sem(True), labels=labels()).to("html"),
     "table of SEM by model": lambda: report.table({NAMES[0]: sem(), NAMES[10]: sem()}, labels=labels()).to("html"),
