@@ -14,26 +14,24 @@ from ..errors import DataError, near
 from .codebook import Codebook
 from .entries import in_language
 from .frames import to_pandas
+from .questions import Questions
 from .recoding import missing_codes, recode
 from .validation import (
     Problem,
     array_problems,
     check_weights,
-    column_problems,
-    level_problems,
     numbers_of,
     place_problem,
     raise_for,
     require_role,
     require_weights,
-    weight_problems,
 )
 
 __all__ = ["Survey", "as_survey"]
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class Survey:
+class Survey(Questions):
     """Answers of respondents, one row each, and the codebook of their columns.
 
     Parameters
@@ -366,127 +364,6 @@ class Survey:
         sound = [name for name in items if name in columns and name not in texts]
         values = np.column_stack([columns[name] for name in sound]) if sound else np.empty((len(self), 0))
         return values, problems, sound
-
-    def validate(self, items: str | Iterable[str] | None = None) -> pd.DataFrame:
-        """List every problem of the data at once.
-
-        Parameters
-        ----------
-        items : str or sequence of str, optional
-            Columns to look at. Default: those the codebook describes; all, if it describes none.
-
-        Returns
-        -------
-        DataFrame
-            ``[column, problem, rows, detail]``, empty where all is well. The problems are: ``no rows``,
-            ``duplicated column``, ``not in the data``, ``text``, ``infinite``, ``all missing``, ``constant``,
-            ``out of scale``, ``code without a text``; of weights ``text weight``, ``missing weight``,
-            ``infinite weight``, ``negative weight``, ``zero weights``; of wave and hierarchy ``no unit`` and
-            ``not nested``. The detail is a sentence.
-
-        Examples
-        --------
-        >>> from cxmodels import Survey
-        >>> s = Survey({"q1": [1, 99], "w": [1, -1]}, {"items": {"q1": {"scale": [1, 10]}}}, weights="w")
-        >>> s.validate()[["column", "problem", "rows"]].values.tolist()
-        [['q1', 'out of scale', 1], ['w', 'negative weight', 1]]
-        """
-        found = self._problems(items)
-        return pd.DataFrame(found, columns=list(Problem._fields)).astype({"rows": int})
-
-    def check(self, items: str | Iterable[str] | None = None) -> None:
-        """Raise one error that lists every problem, if there are any.
-
-        Parameters
-        ----------
-        items : str or sequence of str, optional
-            As for `validate`.
-
-        Raises
-        ------
-        DataError
-            With a sentence for each problem, up to eight.
-
-        Examples
-        --------
-        >>> from cxmodels.survey import as_survey
-        >>> as_survey({"q1": [1, 2]}).check()
-        """
-        raise_for(self._problems(items))
-
-    def _problems(self, items: str | Iterable[str] | None) -> list[Problem]:
-        """What `validate` lists."""
-        if not len(self):
-            return [Problem("", "no rows", 0, "The data have no rows.")]
-        roles = {self.weight_name, self.wave, *self.hierarchy}
-        if items is None:
-            described = self.codebook or self.frame.columns.unique()
-            items = [name for name in described if name not in roles]
-            again = self.frame.columns[self.frame.columns.duplicated()].unique()
-            items += [name for name in again if name not in items and name not in roles]
-        found: list[Problem] = []
-        for name in [items] if isinstance(items, str) else items:
-            misplaced = place_problem(self.frame, name)
-            item = self.codebook.entries.get(name)
-            found += [misplaced] if misplaced else column_problems(self.frame[name], item)
-        weights = self.frame[self.weight_name] if self.weight_name else self._given_weights
-        if weights is not None:
-            found += weight_problems(weights, len(self), self.weight_name or "weights")[1]
-        return found + level_problems(self.frame, self.wave, self.hierarchy)
-
-    def out_of_scale(self, items: Iterable[str] | None = None) -> pd.DataFrame:
-        """Count the values beyond the ends of the scales the codebook declares.
-
-        Parameters
-        ----------
-        items : sequence of str, optional
-            Columns to look at. Default: all with a scale.
-
-        Returns
-        -------
-        DataFrame
-            ``[column, rows, detail]``, one line for each item that has such values.
-
-        Examples
-        --------
-        >>> from cxmodels import Survey
-        >>> s = Survey({"q1": [1, 99]}, {"items": {"q1": {"scale": [1, 10]}}})
-        >>> s.out_of_scale()[["column", "rows"]].values.tolist()
-        [['q1', 1]]
-        """
-        found = self.validate(items)
-        return found.loc[found["problem"] == "out of scale", ["column", "rows", "detail"]].reset_index(drop=True)
-
-    def describe(self, items: Iterable[str] | None = None, *, language: str | None = None) -> pd.DataFrame:
-        """Describe the numeric items.
-
-        Parameters
-        ----------
-        items : sequence of str, optional
-            Columns to describe. Default: all numeric ones without a role.
-        language : str, optional
-            Language of the labels.
-
-        Returns
-        -------
-        DataFrame
-            ``[item, label, n, missing, mean, sd, min, max, scale]``. `n` and `missing` count rows; mean and sd
-            (divisor n - 1) are weighted where the survey has weights.
-
-        Raises
-        ------
-        DataError
-            As `numeric`, for the items given; for bad weights.
-
-        Examples
-        --------
-        >>> from cxmodels.survey import as_survey
-        >>> as_survey({"q1": [1, 2, None]}).describe()[["n", "missing", "mean"]].values.tolist()
-        [[2.0, 1.0, 1.5]]
-        """
-        from .display import described
-
-        return described(self, items, language)
 
     def __repr__(self) -> str:
         from .display import as_text
