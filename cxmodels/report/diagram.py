@@ -147,7 +147,8 @@ def path_diagram(
         raise SpecError(f"The construct to highlight, '{highlight}', is not in the diagram.{near(highlight, boxes)}")
     plan = layout_paths(constructs, paths, boxes=boxes, words=said)
     notes = _notes(boxes, arrows, significance, show_items and loadings is not None, said)
-    pic = Picture(plan.width, plan.height + (24 if notes else 0), title or said["path_title"], _describe(boxes, arrows, said), id)
+    height, told = plan.height + (24 if notes else 0), _describe(boxes, arrows, said)
+    pic = Picture(plan.width, height, title or said["path_title"], told, id)
     strongest = max((abs(a.est) for a in arrows if math.isfinite(a.est)), default=0.0)
     for edge, arrow in zip(plan.edges, arrows, strict=True):
         _draw_arrow(pic, edge, arrow, strongest, significance, _arrow_tip(boxes, arrow, said))
