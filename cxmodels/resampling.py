@@ -351,10 +351,12 @@ def check_workers(n_jobs: int) -> None:
         raise SpecError("n_jobs is the number of workers, 1 or more, or -1 for all processors; not 0.")
 
 
-def whole_number(what: str, value: Any) -> int:
-    """Return a whole number, or raise a SpecError that says what should have been one."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise SpecError(f"{what} must be a whole number, not {value!r}.")
+def whole_number(what: str, value: Any, least: int | None = None) -> int:
+    """Return a whole number, or raise a SpecError that says what should have been one, and how large."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and value < least):
+        raise SpecError(
+            f"{what} must be a whole number{'' if least is None else f' of {least} or more'}, not {value!r}."
+        )
     return int(value)
 
 

@@ -300,7 +300,7 @@ def test_bad_arguments(telco):
         (lambda: audit(pd.concat([X, X], axis=1), y), "has the column .* more than once"),
         (lambda: audit(X.to_numpy(), y), "An array has no column names"),
         (lambda: audit(X, y, leakage_auc=2), "`leakage_auc` must be a number above 0 and up to 1, not 2"),
-        (lambda: audit(X, y, max_levels=0), "`max_levels` must be a whole number of at least 1, not 0"),
+        (lambda: audit(X, y, max_levels=0), "max_levels must be a whole number of 1 or more, not 0"),
     ]:
         with pytest.raises((DataError, SpecError), match=message):
             call()

@@ -56,7 +56,7 @@ def test_a_column_of_dates_says_the_same_in_a_file_as_in_a_table(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"chunk": 0}, "chunk must be a whole number from 1, not 0"), ({"target": "in.parquet"}, "is the file that is read; write to another")],
+    [({"chunk": 0}, "chunk must be a whole number of 1 or more, not 0"), ({"target": "in.parquet"}, "is the file that is read; write to another")],
 )  # fmt: skip
 def test_a_file_is_not_scored_into_itself_or_by_nothing(tmp_path, options, said):
     people()[0].to_parquet(tmp_path / "in.parquet")

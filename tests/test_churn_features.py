@@ -346,7 +346,7 @@ def test_bad_splits(panel):
         (lambda: next(TimeSplit(as_of, 31).split(panel[:5])), "The split was made for 600 rows, these are 5"),
         (lambda: CustomerSplit([1, 2], folds=3), "There are 2 customers for 3 folds"),
         (lambda: CustomerSplit([1, None]), "1 of 2 customers are blank"),
-        (lambda: CustomerSplit([1, 2], folds=1), "`folds` must be a whole number of at least 2, not 1"),
+        (lambda: CustomerSplit([1, 2], folds=1), "folds must be a whole number of 2 or more, not 1"),
     ]:  # fmt: skip
         with pytest.raises((SpecError, DataError), match=message):
             wrong()

@@ -330,7 +330,7 @@ def test_all_columns_left_out_and_wrong_options():
     X, y, _ = business(300, 1)
     with pytest.raises(SpecError, match=r"no candidate 'linar'.*Did you mean 'linear'"):
         Churn(candidates=["linar"]).fit(X, y)
-    with pytest.raises(SpecError, match="folds must be a whole number from 2"):
+    with pytest.raises(SpecError, match="folds must be a whole number of 2 or more"):
         Churn(folds=1).fit(X, y)
 
 

@@ -148,7 +148,7 @@ def test_periods(call, text):
         (lambda: contract().survival([-1, np.nan, 2]), "2 of 3 periods are blank or below zero"),
         (lambda: contract().curve(0), "periods must be 1 or more, not 0"),
         (lambda: contract().judge([[10, 8], [9, 7]]), "Judge one cohort at a time"),
-        (lambda: contract().residual_lifetime(-1), "renewals must be a whole number of zero or more, not -1"),
+        (lambda: contract().residual_lifetime(-1), "renewals must be a whole number of 0 or more, not -1"),
         (lambda: contract().residual_lifetime(True), "not True"),
         (lambda: ShiftedBetaGeometric().fit([["many", 3]]), "The numbers alive hold something that is not a number"),
         (lambda: ShiftedBetaGeometric().fit([[10, np.nan, 8]]), "Cohort 1 has a gap or no period"),

@@ -302,12 +302,12 @@ def test_public_function_and_smallest_study():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"companies": 0}, "`companies` must be a whole number of at least 1, not 0"),
-        ({"companies": 2.5}, "`companies` must be a whole number"),
-        ({"companies": True}, "`companies` must be a whole number"),
-        ({"respondents": 1}, "`respondents` must be a whole number of at least 2, not 1"),
-        ({"years": 0}, "`years` must be a whole number of at least 1, not 0"),
-        ({"seed": -1}, "`seed` must be a whole number of at least 0, not -1"),
+        ({"companies": 0}, "companies must be a whole number of 1 or more, not 0"),
+        ({"companies": 2.5}, "companies must be a whole number"),
+        ({"companies": True}, "companies must be a whole number"),
+        ({"respondents": 1}, "respondents must be a whole number of 2 or more, not 1"),
+        ({"years": 0}, "years must be a whole number of 1 or more, not 0"),
+        ({"seed": -1}, "seed must be a whole number of 0 or more, not -1"),
         ({"missing": 1}, "`missing` must be a share from 0 to less than 1, not 1"),
         ({"missing": -0.1}, "`missing` must be a share"),
         ({"missing": float("nan")}, "`missing` must be a share"),

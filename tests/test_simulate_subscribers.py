@@ -167,9 +167,9 @@ def test_the_arguments_do_what_they_say():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"customers": 5}, "`customers` must be a whole number of at least 10, not 5"),
-        ({"months": 3}, "`months` must be a whole number of at least 4, not 3"),
-        ({"seed": 1.5}, "`seed` must be a whole number of at least 0, not 1.5"),
+        ({"customers": 5}, "customers must be a whole number of 10 or more, not 5"),
+        ({"months": 3}, "months must be a whole number of 4 or more, not 3"),
+        ({"seed": 1.5}, "seed must be a whole number of 0 or more, not 1.5"),
         ({"churn": 0}, "`churn` must be a share below 1 and above 0, not 0"),
         ({"missing": 1}, "`missing` must be a share below 1, not 1"),
         ({"satisfaction_effect": np.inf}, "`satisfaction_effect` must be a finite number, not inf"),

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ..errors import SpecError
+from ..resampling import whole_number
 from .answers import CONSTRUCTS, QUESTIONS, Array, answers, latent_correlation, latent_means
 
 if TYPE_CHECKING:
@@ -114,11 +115,14 @@ class Population:
         >>> Population.draw(companies=10).units["industry"].unique().tolist()
         ['Retail trade 1']
         """
-        _check_whole(companies=(companies, 1), years=(years, 1), seed=(seed, 0), first_year=(first_year, 0))
+        whole_number("companies", companies, 1)
+        whole_number("years", years, 1)
+        whole_number("seed", seed, 0)
+        whole_number("first_year", first_year, 0)
         _check_share("unchanged", unchanged, 1.0)
         rng = np.random.default_rng([seed, 0])
         count = max(1, round(companies / 7)) if industries is None else industries
-        _check_whole(industries=(count, 1))
+        whole_number("industries", count, 1)
         if count > companies:
             raise SpecError(
                 f"{companies} companies cannot fill {count} industries; `industries` is {companies} at most."
@@ -175,7 +179,8 @@ class Population:
         >>> round(float(survey["weight"].mean()), 1)
         1.0
         """
-        _check_whole(respondents=(respondents, 2), seed=(seed, 0))
+        whole_number("respondents", respondents, 2)
+        whole_number("seed", seed, 0)
         _check_share("missing", missing, np.nextafter(1.0, 0.0))
         rng = np.random.default_rng([seed, 1])
         unit = np.arange(len(self.units)).repeat(respondents)
@@ -341,13 +346,6 @@ def _year(place: pd.DataFrame, changed: np.ndarray, year: int, rng: np.random.Ge
     revenue = (place["revenue"] * rng.lognormal(0.0, 0.05, len(place))).round(1)
     frame = place.assign(year=year, revenue=revenue, changed=changed)
     return frame[["company", "industry", "sector", "year", "revenue", "gdp_share", "changed"]]
-
-
-def _check_whole(**numbers: tuple[object, int]) -> None:
-    """Raise for an argument that is not a whole number or below its least value."""
-    for name, (value, least) in numbers.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise SpecError(f"`{name}` must be a whole number of at least {least}, not {value!r}.")
 
 
 def _check_share(name: str, value: object, most: float) -> None:

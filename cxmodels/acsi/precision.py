@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import SpecError
 from ..inference import quantile
+from ..resampling import whole_number
 
 
 def index_margin(n: float, *, sd: float = 22.0, deff: float = 1.0, level: float = 0.95) -> float:
@@ -281,8 +282,7 @@ def change_se(
 
 def _critical(level: float, tests: int) -> float:
     """Critical value of a two-sided test, one of several."""
-    if isinstance(tests, bool) or not isinstance(tests, int | np.integer) or tests < 1:
-        raise SpecError(f"tests must be a whole number of 1 or more, not {tests!r}.")
+    whole_number("tests", tests, 1)
     return quantile(1 - (1 - level) / tests) if tests > 1 else quantile(level)
 
 

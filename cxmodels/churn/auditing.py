@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, SpecError
+from ..resampling import whole_number
 from .columns import LOOK, Column, duplicates
 from .leakage import Limits, Outcome, binary, evidence
 from .timeline import Instants, table
@@ -129,7 +130,8 @@ def audit(
     frame = table(X, "X", ())
     limits = Limits(*_shares(leakage_auc=leakage_auc, missing_auc=missing_auc, named_auc=named_auc))
     common, distinct = _shares(near_constant=near_constant, unique=unique)
-    levels, fewest, rows = _wholes(max_levels=max_levels, min_rows=min_rows, sample=sample)
+    given = {"max_levels": max_levels, "min_rows": min_rows, "sample": sample}
+    levels, fewest, rows = (whole_number(name, value, 1) for name, value in given.items())
     at = Thresholds(common, distinct, levels, fewest)
     columns = [Column(name, frame[name].reset_index(drop=True)) for name in frame]
     if not len(frame):
@@ -359,11 +361,3 @@ def _shares(**numbers: Any) -> list[float]:
         if not isinstance(value, Real) or isinstance(value, bool) or not 0 < float(value) <= 1:
             raise SpecError(f"`{name}` must be a number above 0 and up to 1, not {value!r}.")
     return [float(v) for v in numbers.values()]
-
-
-def _wholes(**numbers: Any) -> list[int]:
-    """Check whole numbers."""
-    for name, value in numbers.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise SpecError(f"`{name}` must be a whole number of at least 1, not {value!r}.")
-    return list(numbers.values())

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, SpecError
+from ..resampling import whole_number
 from .intake import check_ids
 from .profit import Campaign
 from .ranking import Array, check_share
@@ -245,8 +246,7 @@ def _check_options(capacity: Any, contact_cost: Any, offer_cost: Any, control_sh
             raise SpecError(f"{name} must be an amount of zero or more, not {cost!r}.")
     if control_share != 0:
         check_share("control_share", control_share)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise SpecError(f"seed must be a whole number, not {seed!r}.")
+    whole_number("seed", seed)
 
 
 def _day(given: Any) -> Any:

@@ -436,8 +436,7 @@ class ContractResult(LifetimeResult):
         SpecError
             For a negative number of renewals or a discount of zero or less.
         """
-        if isinstance(renewals, bool) or not isinstance(renewals, int | np.integer) or renewals < 0:
-            raise SpecError(f"renewals must be a whole number of zero or more, not {renewals!r}.")
+        whole_number("renewals", renewals, 0)
         self._numbers()
         return self.interval_of(lambda p: _discounted(p.to_numpy(), renewals + 1, discount)).iloc[0]
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SpecError
 from ..inference import share_interval
+from ..resampling import whole_number
 from .ranking import Array, Ranking, check_share, logit, outcomes, probabilities, weighted_logit
 
 
@@ -76,8 +77,7 @@ def equal_groups(score: Array, bins: int) -> NDArray[np.intp]:
     SpecError
         For a number of groups that is not a whole number of 1 or more.
     """
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
-        raise SpecError(f"bins must be a whole number of 1 or more, not {bins!r}.")
+    whole_number("bins", bins, 1)
     order = np.argsort(score, kind="stable")
     group = np.empty(len(score), dtype=np.intp)
     group[order] = np.arange(len(score)) * bins // len(score)
@@ -215,8 +215,7 @@ def calibration_error(y: ArrayLike, p: ArrayLike, *, bins: int = 10) -> float:
     0.25
     """
     truth, score = probabilities(y, p)
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
-        raise SpecError(f"bins must be a whole number of 1 or more, not {bins!r}.")
+    whole_number("bins", bins, 1)
     place = np.minimum((score * bins).astype(int), bins - 1)
     gap = np.bincount(place, weights=truth - score, minlength=bins)
     return float(np.abs(gap).sum() / len(truth))

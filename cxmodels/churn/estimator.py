@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from ..errors import SpecError
+from ..resampling import check_level, whole_number
 from .intake import (
     as_frame,
     audited,
@@ -18,7 +18,6 @@ from .intake import (
     outcome_of,
     provenance,
     weights_of,
-    whole,
 )
 from .questions import Questions
 
@@ -162,13 +161,12 @@ class Churn(Questions, ClassifierMixin, BaseEstimator):
             check_candidates(CANDIDATES if self.candidates is None else self.candidates),
             bool(self.totals),
             bool(self.drop_noise),
-            whole("folds", self.folds, 2),
-            whole("selection_rows", self.selection_rows, 100),
-            whole("random_state", 0 if self.random_state is None else self.random_state, 0),
+            whole_number("folds", self.folds, 2),
+            whole_number("selection_rows", self.selection_rows, 100),
+            whole_number("random_state", 0 if self.random_state is None else self.random_state, 0),
             self.n_jobs,
         )
-        if not 0 < self.level < 1:
-            raise SpecError(f"level must lie between 0 and 1, not {self.level!r}.")
+        check_level(self.level)
         frame, named = as_frame(self, X, y, reset=True)
         labels = labels_of(y, len(frame))
         w = weights_of(sample_weight, frame)

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, DataWarning, SpecError, described, listed, near
+from ..errors import DataError, DataWarning, described, listed, near
+from ..resampling import whole_number
 
 Array = NDArray[np.float64]
 
@@ -164,7 +165,7 @@ def outcome_of(labels: NDArray[Any], min_churners: Any) -> tuple[NDArray[Any], N
         raise DataError(
             f"y has only one class, '{classes[0]}', in all {len(outcome)} rows; a model needs customers who left and who stayed."
         )
-    least = max(2, min(whole("min_churners", min_churners, 1), int(np.ceil(len(outcome) / 10))))
+    least = max(2, min(whole_number("min_churners", min_churners, 1), int(np.ceil(len(outcome) / 10))))
     if len(outcome) >= 20 and count.min() < least:
         raise DataError(
             f"Only {count.min()} of {len(outcome)} rows have the label '{classes[count.argmin()]}', fewer than the {least} "
@@ -326,32 +327,6 @@ def provenance(frame: pd.DataFrame, outcome: NDArray[np.intp], w: Array, seed: A
     rate = float(w @ outcome / w.sum())
     digest = hashlib.sha256(marks.tobytes()).hexdigest()
     return {"version": __version__, "rows": len(frame), "churn_rate": rate, "seed": seed, "data_hash": digest}
-
-
-def whole(what: str, value: Any, least: int) -> int:
-    """Check a whole number.
-
-    Parameters
-    ----------
-    what : str
-        Its name.
-    value : object
-        What was given.
-    least : int
-        The smallest that makes sense.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    SpecError
-        For anything else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise SpecError(f"{what} must be a whole number from {least}, not {value!r}.")
-    return int(value)
 
 
 def _is_frame(X: Any) -> bool:

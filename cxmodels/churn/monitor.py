@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import DataError, SpecError, listed
 from ..inference import quantile, share_interval
+from ..resampling import whole_number
 from ..results import Result
 from .evaluation import auc_se
 from .ranking import Array, Ranking, _numbers, outcomes, probabilities, weighted_logit
@@ -107,8 +108,7 @@ def column_profile(column: pd.Series, bins: int = 10) -> dict[str, Any]:
     >>> column_profile(pd.Series(["a", "b", "a", None]))["shares"]
     [0.5, 0.25, 0.0, 0.25]
     """
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2:
-        raise SpecError(f"bins must be a whole number of 2 or more, not {bins!r}.")
+    whole_number("bins", bins, 2)
     if len(column) == 0:
         raise DataError("A column without rows cannot be compared.")
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):

@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import SpecError
+from ..resampling import whole_number
 from .ranking import Array, Ranking, _ratio
 
 
@@ -347,8 +348,7 @@ def profit_curve(
     3       0.75      0.75   135.0
     4       1.00      1.00   180.0
     """
-    if not isinstance(points, int) or points < 1:
-        raise SpecError(f"points must be a whole number of 1 or more, not {points!r}.")
+    whole_number("points", points, 1)
     gained, lost = _gain(Campaign(clv, incentive_cost, contact_cost, accept_rate))
     r = Ranking(y, p, weights)  # type: ignore[arg-type]
     g = r.sorted()

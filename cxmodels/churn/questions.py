@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, listed
-from .intake import as_frame, check_ids, column_of, labels_of, whole
+from ..resampling import whole_number
+from .intake import as_frame, check_ids, column_of, labels_of
 
 if TYPE_CHECKING:
     from .monitor import Drift
@@ -137,7 +138,7 @@ class Questions:
 
         table = self._read(X)
         return long_frame(
-            worded(self._scorer_of(), table, whole("top", top, 1), raising=raising), _index(X, table.rows)
+            worded(self._scorer_of(), table, whole_number("top", top, 1), raising=raising), _index(X, table.rows)
         )
 
     def contributions(self: Any, X: Any) -> pd.DataFrame:

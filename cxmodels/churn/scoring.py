@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError, listed, near
 from ..files import needed, replacing
+from ..resampling import whole_number
 from .encoding import Column, Table, check_columns, derive, is_blank, match, parsed
 from .scorer import Scorer, probability
 
@@ -111,8 +112,7 @@ def score_file(
 
         model = load(model)
     scorer = model._scorer_of()
-    if chunk < 1:
-        raise SpecError(f"chunk must be a whole number from 1, not {chunk!r}.")
+    whole_number("chunk", chunk, 1)
     if Path(source).resolve() == Path(target).resolve():
         raise SpecError(f"'{target}' is the file that is read; write to another one.")
     job = _Job(scorer, ids, model.level if intervals else None, flags)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, SpecError
+from ..resampling import whole_number
 from .timeline import DAY, dates, day_text, days, instants, span
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -184,10 +185,8 @@ class CustomerSplit:
 
     def __init__(self, customers: Any, folds: int = 5, *, seed: int = 1) -> None:
         who = _numbers(customers, None, "customers")
-        for name, value, least in (("folds", folds, 2), ("seed", seed, 0)):
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-                raise SpecError(f"`{name}` must be a whole number of at least {least}, not {value!r}.")
-        self.folds = int(folds)
+        whole_number("seed", seed, 0)
+        self.folds = whole_number("folds", folds, 2)
         count = int(who.max()) + 1 if len(who) else 0
         if count < folds:
             raise DataError(f"There are {count} customers for {folds} folds: ask for fewer folds.")

@@ -8,7 +8,7 @@ at month ends are the simulated events, and the probability behind each is known
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SpecError
+from ..resampling import whole_number
 
 Array = NDArray[np.float64]
 
@@ -100,7 +101,7 @@ class SubscriberTruth:
         if pd.Timestamp(as_of) not in snapshots:
             raise SpecError(f"'{as_of}' is no snapshot; take a month end from {snapshots[0]:%Y-%m-%d} on.")
         t = int(np.flatnonzero(snapshots == pd.Timestamp(as_of))[0])
-        _whole(horizon=(horizon, 1))
+        whole_number("horizon", horizon, 1)
         if t + horizon >= len(snapshots):
             raise SpecError(
                 f"{len(snapshots) - 1 - t} months are simulated after {as_of}, fewer than the horizon of {horizon}."
@@ -214,7 +215,9 @@ def simulate_subscribers(
     >>> float(truth.effects["satisfaction"])
     -0.04
     """
-    _whole(customers=(customers, 10), months=(months, 4), seed=(seed, 0))
+    whole_number("customers", customers, 10)
+    whole_number("months", months, 4)
+    whole_number("seed", seed, 0)
     _share(churn=churn, response=response, campaign_share=campaign_share, returning=returning, missing=missing)
     slopes = {
         "satisfaction": satisfaction_effect,
@@ -529,13 +532,6 @@ def _month_ends(first_month: str, months: int) -> Any:
     if np.isnat(first):
         raise SpecError(f"`first_month` must be a month such as '2023-01', not {first_month!r}.")
     return (first + np.arange(months + 1).astype("timedelta64[M]")).astype("datetime64[D]") - _days(1)
-
-
-def _whole(**numbers: tuple[object, int]) -> None:
-    """Raise for an argument that is not a whole number or below its least value."""
-    for name, (value, least) in numbers.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise SpecError(f"`{name}` must be a whole number of at least {least}, not {value!r}.")
 
 
 def _share(**numbers: object) -> None:

@@ -24,8 +24,9 @@ from sklearn.base import BaseEstimator
 
 from ..errors import DataError, DataWarning, SpecError
 from ..inference import choose, quantile
+from ..resampling import whole_number
 from .balance_check import arms, balance_of, chances
-from .intake import as_frame, column_of, weights_of, whole
+from .intake import as_frame, column_of, weights_of
 from .qini_curve import GOALS, Qini, one_each, qini
 from .uplift_models import Predictor, Reader, Table, folds_of, learn
 
@@ -334,8 +335,8 @@ class Uplift(BaseEstimator):
         choose("learner", self.learner, LEARNERS)
         choose("goal", self.goal, GOALS)
         choose("not_random", self.not_random, NOT_RANDOM)
-        whole("folds", self.folds, 2)
-        whole("random_state", self.random_state, 0)
+        whole_number("folds", self.folds, 2)
+        whole_number("random_state", self.random_state, 0)
         if self.effect_model is not None and self.learner in ("t", "s"):
             raise SpecError(
                 f"The {self.learner.upper()}-learner has no model of the effect; leave effect_model out, or take learner='dr'."

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import SpecError
+from ..resampling import whole_number
 
 _PLANS = np.array(["basic", "standard", "premium"], dtype=object)
 _REGIONS = np.array(["north", "south", "east", "west", "centre"], dtype=object)
@@ -106,9 +107,8 @@ def _check(
     customers: object, seed: object, treated: object, effect: object, targeting: object, missing: object
 ) -> None:
     """Refuse arguments out of their range."""
-    for name, value, least in (("customers", customers, 10), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise SpecError(f"`{name}` must be a whole number of at least {least}, not {value!r}.")
+    whole_number("customers", customers, 10)
+    whole_number("seed", seed, 0)
     for name, value in (("treated", treated), ("missing", missing)):
         low = 0.0 if name == "missing" else np.nextafter(0, 1)
         if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) < 1:

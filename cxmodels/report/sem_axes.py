@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SpecError, listed
+from ..resampling import check_level
 from .axes import _axes, _level, _number, _worded
 from .svg import ACCENT, BLUE, GREY, INK, PALE, PAPER
 
@@ -83,8 +84,7 @@ def estimates(result: SEMResult, op: str = "=~", ax: Axes | None = None, *, leve
 
     if op not in KINDS:
         raise SpecError(f"op is {listed(KINDS)}, not '{op}'.")
-    if not 0 < level < 1:
-        raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+    check_level(level)
     what, sign = KINDS[op]
     frame = result.standardized
     frame = frame[(frame["op"] == op) & (frame["lhs"] != frame["rhs"])]
