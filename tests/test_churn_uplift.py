@@ -348,7 +348,7 @@ def test_bad_scores_and_lists():
         (lambda: uplift_profit(y, t, u, value=1, offer_cost=-1), "zero or more"),
         (lambda: persuadables(y, t, u, u, top=2), "top must be a share"),
         (lambda: persuadables(y, t, u, u[:4]), "4 entries for 600"),
-        (lambda: cx.datasets.simulate_campaign(3), "at least 10"),
+        (lambda: cx.datasets.simulate_campaign(3), "customers must be a whole number of 10 or more"),
         (lambda: cx.datasets.simulate_campaign(100, treated=1.0), "a share below 1"),
     ]:
         with pytest.raises(CxError, match=text):
