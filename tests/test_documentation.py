@@ -1,5 +1,8 @@
 """Every public name is documented: what it does, each argument, what it returns or raises, and an example that runs."""
 
+import ast
+import builtins
+import doctest
 import inspect
 import re
 from pathlib import Path
@@ -96,6 +99,18 @@ def faults(name: str, value: object, *, example: bool) -> list[str]:
     ]
 
 
+def unbound(doc: str) -> list[str]:
+    """Names that the examples of a text use and nothing in them brings."""
+    trees = [ast.parse(e.source) for e in doctest.DocTestParser().get_examples(doc)]
+    nodes = [n for tree in trees for n in ast.walk(tree)]
+    known = {*dir(builtins), *(n.arg for n in nodes if isinstance(n, ast.arg))}
+    known |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    known |= {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler) and n.name}
+    brought = [a for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names]
+    known |= {(a.asname or a.name).split(".")[0] for a in brought}
+    return sorted({n.id for n in nodes if isinstance(n, ast.Name)} - known)
+
+
 def test_functions_explain_arguments_and_answers_by_example():
     wrong = [f for n, v in FUNCTIONS.items() for f in faults(n, v, example=True)]
     assert not wrong, "\n".join(wrong)
@@ -115,6 +130,13 @@ def test_classes_explain_what_they_are_made_of_and_have_an_example():
             continue
         elif missing := [a for a in arguments(cls) if a not in documented(doc)]:
             wrong.append(f"{name} does not explain {', '.join(missing)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_an_example_brings_all_that_it_uses():
+    """What a reader pastes runs as it stands."""
+    texts = {n: inspect.getdoc(v) or "" for n, v in {**FUNCTIONS, **CLASSES, **methods()}.items()}
+    wrong = [f"{name} uses {', '.join(found)}" for name, doc in texts.items() if (found := unbound(doc))]
     assert not wrong, "\n".join(wrong)
 
 

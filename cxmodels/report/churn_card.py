@@ -42,6 +42,7 @@ class ChurnCard:
     --------
     As :func:`churn_card` makes one of a model and the customers held out:
 
+    >>> from cxmodels.report import ChurnCard
     >>> ChurnCard(html="<!doctype html><h1>Model</h1>", markdown="# Model").markdown
     '# Model'
     """
@@ -72,6 +73,7 @@ class ChurnCard:
         Examples
         --------
         >>> import pathlib, tempfile
+        >>> from cxmodels.report import ChurnCard
         >>> card = ChurnCard(html="<!doctype html><h1>Model</h1>", markdown="# Model")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     card.write(pathlib.Path(folder, "card.html")).name
@@ -140,6 +142,7 @@ def churn_card(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import churn_card
     >>> data = cx.datasets.load("telco")
     >>> x, y = data.drop(columns="churn"), data["churn"]
     >>> model = cx.Churn(candidates=["linear"], folds=3).fit(x[:1500], y[:1500])

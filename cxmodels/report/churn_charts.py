@@ -95,6 +95,7 @@ def calibration_chart(
     Examples
     --------
     >>> from cxmodels.churn import calibration_curve
+    >>> from cxmodels.report import calibration_chart
     >>> calibration_chart(calibration_curve([0, 0, 1, 1], [0.1, 0.2, 0.7, 0.9], bins=2)).count("<circle")
     2
     """
@@ -142,6 +143,7 @@ def gains_chart(
     Examples
     --------
     >>> from cxmodels.churn import gains
+    >>> from cxmodels.report import gains_chart
     >>> gains_chart(gains([0, 1, 0, 1], [0.1, 0.2, 0.8, 0.9], points=4)).count("<polyline")
     2
     """
@@ -179,6 +181,7 @@ def profit_chart(
     Examples
     --------
     >>> from cxmodels.churn import profit_curve
+    >>> from cxmodels.report import profit_chart
     >>> profit_chart(profit_curve([0, 1, 0, 1], [0.1, 0.2, 0.8, 0.9], points=4)).count("<circle")
     1
     """

@@ -50,6 +50,8 @@ def driver_bars(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import driver_bars
     >>> "62" in driver_bars(pd.DataFrame({"share": [0.62, 0.38]}, index=["Staff", "Price"]))
     True
     """
@@ -107,6 +109,7 @@ def driver_map(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import driver_map
     >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ6"]).fit(cx.datasets.load("mobi"))
     >>> "performance at its mean" in driver_map(res.map(), outcome="CUSA1")
     True
@@ -157,6 +160,8 @@ def segment_dots(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import segment_dots
     >>> rows = pd.DataFrame({"segment": ["N", "S"], "attribute": "Staff", "importance": [0.2, 0.3],
     ...                      "ci_lower": [0.1, 0.2], "ci_upper": [0.3, 0.4]})
     >>> segment_dots(rows).count("<circle")
@@ -206,6 +211,7 @@ def what_if_waterfall(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import what_if_waterfall
     >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ6"]).fit(cx.datasets.load("mobi"))
     >>> what_if_waterfall(res.simulate({"PERQ1": 0.5}, scale=(1, 10))).count("<rect")
     1

@@ -67,6 +67,7 @@ def drivers_html(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import drivers_html
     >>> res = cx.Drivers("CUSA1", ["PERQ1", "PERQ6"]).fit(cx.datasets.load("mobi"))
     >>> page = drivers_html(res.deliverable(100, seed=1, scale=(1, 10)))
     >>> page.count("type=\"range\""), "http" in page.replace("http://www.w3.org/2000/svg", "")
@@ -135,6 +136,7 @@ def write_drivers(
     --------
     >>> import tempfile
     >>> import cxmodels as cx
+    >>> from cxmodels.report import write_drivers
     >>> res = cx.Drivers("CUSA1", ["PERQ1", "IMAG1", "PERV2"]).fit(cx.datasets.survey("mobi"))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_drivers(res.deliverable(50, seed=1), f"{folder}/drivers.html").name

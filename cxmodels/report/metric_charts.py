@@ -67,6 +67,8 @@ def control_chart(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import control_chart
     >>> cells = pd.DataFrame({"unit": "Ann", "period": ["Jan", "Feb"], "n": [9, 4], "mean": [80.0, 60.0], "centre": 78.0,
     ...                       "limit_lower": [70.0, 66.0], "limit_upper": [86.0, 90.0], "signal": ["", "beyond"]})
     >>> control_chart(cells).count("<circle")
@@ -179,6 +181,8 @@ def journey_chart(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import journey_chart
     >>> stay = pd.DataFrame({"touchpoint": ["book", "leave"], "value": [72.0, 41.0]})
     >>> "41.0" in journey_chart(stay)
     True
@@ -256,6 +260,8 @@ def profile_chart(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import profile_chart
     >>> gaps = pd.DataFrame({"quality": [4.6, 3.2], "competitor": [4.1, 3.8], "gap": [0.5, -0.6],
     ...                      "ci_lower": [0.2, -0.9], "ci_upper": [0.8, -0.3]}, index=["Location", "Quietness"])
     >>> profile_chart(gaps).count("<circle")
@@ -358,6 +364,8 @@ def indicator_chart(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import indicator_chart
     >>> rows = pd.DataFrame({"actual": [70.0], "target": [80.0], "lost": [7.5]}, index=["Speed"])
     >>> indicator_chart(rows).count("<rect")
     1

@@ -53,6 +53,7 @@ def survival_chart(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import survival_chart
     >>> found = cx.churn.KaplanMeier().fit(cx.datasets.load("telco"), "churn", duration="tenure", group="contract")
     >>> survival_chart(found.curve, time="Months").count("<polyline")
     3
@@ -202,6 +203,7 @@ def triangle_chart(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import triangle_chart
     >>> shares = cx.churn.cohorts(cx.datasets.load("cdnow"), share=True).iloc[:, :6]
     >>> triangle_chart(shares).count("<rect")
     18
@@ -305,6 +307,8 @@ def tracking_chart(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import tracking_chart
     >>> frame = pd.DataFrame({"time": [1, 2], "observed": [5, 9], "expected": [5.5, 9.2]})
     >>> tracking_chart(frame).count("<polyline")
     2

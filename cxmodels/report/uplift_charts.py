@@ -52,6 +52,7 @@ def qini_chart(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import qini_chart
     >>> campaign, truth = cx.datasets.simulate_campaign(1000)
     >>> found = cx.churn.qini(campaign["retained"], campaign["treatment"], truth["uplift"], n=20)
     >>> qini_chart(found.curve).count("<polyline")
@@ -106,6 +107,8 @@ def uplift_profit_chart(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import uplift_profit_chart
     >>> frame = pd.DataFrame({"targeted": [0, 0.5, 1], "profit": [0, 3, 1], "ci_lower": [0, 1, -1], "ci_upper": [0, 5, 3]})
     >>> "3.00 at 50 %" in uplift_profit_chart(frame)
     True
@@ -154,6 +157,8 @@ def balance_chart(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import balance_chart
     >>> frame = pd.DataFrame({"column": ["age", "price"], "difference": [0.3, -0.02]})
     >>> balance_chart(frame).count("<circle")
     2
@@ -244,6 +249,8 @@ def segments_chart(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import segments_chart
     >>> frame = pd.DataFrame({"share": [0.6], "effect": [0.1], "ci_lower": [0.05], "ci_upper": [0.15]}, index=["persuadables"])
     >>> "Persuadables, 60 %" in segments_chart(frame)
     True
@@ -290,6 +297,8 @@ def linkage_chart(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from cxmodels.report import linkage_chart
     >>> frame = pd.DataFrame(
     ...     {"est": [-0.03, -0.05], "ci_lower": [-0.04, -0.07], "ci_upper": [-0.02, -0.03]}, index=["naive", "corrected"]
     ... )

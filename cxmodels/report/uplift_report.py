@@ -66,6 +66,7 @@ def uplift_html(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import uplift_html
     >>> campaign, truth = cx.datasets.simulate_campaign(1000)
     >>> y, t, u = campaign["retained"], campaign["treatment"], truth["uplift"]
     >>> page = uplift_html(cx.churn.qini(y, t, u, n=20), whom=cx.churn.persuadables(y, t, u, 1 - truth["p_control"], n=20))

@@ -58,6 +58,7 @@ def worth_html(
     Examples
     --------
     >>> import cxmodels as cx
+    >>> from cxmodels.report import worth_html
     >>> base, survey, truth = cx.worth.simulate_worth(1000, seed=1)
     >>> fit = cx.Drivers("csi", ["speed", "price"]).fit(survey)
     >>> worth = cx.value_of_satisfaction(

@@ -139,6 +139,7 @@ def rmsea_power(
 
     Examples
     --------
+    >>> from cxmodels.sem import rmsea_power
     >>> round(rmsea_power(df=100, n=132), 2)
     0.8
     """
@@ -185,6 +186,7 @@ def rmsea_sample_size(
     --------
     MacCallum, Browne and Sugawara (1996), table 4:
 
+    >>> from cxmodels.sem import rmsea_sample_size
     >>> rmsea_sample_size(df=100), rmsea_sample_size(df=100, rmsea1=0.01)
     (132, 178)
     """
