@@ -18,10 +18,10 @@ from .composites import is_hidden, weight_of
 from .constraints import defined_values
 from .diagnose import improper
 from .estimate import Estimate, independent
-from .indices import OnScale
 from .inference import Scaled
 from .measurement import Measurement
 from .objective import expand
+from .on_scale import OnScale
 from .pictures import Pictures
 from .prepare import Rows
 from .releases import Releases
