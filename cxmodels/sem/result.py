@@ -9,43 +9,35 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ..errors import CxWarning, SpecError
-from ..results import Result, axes
+from ..results import Result
 from . import assessment, fit, inference
-from .composites import is_hidden, weight_of
-from .constraints import defined_values
 from .diagnose import improper
 from .estimate import Estimate, independent
 from .inference import Scaled
+from .interactions import Interactions
 from .measurement import Measurement
-from .objective import expand
 from .on_scale import OnScale
+from .parameters import Parameters
 from .pictures import Pictures
 from .prepare import Rows
 from .releases import Releases
-from .slopes import has_interactions, interactions, simple_slopes
-from .standardize import KINDS, complex_jacobian, standardized, standardized_se
-from .table import Table
+from .slopes import has_interactions
 from .threads import one_thread
 from .twolevel import TwoLevelEstimate
 from .twolevel_fit import two_level_baseline
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from ..survey import Survey
     from .bootstrap import SEMBootstrap
     from .spec import SEM
-
-Array = NDArray[Any]
 
 __all__ = ["SEMResult"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SEMResult(Measurement, OnScale, Releases, Pictures, Result):
+class SEMResult(Parameters, Interactions, Measurement, OnScale, Releases, Pictures, Result):
     """A fitted structural equation model; made by :meth:`SEM.fit`.
 
     Attributes
@@ -79,303 +71,6 @@ class SEMResult(Measurement, OnScale, Releases, Pictures, Result):
     events: tuple[tuple[type[CxWarning], str], ...]
     engine: str = "cxmodels"
 
-    # --- parameters -----------------------------------------------------------------------------------------
-
-    @cached_property
-    def estimates(self) -> pd.DataFrame:
-        """All parameters, [lhs, op, rhs, group, label, est, se, z, pvalue, ci_lower, ci_upper, std_lv, std_all].
-
-        In lavaan's order, ``:=`` last; fixed ones have se 0. Intervals are 95 % and normal. With two levels there
-        is a column ``level`` too.
-        """
-        return self.parameters()
-
-    def parameters(self, level: float = 0.95) -> pd.DataFrame:
-        """Return :attr:`estimates` with intervals of another level.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-            Confidence level.
-
-        Returns
-        -------
-        DataFrame
-
-        Examples
-        --------
-        >>> import cxmodels as cx
-        >>> model = "visual =~ x1 + x2 + x3; text =~ x4 + x5 + x6; text ~ visual"
-        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
-        >>> res.parameters(level=0.9).query("op == '~'")[["lhs", "rhs", "est", "ci_lower", "ci_upper"]].round(2)
-            lhs     rhs  est  ci_lower  ci_upper
-        6  text  visual  0.5      0.35      0.66
-        """
-        from scipy.special import ndtr, ndtri
-
-        if not 0 < level < 1:
-            raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
-        est, se = self._with_defined(self.estimate.values), self.standard_errors
-        with np.errstate(invalid="ignore", divide="ignore"):
-            z = np.where(se > 0, est / se, np.nan)
-        width = -ndtri((1 - level) / 2) * se
-        numbers = {
-            "est": est, "se": se, "z": z, "pvalue": 2 * ndtr(-np.abs(z)),
-            "ci_lower": est - width, "ci_upper": est + width,
-        }  # fmt: skip
-        standard = {k: self._standardized[k] for k in ("std_lv", "std_all")}
-        return self.shown(pd.DataFrame({**self._names, **numbers, **standard}))
-
-    def shown(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return a frame with a row for every parameter without those that only serve composites.
-
-        Parameters
-        ----------
-        frame : DataFrame
-            Rows in the order of the parameter table.
-
-        Returns
-        -------
-        DataFrame
-        """
-        weights = [weight_of(d) for d, _ in self.estimate.table.defined]
-        if not any(weights):
-            return frame
-        frame = frame.copy()
-        first = len(self.estimate.table.entries)
-        for i, found in enumerate(weights, first):
-            if found is not None:
-                composite, item, group = found
-                frame.loc[i, ["lhs", "op", "rhs", "group"]] = [composite, "<~", item, self.rows.labels[group]]
-        if "label" in frame:
-            frame.loc[frame["label"].map(is_hidden) | frame["label"].str.startswith("<~"), "label"] = ""
-        return frame[~frame["lhs"].map(is_hidden)].reset_index(drop=True)
-
-    @cached_property
-    def _keys(self) -> pd.DataFrame:
-        """Names of all parameters."""
-        return pd.DataFrame(self._names)
-
-    @property
-    def _names(self) -> dict[str, Any]:
-        """Names of all parameters, by column."""
-        return _name_columns(self.estimate.table, self.rows.labels)
-
-    def _with_defined(self, values: Array) -> Array:
-        return np.concatenate([values, defined_values(self.estimate.table, values)], axis=-1)
-
-    @cached_property
-    @one_thread
-    def free_vcov(self) -> Array:
-        """Covariance matrix of the distinct free parameters as an array, (q, q)."""
-        return inference.covariance(self.estimate)
-
-    @cached_property
-    @one_thread
-    def standard_errors(self) -> Array:
-        """Standard errors of all rows of :attr:`estimates`; 0 where fixed."""
-        e = self.estimate
-
-        def function(x: Array) -> Array:
-            return self._with_defined(expand(e.table, e.base, x))
-
-        jacobian = complex_jacobian(function, e.x) if e.table.defined else None
-        variance = np.maximum(np.diagonal(self.free_vcov), 0.0)
-        se = np.zeros(len(e.table.entries))
-        free = e.table.index >= 0
-        se[free] = np.sqrt(variance[e.table.index[free]])
-        if jacobian is None:
-            return se
-        tail = jacobian[len(se) :]
-        defined = np.sqrt(inference.delta_variances(tail, self.free_vcov))
-        known = np.isfinite(self._with_defined(e.values)[len(se) :])
-        return np.concatenate([se, np.where(known, defined, np.nan)])
-
-    @cached_property
-    def vcov(self) -> pd.DataFrame:
-        """Covariance matrix of the estimates of the distinct free parameters, named by label or equation."""
-        names = self.parameter_names
-        return pd.DataFrame(self.free_vcov, names, names)
-
-    @cached_property
-    def parameter_names(self) -> list[str]:
-        """Names of the distinct free parameters: their label, or ``lhs op rhs`` (and ``.group``)."""
-        t = self.estimate.table
-        out = []
-        for q in range(t.size):
-            e = t.entries[int(np.flatnonzero(t.index == q)[0])]
-            name = e.label or f"{e.lhs}{e.op}{e.rhs}"
-            out.append(name if e.label or len(self.rows.labels) == 1 else f"{name}.{self.rows.labels[e.group]}")
-        return out
-
-    @cached_property
-    @one_thread
-    def _standardized(self) -> dict[str, Array]:
-        e = self.estimate
-        return {k: self._with_defined(standardized(e, e.values, k, e.states)) for k in ("std_lv", "std_all")}
-
-    @cached_property
-    @one_thread
-    def standardized(self) -> pd.DataFrame:
-        """Standardised solutions, [lhs, op, rhs, group, std_lv, std_all, std_nox], each followed by its `_se`.
-
-        std_lv: constructs have unit variance; std_all: items too; std_nox: but not fixed predictors. Delta method.
-        """
-        frame = self._keys.drop(columns="label")
-        for k in KINDS:
-            frame[k] = self._with_defined(standardized(self.estimate, self.estimate.values, k))
-            frame[f"{k}_se"] = standardized_se(self.estimate, self.free_vcov, k)
-        return self.shown(frame)
-
-    @cached_property
-    def r_squared(self) -> pd.DataFrame:
-        """Explained variance of items and constructs that depend on something, [name, group, r2]."""
-        return assessment.r_squared(self.estimate, self.rows.labels)
-
-    @cached_property
-    def paths(self) -> pd.DataFrame:
-        """Structural paths, [outcome, predictor, est, std_all, se, pvalue] (and group)."""
-        f = self.estimates[self.estimates["op"] == "~"]
-        frame = f.rename(columns={"lhs": "outcome", "rhs": "predictor"})
-        columns = ["outcome", "predictor", *(["group"] if len(self.rows.labels) > 1 else [])]
-        return frame[[*columns, "est", "std_all", "se", "pvalue"]].reset_index(drop=True)
-
-    # --- interactions ---------------------------------------------------------------------------------------
-
-    @cached_property
-    @one_thread
-    def interactions(self) -> pd.DataFrame:
-        """Interactions, [outcome, predictor, est, se, z, pvalue, ci_lower, ci_upper, std, std_se] (and group).
-
-        `std` is the appropriately standardised effect, in standard deviations of the outcome per standard deviation of
-        each part, b sd(a) sd(z) / sd(y) (Wen, Marsh and Hau 2010, Structural Equation Modeling 17, equation 12); std_all
-        divides by the standard deviation of the product, which nobody can read.
-        """
-        return interactions(self)
-
-    @one_thread
-    def simple_slopes(self, levels: Sequence[float] = (-1.0, 0.0, 1.0), *, level: float = 0.95) -> pd.DataFrame:
-        """Return the slope of a predictor at levels of its moderator.
-
-        Parameters
-        ----------
-        levels : sequence of float, default (-1, 0, 1)
-            In standard deviations of the moderator from its mean.
-        level : float, default 0.95
-            Confidence level of the intervals.
-
-        Returns
-        -------
-        DataFrame
-            [outcome, predictor, moderator, level, est, se, z, pvalue, ci_lower, ci_upper], each part of an interaction
-            as predictor in turn, b_x + b_xz z in the units of the model; for a quadratic term the slope of the curve,
-            b_x + 2 b_xx x. Delta method, the standard deviation of the moderator being estimated too.
-
-        Raises
-        ------
-        SpecError
-            For a model without interactions.
-
-        Examples
-        --------
-        >>> import cxmodels as cx
-        >>> model = "V =~ x1 + x2 + x3; T =~ x4 + x5 + x6; S =~ x7 + x8 + x9; T ~ V + S + V:S"
-        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
-        >>> res.simple_slopes().query("predictor == 'V'")[["level", "est", "se"]].round(2)
-           level   est    se
-        0   -1.0  0.26  0.20
-        1    0.0  0.44  0.10
-        2    1.0  0.63  0.17
-        """
-        return simple_slopes(self, levels, level)
-
-    def plot_slopes(
-        self,
-        predictor: str,
-        outcome: str | None = None,
-        levels: Sequence[float] = (-1.0, 0.0, 1.0),
-        ax: Axes | None = None,
-    ) -> Axes:
-        """Draw an outcome against a predictor at levels of its moderator.
-
-        Parameters
-        ----------
-        predictor : str
-            On the horizontal axis; a quadratic term gives its curve with the slopes at the levels.
-        outcome : str, optional
-            By default the first that the interaction predicts.
-        levels : sequence of float, default (-1, 0, 1)
-            Of the moderator, in standard deviations.
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; by default new axes.
-
-        Returns
-        -------
-        Axes
-            In standard deviations, other variables at their means; of several groups the first.
-
-        Raises
-        ------
-        SpecError
-            If no interaction involves the predictor, or as :meth:`simple_slopes`.
-
-        Examples
-        --------
-        >>> from matplotlib.figure import Figure
-        >>> import cxmodels as cx
-        >>> model = "V =~ x1 + x2 + x3; T =~ x4 + x5 + x6; S =~ x7 + x8 + x9; T ~ V + S + V:S"
-        >>> res = cx.SEM(model).fit(cx.datasets.load("holzinger"))
-        >>> figure = Figure()
-        >>> ax = res.plot_slopes("V", ax=figure.subplots())
-        >>> figure.savefig("picture.png", dpi=300)  # doctest: +SKIP
-        """
-        return axes("latent_slopes", self, predictor, outcome, levels, ax)
-
-    def simulate(
-        self,
-        n: int | Sequence[int] | Mapping[Any, int] | None = None,
-        *,
-        seed: int | None = None,
-        latent: bool = False,
-        missing: float | Mapping[str, float] = 0.0,
-        cluster_size: int | Sequence[int] | None = None,
-    ) -> pd.DataFrame:
-        """Draw rows from the fitted model, as a parametric bootstrap does.
-
-        Parameters
-        ----------
-        n : int, or sequence or mapping of int, optional
-            Rows in each group; by default as many as were used (and clusters of their mean size).
-        seed : int, optional
-            Same seed, same rows.
-        latent : bool, default False
-            Give columns of the constructs too.
-        missing : float or mapping of str to float, default 0
-            Share of the answers left out completely at random.
-        cluster_size : int or sequence of int, optional
-            Rows in each cluster of a model with two levels.
-
-        Returns
-        -------
-        DataFrame
-            Normal variables with the moments that the model implies, predictors included; ordinal items with the
-            answers of the data; then ``cluster`` and ``group`` where there are several.
-
-        Raises
-        ------
-        SpecError
-            For an improper solution, which is no population.
-        """
-        from .simulation import Drawing, draw, population_of_result
-
-        groups = np.bincount(self.rows.codes, minlength=len(self.rows.labels))
-        if n is None:
-            n = [int(k) for k in groups] if len(self.rows.x) else [round(s.n) for s in self.estimate.data.samples]
-        if cluster_size is None and self.estimate.table.levels > 1 and self.rows.clusters is not None:
-            cluster_size = max(1, round(len(self.rows.x) / len(np.unique(self.rows.clusters))))
-        population = population_of_result(self)
-        return draw(Drawing(population, n, latent=latent, missing=missing, cluster_size=cluster_size), seed)
-
     # --- fit ------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -385,6 +80,11 @@ class SEMResult(Measurement, OnScale, Releases, Pictures, Result):
         e = self.estimate
         found = fit.fit_measures(e, self.baseline, self.scaled, self._baseline_scaled)
         return pd.Series(np.array(list(found.values())), _measure_names(tuple(found)))
+
+    @cached_property
+    def r_squared(self) -> pd.DataFrame:
+        """Explained variance of items and constructs that depend on something, [name, group, r2]."""
+        return assessment.r_squared(self.estimate, self.rows.labels)
 
     @cached_property
     @one_thread
@@ -430,9 +130,52 @@ class SEMResult(Measurement, OnScale, Releases, Pictures, Result):
         """What was unusual, as also warned."""
         return tuple(m for _, m in self.events)
 
-    # --- what to change -------------------------------------------------------------------------------------
+    # --- samples drawn anew ---------------------------------------------------------------------------------
 
-    # --- replicates -----------------------------------------------------------------------------------------
+    def simulate(
+        self,
+        n: int | Sequence[int] | Mapping[Any, int] | None = None,
+        *,
+        seed: int | None = None,
+        latent: bool = False,
+        missing: float | Mapping[str, float] = 0.0,
+        cluster_size: int | Sequence[int] | None = None,
+    ) -> pd.DataFrame:
+        """Draw rows from the fitted model, as a parametric bootstrap does.
+
+        Parameters
+        ----------
+        n : int, or sequence or mapping of int, optional
+            Rows in each group; by default as many as were used (and clusters of their mean size).
+        seed : int, optional
+            Same seed, same rows.
+        latent : bool, default False
+            Give columns of the constructs too.
+        missing : float or mapping of str to float, default 0
+            Share of the answers left out completely at random.
+        cluster_size : int or sequence of int, optional
+            Rows in each cluster of a model with two levels.
+
+        Returns
+        -------
+        DataFrame
+            Normal variables with the moments that the model implies, predictors included; ordinal items with the
+            answers of the data; then ``cluster`` and ``group`` where there are several.
+
+        Raises
+        ------
+        SpecError
+            For an improper solution, which is no population.
+        """
+        from .simulation import Drawing, draw, population_of_result
+
+        groups = np.bincount(self.rows.codes, minlength=len(self.rows.labels))
+        if n is None:
+            n = [int(k) for k in groups] if len(self.rows.x) else [round(s.n) for s in self.estimate.data.samples]
+        if cluster_size is None and self.estimate.table.levels > 1 and self.rows.clusters is not None:
+            cluster_size = max(1, round(len(self.rows.x) / len(np.unique(self.rows.clusters))))
+        population = population_of_result(self)
+        return draw(Drawing(population, n, latent=latent, missing=missing, cluster_size=cluster_size), seed)
 
     def bootstrap(
         self,
@@ -562,19 +305,3 @@ class SEMResult(Measurement, OnScale, Releases, Pictures, Result):
 def _measure_names(names: tuple[str, ...]) -> pd.Index:
     """Names of fit measures as an index."""
     return pd.Index(names)
-
-
-@lru_cache(maxsize=64)
-def _name_columns(t: Table, labels: tuple[Any, ...]) -> dict[str, Any]:
-    """Names of all parameters of a table, by column; kept with it, as text costs more than numbers."""
-    names = [d for d, _ in t.defined]
-    columns: dict[str, list[Any]] = {
-        "lhs": [*(e.lhs for e in t.entries), *names],
-        "op": [*(e.op for e in t.entries), *(":=" for _ in names)],
-        "rhs": [*(e.rhs for e in t.entries), *(x.text for _, x in t.defined)],
-        "group": [*(labels[e.group] for e in t.entries), *("" for _ in names)],
-        "label": [*(e.label for e in t.entries), *names],
-    }
-    if t.levels > 1:
-        columns["level"] = [*(str(e.level + 1) for e in t.entries), *("" for _ in names)]
-    return {name: pd.Series(values).array for name, values in columns.items()}
