@@ -32,8 +32,6 @@ __all__ = [
     "state",
 ]  # fmt: skip
 
-_DIRECTED = ("=~", "~")
-
 
 @dataclass(frozen=True, eq=False)
 class Block:
