@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..errors import SpecError, listed
+from ..errors import SpecError
+from ..model.moderation import moderator_levels
 from .kernel import Array
 from .layout import Layout
 
@@ -120,13 +121,7 @@ def _slopes(result: PLSResult, levels: Sequence[float]) -> tuple[pd.DataFrame, A
 
     The derivative of b x^m z... with respect to x is m b x^(m - 1) z..., constructs that are not listed being at their mean.
     """
-    plan, layout = result.spec.plan, result.layout
-    try:
-        at = np.asarray(levels, dtype=float)
-    except (TypeError, ValueError):
-        at = np.empty(0)
-    if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
-        raise SpecError(f"levels must list numbers, in standard deviations of the moderator, not {listed([levels])}.")
+    plan, layout, at = result.spec.plan, result.layout, moderator_levels(levels)
     if not plan.terms:
         raise SpecError("The model has no interaction; write for example 'Loyalty ~ Image + Price + Image:Price'.")
     if plan.method != "two_stage":

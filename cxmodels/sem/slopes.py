@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SpecError, listed, near
+from ..model.moderation import moderator_levels
 from ..resampling import check_level
 from .inference import delta_variances
 from .matrices import state
@@ -85,12 +86,7 @@ def interactions(res: SEMResult) -> pd.DataFrame:
 def simple_slopes(res: SEMResult, levels: Sequence[float], level: float) -> pd.DataFrame:
     """Slopes at levels of the moderator; see :meth:`SEMResult.simple_slopes`."""
     check_level(level)
-    try:
-        at = np.asarray(levels, dtype=float)
-    except (TypeError, ValueError):
-        at = np.empty(0)
-    if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
-        raise SpecError(f"levels must list numbers, in standard deviations of the moderator, not {listed([levels])}.")
+    at = moderator_levels(levels)
     cases = []
     for t in _some_terms(res):
         cases += [(t, k, z) for k in ((0,) if t.parts[0] == t.parts[1] else (0, 1)) for z in at]
