@@ -157,6 +157,9 @@ REFUSED = {
     "confidence level": (
         lambda: fitted().parameters(1.5), SpecError, "The confidence level must lie between 0 and 1, not 1.5.",
     ),
+    "confidence level in text": (
+        lambda: fitted().parameters("0.9"), SpecError, "The confidence level must lie between 0 and 1, not '0.9'.",
+    ),
     "kind of bootstrap": (
         lambda: fitted().bootstrap(20, kind="parametric"), SpecError,
         "kind is 'nonparametric' or 'bollen.stine', not 'parametric'.",

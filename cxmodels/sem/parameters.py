@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import SpecError
+from ..resampling import check_level
 from . import inference
 from .composites import is_hidden, weight_of
 from .constraints import defined_values
@@ -65,8 +65,7 @@ class Parameters:
         """
         from scipy.special import ndtr, ndtri
 
-        if not 0 < level < 1:
-            raise SpecError(f"The confidence level must lie between 0 and 1, not {level}.")
+        check_level(level)
         est, se = self._with_defined(self.estimate.values), self.standard_errors
         with np.errstate(invalid="ignore", divide="ignore"):
             z = np.where(se > 0, est / se, np.nan)
