@@ -199,7 +199,8 @@ class SEMResult(Parameters, Interactions, Measurement, OnScale, Releases, Pictur
         interval : {"percentile", "basic", "normal", "bca"}, default "percentile"
         level : float, default 0.95
         kind : {"nonparametric", "bollen.stine"}, default "nonparametric"
-            Bollen-Stine resamples data in which the model holds, for the p-value of the chi-square.
+            Bollen-Stine resamples data in which the model holds (Bollen and Stine 1992), for the p-value of the
+            chi-square.
         n_jobs : int, default 1
         progress : callable, optional
             Called as ``progress(done, total)``.
