@@ -155,9 +155,6 @@ REFUSED = {
         "'standardized', 'normalized', not 'rawr'. Did you mean 'raw'?",
     ),
     "confidence level": (
-        lambda: fitted().parameters(1.5), SpecError, "The confidence level must lie between 0 and 1, not 1.5.",
-    ),
-    "confidence level in text": (
         lambda: fitted().parameters("0.9"), SpecError, "The confidence level must lie between 0 and 1, not '0.9'.",
     ),
     "kind of bootstrap": (
