@@ -50,7 +50,7 @@ def qini(seed: int, replicates: int, truth: float, score: pd.Series) -> dict[str
     return {"what": "Qini per customer", "way": "corrected", "truth": truth, **found.loc["qini_per_customer"]}
 
 
-def run(runs: int = 200, replicates: int = 200) -> pd.DataFrame:
+def run(runs: int = 500, replicates: int = 200) -> pd.DataFrame:
     """Print means and coverage, and keep those of the corrected effects."""
     chances = cx.datasets.simulate_campaign(CUSTOMERS, 1)[1]
     score = chances["uplift"]
@@ -76,12 +76,17 @@ def run(runs: int = 200, replicates: int = 200) -> pd.DataFrame:
     out["error"] = np.sqrt(out["coverage"] * (1 - out["coverage"]) / out["runs"])
     print("Linkage and uplift: means and coverage of 95 % intervals, simulated worlds")
     print(out.round(4).to_string())
-    design = f"reliability 0.7, a third answers, {replicates} replicates"
+    people = f"reliability 0.7, a third answers, {replicates} replicates"
+    designs = {
+        "growth of companies": "8 waves, indices with standard errors",
+        "Qini per customer": f"{replicates} replicates",
+    }
+    sizes = {"growth of companies": 80}
     keep(
         "linkage",
         "coverage",
         (
-            {"method": f"Linkage: {what}" if "Qini" not in what else what, "design": design if "," in what else "", "n": CUSTOMERS, "runs": int(r["runs"]), "coverage": r["coverage"], "se": r["error"]}
+            {"method": f"Linkage: {what}" if "Qini" not in what else what, "design": designs.get(what, people), "n": sizes.get(what, CUSTOMERS), "runs": int(r["runs"]), "coverage": r["coverage"], "se": r["error"]}
             for (what, way), r in out.iterrows()
             if way == "corrected"
         ),
