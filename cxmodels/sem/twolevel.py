@@ -289,9 +289,16 @@ class TwoLevelEstimate(Estimate):
 
     @property
     def fmin(self) -> float:
-        """What lavaan minimises: -loglik a row, fixed predictors included, without the constant of the normal density."""
-        parts = [p for g in self.objective.groups for p in g.parts(g.states(self.values))]  # type: ignore[attr-defined]
-        return sum(p.value - p.many * len(p.e) * LOG_2PI for p in parts) / self.multiplier / 2
+        """What lavaan 0.6 minimises: -loglik a row, fixed predictors included, without the constant of the normal density.
+
+        Of several groups it takes the mean weighted by their rows, each already over the rows of all.
+        """
+        total = 0.0
+        for group, clusters in zip(self.objective.groups, self.objective.clusters, strict=True):  # type: ignore[attr-defined]
+            parts = group.parts(group.states(self.values))
+            value = sum(p.value - p.many * len(p.e) * LOG_2PI for p in parts)
+            total += clusters.rows / self.multiplier * value
+        return total / self.multiplier / 2
 
     @cached_property
     def moments(self) -> int:
