@@ -36,8 +36,6 @@ def test_fit_measures(name):
     assert len(CASES[name]["fit"]) > 30
     for key, value in CASES[name]["fit"].items():
         key = key.replace(".", "_")
-        if name == "levels" and key == "fmin":
-            continue  # lavaan leaves out constants of its own choice
         if value is not None:
             # lavaan stops where gradients fall below 1e-5; critical n and the like divide by small numbers
             assert ours[key] == pytest.approx(value, rel=2e-4, abs=3e-5), key
