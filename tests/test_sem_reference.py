@@ -146,6 +146,22 @@ def test_standardized_standard_errors(name):
     close(mine["std_nox"], nox, 1e-4, 2e-4, "std_nox")
 
 
+def test_standardized_standard_errors_of_two_levels():
+    """lavaan's of level-2 intercepts are 0, and those of the residual variances there miss what 1 - loading^2 has."""
+    keys = ["lhs", "op", "rhs"]
+    ours, theirs = fitted("twolevel").standardized, pd.DataFrame(reference("twolevel")["estimates"])
+    both = [f.assign(turn=f.groupby(keys).cumcount()) for f in (ours, theirs)]
+    m = both[0].merge(both[1], on=[*keys, "turn"], suffixes=("", "_ref"))
+    assert len(m) == len(ours) == len(theirs)
+    close(m["std_nox"], m["std_nox_ref"].astype(float), 1e-4, 2e-4, "std_nox")
+    outer = (m["level"] == "2") & m["lhs"].isin(["y1", "y2", "y3"])
+    close(m["std_all_se"][~outer], m["std_all_se_ref"][~outer].astype(float), 1e-3, 1e-4, "std_all_se")
+    loading = m[(m["level"] == "2") & (m["op"] == "=~")].set_index("rhs")
+    residual = m[outer & (m["op"] == "~~")].set_index("lhs")
+    by_loading = 2 * loading["std_all"] * loading["std_all_se"]
+    np.testing.assert_allclose(residual["std_all_se"], by_loading.loc[residual.index], rtol=1e-8)
+
+
 def tolerance(name: str, measure: str) -> float:
     if measure.startswith(("cn_", "logl", "unrestricted", "aic", "bic", "ecvi")):
         return 1e-3
@@ -175,7 +191,10 @@ def test_r_squared_and_properness(name):
     assert res.proper == bool(ref["proper_solution"])
     if not res.proper:
         assert res.warnings
-    if "r2" in ref and isinstance(ref["r2"], dict) and len(res.rows.labels) == 1 and name != "twolevel":
+    if name == "twolevel":
+        theirs = [v for level in ref["r2"].values() for v in level.values()]
+        close(res.r_squared["r2"], theirs, 1e-4, 1e-4, "r2")
+    elif "r2" in ref and isinstance(ref["r2"], dict) and len(res.rows.labels) == 1:
         ours = res.r_squared.set_index("name")["r2"]
         for k, v in ref["r2"].items():
             if v is not None and not isinstance(v, dict):
